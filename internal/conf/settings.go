@@ -1,0 +1,119 @@
+package conf
+
+import "time"
+
+// Settings is a cluster's configuration in the types the program works with:
+// every value checked, every default in place, tokens replaced. Sizes are in
+// bytes.
+type Settings struct {
+	Cluster, Role, Environ, User string
+
+	State    State
+	Upload   Upload
+	Packing  Packing
+	Nomad    Nomad
+	Executor Executor
+	Release  Release
+	Core     Core
+}
+
+// State says where topologies' state is kept.
+type State struct {
+	// Kind is "zookeeper" or "localfs".
+	Kind string
+	// Connection is what executors are given; Servers are its parts,
+	// "host:port" each (none for localfs).
+	Connection string
+	Servers    []string
+	// Root is the node, or folder, that holds everything; it starts with "/".
+	Root           string
+	InitTree       bool
+	SessionTimeout time.Duration
+	ConnectTimeout time.Duration
+	RetryCount     int
+	RetryInterval  time.Duration
+}
+
+// Upload says where packages go.
+type Upload struct {
+	// Kind is "localfs"; more come with their uploaders.
+	Kind string
+	// LocalDir is the folder of kind localfs, an absolute path.
+	LocalDir string
+}
+
+// Packing chooses the algorithm and the defaults of an instance.
+type Packing struct {
+	// Class and RepackClass are as configured; Algorithm and Repack the short
+	// names that go with them, such as "roundrobin".
+	Class, RepackClass string
+	Algorithm, Repack  string
+	InstanceCPU        float64
+	InstanceRAM        int64
+	InstanceDisk       int64
+}
+
+// Nomad says where jobs go and what they look like.
+type Nomad struct {
+	Address     string
+	Datacenters []string
+	// Driver is "raw_exec" or "docker".
+	Driver string
+	// MHzPerCore turns cores into Nomad's CPU shares.
+	MHzPerCore int
+	// WorkingDir is the folder below which container i has its own; "" for
+	// the task's own directory.
+	WorkingDir string
+	// Script is the path of the start script.
+	Script      string
+	KillTimeout time.Duration
+	// RequestDisk asks Nomad for the plan's disk.
+	RequestDisk     bool
+	DockerImage     string
+	DockerNetwork   string
+	RegisterMetrics bool
+	CheckInterval   time.Duration
+	CheckTimeout    time.Duration
+	// ExtraTags go with the metrics service behind its own tag.
+	ExtraTags []string
+	// RequestTimeout bounds one request; StopTimeout the wait for containers
+	// to end.
+	RequestTimeout time.Duration
+	StopTimeout    time.Duration
+}
+
+// Executor holds what the executor's command line takes from the
+// configuration, in cluster mode: paths are those inside a container.
+type Executor struct {
+	StatemgrFile, InternalsFile, OverrideFile, MetricsFile, StatefulFile string
+	ExecutorBinary, TManagerBinary, StmgrBinary, ShellBinary             string
+	PythonBinary, CPPBinary, DownloaderBinary                            string
+	MetricsClasspath, InstanceClasspath, SchedulerClasspath              string
+	PackingClasspath, StatemgrClasspath, MetricsCacheClasspath           string
+	CkptmgrClasspath, StatefulClasspath, StatefulCustomClasspath         string
+	HealthmgrClasspath                                                   string
+	MetricsCacheMode, HealthmgrMode                                      string
+	JavaHome                                                             string
+	VerboseGC                                                            bool
+	// ClusterHome is where the core package lies in a container, LocalConf
+	// the cluster directory of the submitter.
+	ClusterHome, LocalConf string
+	// MetricsPortFile is the file in which the Prometheus sink finds its port,
+	// "" where no such sink is configured.
+	MetricsPortFile string
+}
+
+// Core says where nodes get heron-core from.
+type Core struct {
+	// UseURI chooses URI over Directory.
+	UseURI    bool
+	URI       string
+	Directory string
+	// SHA256 of the package at URI; "" where it is not known.
+	SHA256 string
+}
+
+// Release is who made this client, as other tools show it.
+type Release struct {
+	Version, Time, Timestamp, Host, User string
+}
