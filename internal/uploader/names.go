@@ -1,0 +1,63 @@
+package uploader
+
+import (
+	"encoding/hex"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// checkName accepts relative slash-separated paths that stay below their root
+// and can stand in a URI as they are.
+func checkName(name string) error {
+	reason := ""
+	switch {
+	case name == "" || name == ".":
+		reason = "empty"
+	case path.IsAbs(name) || path.Clean(name) != name || name == ".." || strings.HasPrefix(name, "../"):
+		reason = "must be a relative path without empty, \".\" or \"..\" parts"
+	default:
+		reason = unfit(name)
+	}
+	if reason != "" {
+		return &ConfigError{What: "package name", Value: name, Reason: reason}
+	}
+	return nil
+}
+
+// unfit says what keeps a path from standing in a file URI unescaped, such
+// that a shell script that cuts off "file://" and a program that parses the
+// URI find the same file, and that Nomad passes it on unchanged. "" is fit.
+func unfit(p string) string {
+	if !utf8.ValidString(p) {
+		return "is not UTF-8"
+	}
+	for _, r := range p {
+		switch {
+		case unicode.IsControl(r):
+			return fmt.Sprintf("must not contain the control character %q", r)
+		case strings.ContainsRune("%?#", r):
+			return fmt.Sprintf("must not contain %q, which has a meaning of its own in a URI", r)
+		}
+	}
+	if strings.Contains(p, "${") {
+		return "must not contain \"${\", which Nomad would replace"
+	}
+	return ""
+}
+
+// checkSource rejects a source that no upload could satisfy.
+func checkSource(src Source) error {
+	if err := checkName(src.Name); err != nil {
+		return err
+	}
+	if sum, err := hex.DecodeString(src.SHA256); err != nil || len(sum) != 32 || strings.ToLower(src.SHA256) != src.SHA256 {
+		return &ConfigError{What: "package digest", Value: src.SHA256, Reason: "must be a SHA-256 in 64 lower-case hex digits"}
+	}
+	if src.Size < 0 {
+		return &ConfigError{What: "package size", Value: fmt.Sprint(src.Size), Reason: "must not be negative"}
+	}
+	return nil
+}
