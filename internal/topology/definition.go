@@ -29,6 +29,7 @@ const (
 	KeyWorkerChildopts   = "topology.worker.childopts"
 	KeyComponentJVMOpts  = "topology.component.jvmopts"
 	KeyAdditionalClasses = "topology.additional.classpath"
+	KeyRemoteDebugging   = "topology.remote.debugging.enable"
 )
 
 // Definition is a topology as its program defined it. It is a value: no
@@ -86,12 +87,28 @@ func (d *Definition) Config(key string) (string, bool) {
 }
 
 func lookup(c *heronpb.Config, key string) (string, bool) {
-	for _, kv := range c.GetKvs() {
-		if kv.GetKey() == key {
-			return kv.GetValue(), kv.Value != nil
-		}
+	if kv := entry(c, key); kv != nil {
+		return kv.GetValue(), kv.Value != nil
 	}
 	return "", false
+}
+
+func entry(c *heronpb.Config, key string) *heronpb.Config_KeyValue {
+	for _, kv := range c.GetKvs() {
+		if kv.GetKey() == key {
+			return kv
+		}
+	}
+	return nil
+}
+
+// text is the value of a key as the original reads it: a key whose value is a
+// serialized object is there, and empty.
+func text(c *heronpb.Config, key, missing string) string {
+	if kv := entry(c, key); kv != nil {
+		return kv.GetValue()
+	}
+	return missing
 }
 
 // components calls f for every spout, then every bolt, in the order of the
@@ -113,16 +130,11 @@ func (d *Definition) Components() ([]Component, error) {
 		bad  error
 	)
 	d.components(func(c *heronpb.Component, spout bool) {
-		text, ok := lookup(c.GetConfig(), KeyParallelism)
-		n, err := strconv.ParseInt(text, 10, 32)
-		switch {
-		case bad != nil:
-		case !ok:
-			bad = fmt.Errorf("component %q: %s is not set", c.GetName(), KeyParallelism)
-		case err != nil:
-			bad = fmt.Errorf("component %q: %s is %q, not a whole number", c.GetName(), KeyParallelism, text)
+		n, err := parallelism(c)
+		if bad == nil {
+			bad = err
 		}
-		list = append(list, Component{Name: c.GetName(), Parallelism: int(n), Spout: spout})
+		list = append(list, Component{Name: c.GetName(), Parallelism: n, Spout: spout})
 	})
 	if bad != nil {
 		return nil, bad
@@ -130,16 +142,25 @@ func (d *Definition) Components() ([]Component, error) {
 	return list, nil
 }
 
+func parallelism(c *heronpb.Component) (int, error) {
+	if entry(c.GetConfig(), KeyParallelism) == nil {
+		return 0, fmt.Errorf("component %q: %s is not set", c.GetName(), KeyParallelism)
+	}
+	value := text(c.GetConfig(), KeyParallelism, "")
+	n, err := strconv.ParseInt(javaTrim(value), 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("component %q: %s is %q, not a whole number", c.GetName(), KeyParallelism, value)
+	}
+	return int(n), nil
+}
+
 // Stmgrs is the number of containers that the program asked for, 1 if it
 // asked for none.
 func (d *Definition) Stmgrs() (int, error) {
-	text, ok := d.Config(KeyStmgrs)
-	if !ok {
-		return 1, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
+	value := text(d.pb.GetTopologyConfig(), KeyStmgrs, "1")
+	n, err := strconv.ParseInt(javaTrim(value), 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("%s is %q, not a whole number", KeyStmgrs, text)
+		return 0, fmt.Errorf("%s is %q, not a whole number", KeyStmgrs, value)
 	}
 	return int(n), nil
 }
