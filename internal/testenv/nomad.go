@@ -1,0 +1,197 @@
+package testenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Nomad is the URL of a real Nomad agent, server and client in one, that runs
+// raw_exec: the one that HERON_TEST_NOMAD names, which other tests use at the
+// same time, else one of this test's own, stopped with all that it runs when
+// the test ends.
+func Nomad(t testing.TB) string {
+	t.Helper()
+	if addr := os.Getenv("HERON_TEST_NOMAD"); addr != "" {
+		return addr
+	}
+	return ownServer(t, func(ctx context.Context, dir string) (*Server, error) {
+		return StartNomad(ctx, dir, NomadOptions{})
+	}).Addr
+}
+
+// NomadOptions change how an agent is run. The zero value is what tests use.
+type NomadOptions struct {
+	// Durable keeps jobs over Kill and Restart. A development agent, the
+	// default, starts faster and forgets them.
+	Durable bool
+	// Config is configuration in HCL, merged over ours.
+	Config string
+}
+
+// StartNomad runs a Nomad agent with its data in dir, which must exist, and
+// returns when its node takes work. It builds Nomad first where the machine
+// has none; see Tool.
+func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, error) {
+	binary, err := Tool(ctx, "nomad")
+	if err != nil {
+		return nil, err
+	}
+	block, err := reservePorts(20000, 32000, 500, 3)
+	if err != nil {
+		return nil, fmt.Errorf("start Nomad: %w", err)
+	}
+	argv, err := writeNomadConfig(dir, binary, block, opts)
+	if err != nil {
+		block.release()
+		return nil, fmt.Errorf("start Nomad: %w", err)
+	}
+	// The sockets of its plugins go here. Their paths must be short.
+	tmp, err := os.MkdirTemp("", "nomad")
+	if err != nil {
+		block.release()
+		return nil, fmt.Errorf("start Nomad: %w", err)
+	}
+	s := &Server{
+		Addr:  "http://" + loopback(block.port(0)),
+		Dir:   dir,
+		name:  "Nomad",
+		argv:  argv,
+		env:   append(serverEnv(dir), "TMPDIR="+tmp),
+		block: block,
+		tmp:   tmp,
+		// A development agent that is asked to end stops its tasks first.
+		deathSignal: syscall.SIGTERM,
+	}
+	client, err := api.NewClient(&api.Config{Address: s.Addr, TLSConfig: &api.TLSConfig{}})
+	if err != nil {
+		_ = s.discard()
+		return nil, fmt.Errorf("start Nomad: %w", err)
+	}
+	s.ready = func(ctx context.Context) error { return nodeReady(ctx, client) }
+	s.drain = func(ctx context.Context) error { return stopJobs(ctx, client) }
+	if err := s.start(ctx); err != nil {
+		_ = s.discard()
+		return nil, err
+	}
+	return s, nil
+}
+
+// writeNomadConfig returns the command that runs an agent with it. The node's
+// processor and memory are made up, for they only count what is promised to
+// tasks, and a test must not depend on the size of the machine. Agents on one
+// machine know nothing of each other's tasks, so each gives out other ports.
+func writeNomadConfig(dir, binary string, block *portBlock, opts NomadOptions) ([]string, error) {
+	text := fmt.Sprintf(`
+data_dir             = %q
+bind_addr            = "127.0.0.1"
+disable_update_check = true
+log_level            = "INFO"
+ports {
+  http = %d
+  rpc  = %d
+  serf = %d
+}
+advertise {
+  http = "127.0.0.1"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
+}
+server {
+  enabled          = true
+  bootstrap_expect = 1
+}
+client {
+  enabled           = true
+  cpu_total_compute = 100000
+  memory_total_mb   = 131072
+  min_dynamic_port  = %d
+  max_dynamic_port  = %d
+  options = {
+    "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }
+}
+plugin "raw_exec" {
+  config { enabled = true }
+}
+`, filepath.Join(dir, "data"), block.port(0), block.port(1), block.port(2), block.port(3), block.last())
+	if err := os.WriteFile(filepath.Join(dir, "agent.hcl"), []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	argv := []string{binary, "agent", "-config=" + filepath.Join(dir, "agent.hcl")}
+	if !opts.Durable {
+		argv = append(argv, "-dev")
+	}
+	if opts.Config != "" {
+		more := filepath.Join(dir, "more.hcl")
+		if err := os.WriteFile(more, []byte(opts.Config), 0o600); err != nil {
+			return nil, err
+		}
+		argv = append(argv, "-config="+more)
+	}
+	return argv, nil
+}
+
+// nodeReady fails until there is a leader and a node that takes raw_exec work.
+func nodeReady(ctx context.Context, client *api.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	query := (&api.QueryOptions{}).WithContext(ctx)
+	nodes, _, err := client.Nodes().List(query)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		driver := node.Drivers["raw_exec"]
+		if node.Status == api.NodeStatusReady && node.SchedulingEligibility == api.NodeSchedulingEligible &&
+			driver != nil && driver.Detected && driver.Healthy {
+			return nil
+		}
+	}
+	return errors.New("no node is ready to run raw_exec")
+}
+
+// stopJobs purges every job and waits until no allocation runs.
+func stopJobs(ctx context.Context, client *api.Client) error {
+	query := func() *api.QueryOptions { return (&api.QueryOptions{Namespace: "*"}).WithContext(ctx) }
+	jobs, _, err := client.Jobs().List(query())
+	if err != nil {
+		return fmt.Errorf("list jobs: %w", err)
+	}
+	for _, job := range jobs {
+		write := (&api.WriteOptions{Namespace: job.Namespace}).WithContext(ctx)
+		if _, _, err := client.Jobs().Deregister(job.ID, true, write); err != nil {
+			return fmt.Errorf("stop job %s: %w", job.ID, err)
+		}
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		allocs, _, err := client.Allocations().List(query())
+		if err != nil {
+			return fmt.Errorf("list allocations: %w", err)
+		}
+		running := 0
+		for _, alloc := range allocs {
+			switch alloc.ClientStatus {
+			case api.AllocClientStatusPending, api.AllocClientStatusRunning:
+				running++
+			}
+		}
+		if running == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d allocations still run: %w", running, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
