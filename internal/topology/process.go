@@ -1,0 +1,119 @@
+package topology
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// Times of a program that is to end. stopGrace is what it has to clean up
+// after a signal, outputGrace how long its output is read on when it has ended
+// and a child of its own still holds it open.
+const (
+	stopGrace   = 10 * time.Second
+	outputGrace = 2 * time.Second
+)
+
+// ProgramError says that the user's program did not do its part.
+type ProgramError struct {
+	// Command is what was run, without the user's arguments and the values of
+	// JVM properties.
+	Command string
+	// Reason says what went wrong, such as "exit status 1".
+	Reason string
+	Err    error
+}
+
+// Error names the command and the reason.
+func (e *ProgramError) Error() string {
+	return fmt.Sprintf("define the topology by running %s: %s", e.Command, e.Reason)
+}
+
+// Unwrap is the cause: an *exec.ExitError where the program ended badly.
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a failure which is not the command line's.
+func (e *ProgramError) ExitCode() int { return 1 }
+
+// process runs one program in a process group of its own.
+type process struct {
+	command        *command
+	environ        []string
+	stdout, stderr io.Writer
+	stopGrace      time.Duration
+}
+
+// run starts the program, streams its output and waits for it. When ctx ends,
+// the group gets the signal that ended it, SIGTERM if none is known, and
+// SIGKILL when it does not obey in time; then the error is that of ctx. No
+// process of the group is left when run returns.
+func (p *process) run(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("define the topology: %w", err)
+	}
+	cmd := exec.Command(p.command.args[0], p.command.args[1:]...)
+	cmd.Env = p.environ
+	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	cmd.WaitDelay = outputGrace
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return &ProgramError{Command: p.command.shown, Reason: "cannot be started: " + err.Error(), Err: err}
+	}
+	ended := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		p.stop(ctx, cmd.Process.Pid, ended)
+	}()
+	err := cmd.Wait()
+	close(ended)
+	<-stopped
+	// What the program left in its group goes with it.
+	signalGroup(cmd.Process.Pid, syscall.SIGKILL)
+
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("define the topology by running %s: stopped: %w", p.command.shown, ctx.Err())
+	case err == nil, errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	}
+	return &ProgramError{Command: p.command.shown, Reason: err.Error() + "; its output above says why", Err: err}
+}
+
+// stop waits until ctx or the program ends, and in the first case sees to the
+// second.
+func (p *process) stop(ctx context.Context, pid int, ended <-chan struct{}) {
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	signalGroup(pid, signalOf(context.Cause(ctx)))
+	grace := time.NewTimer(p.stopGrace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-grace.C:
+		signalGroup(pid, syscall.SIGKILL)
+	}
+}
+
+// signalOf is the signal that a context's cause tells by a method of that
+// name.
+func signalOf(cause error) syscall.Signal {
+	var teller interface{ Signal() os.Signal }
+	if errors.As(cause, &teller) {
+		if s, ok := teller.Signal().(syscall.Signal); ok {
+			return s
+		}
+	}
+	return syscall.SIGTERM
+}
+
+// signalGroup sends to all of a group; a group that has ended is no error.
+func signalGroup(pid int, s syscall.Signal) { _ = syscall.Kill(-pid, s) }
