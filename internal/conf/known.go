@@ -1,0 +1,217 @@
+package conf
+
+import (
+	"strings"
+)
+
+// otherKeys are known beside the key table and heron_internals.yaml: keys
+// that the client reads by their text, and keys that are in common use though
+// nothing reads them.
+var otherKeys = [...]string{
+	"heron.apiserver.http.download.hostname",
+	"heron.apiserver.http.file.system.directory",
+	"heron.build.git.revision",
+	"heron.build.git.status",
+	"heron.config.is.env.required",
+	"heron.config.is.role.required",
+	"heron.config.env.required",
+	"heron.config.role.required",
+	"heron.executor.docker.image",
+
+	"heron.nomad.core.freq.mapping",
+	"heron.nomad.datacenters",
+	"heron.nomad.disk",
+	"heron.nomad.driver",
+	"heron.nomad.kill.timeout",
+	"heron.nomad.metrics.service.additional.tags",
+	"heron.nomad.metrics.service.check.interval.sec",
+	"heron.nomad.metrics.service.check.timeout.sec",
+	"heron.nomad.metrics.service.register",
+	"heron.nomad.network.mode",
+	"heron.nomad.request.timeout",
+	"heron.nomad.scheduler.uri",
+	"heron.nomad.stop.timeout",
+	"heron.package.core.sha256",
+	"heron.scheduler.job.template",
+	"heron.scheduler.local.use_core_uri",
+	"heron.scheduler.local.working.directory",
+
+	"heron.statemgr.localfs.is.initialize.file.tree",
+	"heron.statemgr.zookeeper.connection.timeout.ms",
+	"heron.statemgr.zookeeper.is.initialize.tree",
+	"heron.statemgr.zookeeper.retry.count",
+	"heron.statemgr.zookeeper.retry.interval.ms",
+	"heron.statemgr.zookeeper.session.timeout.ms",
+
+	"heron.ckptmgr.network.options.maximum.packetsize.bytes",
+	"heron.ckptmgr.network.options.socket.receive.buffer.size.bytes",
+	"heron.ckptmgr.network.options.socket.send.buffer.size.bytes",
+	"heron.ckptmgr.network.read.batch.size.bytes",
+	"heron.ckptmgr.network.read.batch.time.ms",
+	"heron.ckptmgr.network.write.batch.size.bytes",
+	"heron.ckptmgr.network.write.batch.time.ms",
+	"heron.statefulstorage.localfs.max.checkpoints",
+	"heron.statefulstorage.localfs.root.path",
+	"heron.statefulstorage.classpath",
+
+	"heron.uploader.dlog.topologies.namespace.uri",
+	"heron.uploader.dlog.topologies.num.replicas",
+	"heron.uploader.gcs.bucket",
+	"heron.uploader.gcs.credentials_path",
+	"heron.uploader.hdfs.config.directory",
+	"heron.uploader.hdfs.topologies.directory.uri",
+	"heron.uploader.http.uri",
+	"heron.uploader.localfs.file.system.directory",
+	"heron.uploader.s3.access_key",
+	"heron.uploader.s3.aws_profile",
+	"heron.uploader.s3.bucket",
+	"heron.uploader.s3.path_prefix",
+	"heron.uploader.s3.proxy_uri",
+	"heron.uploader.s3.region",
+	"heron.uploader.s3.secret_key",
+	"heron.uploader.s3.uri",
+	"heron.uploader.scp.command.connection",
+	"heron.uploader.scp.command.options",
+	"heron.uploader.scp.dir.path",
+	"heron.uploader.ssh.command.connection",
+	"heron.uploader.ssh.command.options",
+}
+
+// tunnelKeys exist for the state manager and for the scheduler. The last two
+// are the spelling of the documentation, which nothing reads.
+var tunnelKeys = [...]string{
+	"is.tunnel.needed",
+	"tunnel.host",
+	"tunnel.connection.timeout.ms",
+	"tunnel.connection.retryCount.count",
+	"tunnel.retryCount.interval.ms",
+	"tunnel.verify.count",
+	"tunnel.connection.retry.count",
+	"tunnel.retry.interval.ms",
+}
+
+// openPrefix begins keys that are not listed here: the health manager's
+// policies name their own.
+const openPrefix = "heron.healthmgr."
+
+// ourPrefix begins the keys that must be known; all others are the user's.
+const ourPrefix = "heron."
+
+func knownKeys() map[string]bool {
+	known := make(map[string]bool, 300)
+	for _, k := range keyTable {
+		known[k.key] = true
+	}
+	for _, k := range internalsKeys {
+		known[k] = true
+	}
+	for _, k := range otherKeys {
+		known[k] = true
+	}
+	for _, system := range []string{"statemgr", "scheduler"} {
+		for _, k := range tunnelKeys {
+			known["heron."+system+"."+k] = true
+		}
+	}
+	return known
+}
+
+// unknown tells whether a key claims to be Heron's and is not.
+func unknown(known map[string]bool, key string) bool {
+	return strings.HasPrefix(key, ourPrefix) && !strings.HasPrefix(key, openPrefix) && !known[key]
+}
+
+// nearest returns the known key that takes the fewest changes to reach.
+func nearest(known map[string]bool, key string) string {
+	best, least := "", len(key)
+	for k := range known {
+		d := distance(key, k)
+		if d < least || d == least && k < best {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Check refuses what Load lets pass: keys below "heron." that do not exist,
+// keys that are not text, and a heron_internals.yaml with which the engine
+// would not start. Keys with other prefixes are the user's own.
+func (l *Loaded) Check() error {
+	known := knownKeys()
+	for _, layer := range l.layers {
+		if layer.rank == rankDefault {
+			continue
+		}
+		if err := checkKeys(known, layer.values); err != nil {
+			return err
+		}
+	}
+	if err := checkKeys(known, entries(l.internalsPath, l.internals)); err != nil {
+		return err
+	}
+	return l.checkInternals()
+}
+
+func checkKeys(known map[string]bool, values map[string]*entry) error {
+	for _, k := range sortedKeys(values) {
+		e := values[k]
+		if e.oddKey {
+			return e.wrong(k, "this key is not a string", "put it in quotes")
+		}
+		if unknown(known, k) {
+			return e.wrong(k, "unknown key", "did you mean "+nearest(known, k)+"? Keys of your own need a prefix other than "+ourPrefix)
+		}
+	}
+	return nil
+}
+
+func (l *Loaded) checkInternals() error {
+	var missing []string
+	for _, k := range internalsKeys {
+		v, _ := l.internals.get(k)
+		if e, ok := l.override(k); ok {
+			v = e.value
+		}
+		if v == nil {
+			missing = append(missing, k)
+		}
+	}
+	switch {
+	case len(missing) == 0:
+		return nil
+	case len(l.internals) == 0:
+		return &Error{File: l.internalsPath, Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
+	}
+	return &Error{File: l.internalsPath, Key: missing[0], Msg: "missing, and the engine does not start without it", Hint: "copy its line from Heron's conf/nomad; missing in all: " + strings.Join(missing, ", ")}
+}
+
+// override is what the package's override.yaml says about a key.
+func (l *Loaded) override(key string) (*entry, bool) {
+	for i := len(l.overrides) - 1; i >= 0; i-- {
+		if e, ok := l.overrides[i].values[key]; ok {
+			return e, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,188 @@
+package conf
+
+import (
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+func (r *reader) upload() Upload {
+	u := Upload{Kind: r.choose("heron.class.uploader", uploaders).short}
+	const dir = "heron.uploader.localfs.file.system.directory"
+	if u.Kind != "localfs" {
+		return u
+	}
+	u.LocalDir = r.place(dir, filepath.Join(r.userHome, ".herondata", "repository"))
+	if !filepath.IsAbs(u.LocalDir) {
+		r.wrong(dir, u.LocalDir+" is not an absolute path", "begin it with / or ${HOME}/")
+	}
+	return u
+}
+
+func (r *reader) packing() Packing {
+	p := Packing{
+		InstanceCPU:  take(r, 1.0)(r.Float64("heron.resources.instance.cpu")),
+		InstanceRAM:  r.size("heron.resources.instance.ram"),
+		InstanceDisk: r.size("heron.resources.instance.disk"),
+	}
+	if !(p.InstanceCPU > 0) {
+		r.wrong("heron.resources.instance.cpu", "must be above zero", "")
+	}
+	chosen := r.choose("heron.class.packing.algorithm", packings)
+	p.Class, p.Algorithm = chosen.class, chosen.short
+	const repack = "heron.class.repacking.algorithm"
+	if r.text(repack, "") != "" {
+		chosen = r.choose(repack, packings)
+	}
+	p.RepackClass, p.Repack = chosen.class, chosen.short
+	return p
+}
+
+func (r *reader) nomad() Nomad {
+	r.choose("heron.class.scheduler", schedulers)
+	if r.text("heron.class.launcher", "") != "" {
+		r.choose("heron.class.launcher", launchers)
+	}
+	r.flag("heron.scheduler.is.service", true)
+	n := Nomad{
+		Address:         r.place("heron.nomad.scheduler.uri", "http://127.0.0.1:4646"),
+		Datacenters:     r.datacenters("heron.nomad.datacenters"),
+		Driver:          r.oneOf("heron.nomad.driver", "docker", "docker", "raw_exec"),
+		MHzPerCore:      r.positive("heron.nomad.core.freq.mapping", 1000),
+		WorkingDir:      r.workingDir("heron.scheduler.local.working.directory"),
+		Script:          r.place("heron.scheduler.job.template", filepath.Join(r.text(keyConf, ""), "heron_nomad.sh")),
+		KillTimeout:     r.span("heron.nomad.kill.timeout", time.Second, 30*time.Second),
+		RequestDisk:     r.oneOf("heron.nomad.disk", "ignore", "ignore", "request") == "request",
+		DockerImage:     r.text("heron.executor.docker.image", "apache/heron:latest"),
+		DockerNetwork:   r.text("heron.nomad.network.mode", "default"),
+		RegisterMetrics: r.flag("heron.nomad.metrics.service.register", false),
+		CheckInterval:   r.span("heron.nomad.metrics.service.check.interval.sec", time.Second, 10*time.Second),
+		CheckTimeout:    r.span("heron.nomad.metrics.service.check.timeout.sec", time.Second, 2*time.Second),
+		ExtraTags:       r.list("heron.nomad.metrics.service.additional.tags", []string{""}),
+		RequestTimeout:  r.span("heron.nomad.request.timeout", time.Second, 30*time.Second),
+		StopTimeout:     r.span("heron.nomad.stop.timeout", time.Second, 2*time.Minute),
+	}
+	if u, err := url.Parse(n.Address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		r.wrong("heron.nomad.scheduler.uri", n.Address+" is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
+	}
+	return n
+}
+
+func (r *reader) datacenters(key string) []string {
+	var names []string
+	for _, name := range r.list(key, []string{"*"}) {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		r.wrong(key, "names no data center", `list their names, or use "*" for all`)
+	}
+	return names
+}
+
+func (r *reader) workingDir(key string) string {
+	dir := r.place(key, "")
+	if dir != "" && !filepath.IsAbs(dir) && !strings.HasPrefix(dir, "${NOMAD_") {
+		r.wrong(key, dir+" is not an absolute path", "begin it with / or ${HOME}/, or leave the key out: containers then live in their task's folder")
+	}
+	return dir
+}
+
+var sha256Form = regexp.MustCompile(`^(?:[0-9a-f]{64})?$`)
+
+func (r *reader) core() Core {
+	c := Core{
+		UseURI:    r.flag("heron.package.use_core_uri", true),
+		URI:       r.place("heron.package.core.uri", ""),
+		Directory: r.place("heron.package.core.directory", ""),
+		SHA256:    strings.ToLower(r.text("heron.package.core.sha256", "")),
+	}
+	scheme, _, hasScheme := strings.Cut(c.URI, "://")
+	switch {
+	case !c.UseURI:
+		if !filepath.IsAbs(c.Directory) {
+			r.wrong("heron.package.core.directory", c.Directory+" is not an absolute path", "name the folder on the nodes that holds bin/ and lib/ of heron-core")
+		}
+	case hasScheme && scheme != "file" && scheme != "http" && scheme != "https" && scheme != "s3":
+		r.wrong("heron.package.core.uri", "unknown scheme "+scheme, "use file://, http://, https:// or s3://")
+	case !hasScheme && !filepath.IsAbs(c.URI):
+		r.wrong("heron.package.core.uri", c.URI+" is neither a URI nor an absolute path", "use file://, http:// or https://")
+	}
+	if !sha256Form.MatchString(c.SHA256) {
+		r.wrong("heron.package.core.sha256", "is not a SHA-256 digest", "give its 64 hexadecimal digits, or leave it empty")
+	}
+	return c
+}
+
+func (r *reader) release() Release {
+	return Release{
+		Version:   r.text("heron.build.version", ""),
+		Time:      r.text("heron.build.time", ""),
+		Timestamp: r.text("heron.build.timestamp", ""),
+		Host:      r.text("heron.build.host", ""),
+		User:      r.text("heron.build.user", ""),
+	}
+}
+
+func (r *reader) executor() Executor {
+	x := Executor{
+		StatemgrFile:          r.text(keyStatemgr, ""),
+		InternalsFile:         r.text(keyInternals, ""),
+		OverrideFile:          r.text(keyOverride, ""),
+		MetricsFile:           r.text(keyMetrics, ""),
+		StatefulFile:          r.text("heron.config.file.stateful.yaml", ""),
+		ExecutorBinary:        r.text("heron.binaries.executor", ""),
+		TManagerBinary:        r.text("heron.binaries.tmanager", ""),
+		StmgrBinary:           r.text("heron.binaries.stmgr", ""),
+		ShellBinary:           r.text("heron.binaries.shell", ""),
+		PythonBinary:          r.text("heron.binaries.python.instance", ""),
+		CPPBinary:             r.text("heron.binaries.cpp.instance", ""),
+		DownloaderBinary:      r.text("heron.binaries.downloader", ""),
+		MetricsClasspath:      r.text("heron.classpath.metrics.manager", ""),
+		InstanceClasspath:     r.text("heron.classpath.instance", ""),
+		SchedulerClasspath:    r.text("heron.classpath.scheduler", ""),
+		PackingClasspath:      r.text("heron.classpath.packing", ""),
+		StatemgrClasspath:     r.text("heron.classpath.statemgr", ""),
+		MetricsCacheClasspath: r.text("heron.classpath.metricscache.manager", ""),
+		CkptmgrClasspath:      r.text("heron.classpath.ckptmgr", ""),
+		StatefulClasspath:     r.text("heron.classpath.statefulstorage", ""),
+		HealthmgrClasspath:    r.text("heron.classpath.healthmgr", ""),
+		MetricsCacheMode:      r.text("heron.topology.metricscachemgr.mode", "disabled"),
+		HealthmgrMode:         r.text("heron.topology.healthmgr.mode", "disabled"),
+		JavaHome:              r.text("heron.directory.sandbox.java.home", ""),
+		VerboseGC:             r.flag("heron.config.verbose_gc", false),
+		ClusterHome:           r.text(keyClusterHome, ""),
+	}
+	if x.JavaHome != "$JAVA_HOME" && x.JavaHome != "${JAVA_HOME}" && !filepath.IsAbs(x.JavaHome) {
+		r.wrong("heron.directory.sandbox.java.home", x.JavaHome+" is not an absolute path", "name the Java home on the nodes, or use $JAVA_HOME: each node then takes its own")
+	}
+	x.StatefulCustomClasspath = r.statefulClasspath()
+	return x
+}
+
+// statefulClasspath is the user's own part of the checkpoint manager's class
+// path. Only a key inside the storage's own map sets it.
+func (r *reader) statefulClasspath() string {
+	const storage = "heron.statefulstorage.config"
+	e, ok := r.lookup(storage)
+	if !ok {
+		return ""
+	}
+	m, ok := e.value.(mapping)
+	if !ok {
+		r.wrong(storage, "is "+kindName(e.value), "give it a map")
+		return ""
+	}
+	v, _ := m.get("heron.statefulstorage.custom.classpath")
+	if v == nil {
+		return ""
+	}
+	text, ok := scalarText(v)
+	if !ok {
+		r.wrong(storage, "heron.statefulstorage.custom.classpath is "+kindName(v), "give it text")
+	}
+	return text
+}

@@ -1,0 +1,133 @@
+package conf
+
+import (
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	keyStateClass      = "heron.class.state.manager"
+	keyStateConnection = "heron.statemgr.connection.string"
+	keyStateRoot       = "heron.statemgr.root.path"
+)
+
+func (r *reader) state() State {
+	const zk = "heron.statemgr.zookeeper."
+	s := State{
+		Kind:           r.choose(keyStateClass, stateManagers).short,
+		Connection:     r.place(keyStateConnection, ""),
+		Root:           r.place(keyStateRoot, ""),
+		SessionTimeout: r.span(zk+"session.timeout.ms", time.Millisecond, 30*time.Second),
+		ConnectTimeout: r.span(zk+"connection.timeout.ms", time.Millisecond, 30*time.Second),
+		RetryCount:     take(r, 10)(r.Int(zk + "retry.count")),
+		RetryInterval:  r.span(zk+"retry.interval.ms", time.Millisecond, 10*time.Second),
+	}
+	if s.RetryCount < 0 {
+		r.wrong(zk+"retry.count", "must not be below zero", "")
+	}
+	if !strings.HasPrefix(s.Root, "/") {
+		r.wrong(keyStateRoot, strconv.Quote(s.Root)+" is not an absolute path", "begin it with /, such as /heron")
+	}
+	switch s.Kind {
+	case "zookeeper":
+		s.InitTree = r.flag(zk+"is.initialize.tree", true)
+		s.Servers = r.servers(s.Connection)
+	case "localfs":
+		s.InitTree = r.flag("heron.statemgr.localfs.is.initialize.file.tree", true)
+		if s.Connection == "" {
+			s.Connection = "LOCALMODE"
+		}
+	}
+	return s
+}
+
+// servers splits a connection string the way an executor does: host:port
+// parts and nothing else.
+func (r *reader) servers(connection string) []string {
+	const hint = "write host:port[,host:port...]"
+	if strings.Contains(connection, "/") {
+		r.wrong(keyStateConnection, strconv.Quote(connection)+" has a path, which executors cannot follow", hint+"; the folder in ZooKeeper goes into "+keyStateRoot)
+		return nil
+	}
+	servers := strings.Split(connection, ",")
+	for i, server := range servers {
+		servers[i] = strings.TrimSpace(server)
+		host, port, err := net.SplitHostPort(servers[i])
+		number, portErr := strconv.Atoi(port)
+		if err != nil || host == "" || portErr != nil || number < 1 || number > 65535 {
+			r.wrong(keyStateConnection, strconv.Quote(server)+" is not a server", hint)
+			return nil
+		}
+	}
+	return servers
+}
+
+var (
+	anyToken = regexp.MustCompile(`\$\{[^}]*\}`)
+	// executorTokens are those that an executor replaces in statemgr.yaml.
+	executorTokens = map[string]bool{"${HOME}": true, "${CLUSTER}": true, "${JAVA_HOME}": true}
+)
+
+// checkExecutorState refuses what the client could resolve and an executor,
+// which reads statemgr.yaml and override.yaml by itself, could not.
+func (l *Loaded) checkExecutorState() error {
+	for _, key := range []string{keyStateClass, keyStateConnection, keyStateRoot} {
+		e, ok := l.values[key]
+		if !ok {
+			continue
+		}
+		for _, part := range strings.Split(e.text, "/") {
+			for _, token := range anyToken.FindAllString(part, -1) {
+				switch {
+				case !executorTokens[token]:
+					return e.wrong(key, "executors cannot replace "+token, "use ~, ${HOME}, ${CLUSTER} or ${JAVA_HOME}, or write the value out")
+				case token != part:
+					return e.wrong(key, token+" is glued to other text", "a token must be a whole component between slashes")
+				}
+			}
+			if part != "~" && strings.Contains(part, "~") {
+				return e.wrong(key, "~ is glued to other text", "it must be a whole component between slashes")
+			}
+		}
+	}
+	return nil
+}
+
+// stateOverrides are state manager settings that executors would miss or
+// misread in statemgr.yaml: values from other files, short names, and tokens
+// in overrides, where executors do not look for any.
+func (l *Loaded) stateOverrides() (map[string]*entry, error) {
+	local, err := l.Local()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*entry{}
+	for _, key := range []string{keyStateClass, keyStateConnection, keyStateRoot} {
+		e, ok := l.values[key]
+		if !ok {
+			continue
+		}
+		resolved := *local.values[key]
+		if key == keyStateClass {
+			for _, p := range stateManagers {
+				if p.short == resolved.text {
+					resolved.value, resolved.text = p.class, p.class
+				}
+			}
+		}
+		base := l.statemgr[key]
+		overridden, isOverridden := l.override(key)
+		switch {
+		case isOverridden:
+			if overridden == e {
+				out[key] = &resolved
+			}
+		case base != e, key == keyStateClass && base.text != resolved.text:
+			out[key] = &resolved
+		}
+	}
+	return out, nil
+}
