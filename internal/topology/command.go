@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,7 +41,7 @@ func newCommand(args []string, own int) *command {
 }
 
 // command builds what is to be run; scratch is a fresh folder of the run.
-func (p *Program) command(kind kind, scratch string) (*command, error) {
+func (p *Program) command(ctx context.Context, kind kind, scratch string) (*command, error) {
 	switch kind {
 	case kindJar:
 		return p.javaCommand(p.File)
@@ -49,7 +50,7 @@ func (p *Program) command(kind kind, scratch string) (*command, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make a folder for the content of %s: %w", p.File, err)
 		}
-		if err := extract(p.File, dir); err != nil {
+		if err := extract(ctx, p.File, dir); err != nil {
 			return nil, err
 		}
 		stem := strings.ReplaceAll(strings.ReplaceAll(filepath.Base(p.File), ".tar.gz", ""), ".tar", "")

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ import (
 // extract unpacks a tar file, compressed or not, into dir. Nothing is written
 // outside it: not by the names of members and not through links. Folders and
 // files are the caller's own to read and remove, whatever the archive says.
-func extract(file, dir string) error {
+func extract(ctx context.Context, file, dir string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return inputError(err, "read topology file %q", file)
@@ -30,15 +31,19 @@ func extract(file, dir string) error {
 	}
 	defer root.Close()
 
-	plain, err := decompress(f)
+	plain, err := decompress(contextReader{ctx, f})
 	if err != nil {
 		return inputError(err, "unpack topology file %q", file)
 	}
 	archive := tar.NewReader(plain)
+	var links []string
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return checkLinks(root, file, links)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("unpack %s: %w", file, ctx.Err())
 		}
 		if err != nil {
 			return inputError(err, "unpack topology file %q: it is not a tar file, or damaged", file)
@@ -50,7 +55,34 @@ func extract(file, dir string) error {
 			}
 			return fmt.Errorf("unpack %s: member %q: %w", file, header.Name, err)
 		}
+		if header.Typeflag == tar.TypeSymlink {
+			links = append(links, header.Name)
+		}
 	}
+}
+
+// checkLinks follows every link to its end, since links may lead over other
+// links. One that leads nowhere harms nobody.
+func checkLinks(root *os.Root, file string, links []string) error {
+	for _, name := range links {
+		if _, err := root.Stat(path.Clean(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return inputError(err, "unpack topology file %q: link %q cannot be followed inside the archive: put the file itself in", file, name)
+		}
+	}
+	return nil
+}
+
+// contextReader fails once its context has ended.
+type contextReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // decompress finds out by the first bytes how a tar file is compressed.

@@ -138,7 +138,7 @@ func (p *Program) run(ctx context.Context, proc *process) (result *Result, err e
 	if err != nil {
 		return nil, err
 	}
-	proc.command, err = p.command(kind, dir)
+	proc.command, err = p.command(ctx, kind, dir)
 	if err != nil {
 		return nil, err
 	}
