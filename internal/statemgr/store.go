@@ -51,9 +51,10 @@ type OpKind int
 
 // The kinds of operation.
 const (
-	// OpCreate makes a persistent node; parent there, node absent.
+	// OpCreate makes a persistent node; parent there, node absent. A node
+	// without data is a directory, and only directories have children.
 	OpCreate OpKind = iota
-	// OpSet changes a node's data at Version.
+	// OpSet changes a node's data at Version; no data is an InvalidError.
 	OpSet
 	// OpDelete removes a node without children at Version.
 	OpDelete
@@ -89,16 +90,20 @@ func Check(path string) Op { return Op{Kind: OpCheck, Path: path, Version: AnyVe
 func (o Op) At(version int) Op { o.Version = version; return o }
 
 // Store is a tree of nodes with transactions. All its methods end within the
-// time limits it was opened with, and at once when ctx ends. Methods may be
-// called from several goroutines.
+// time limits it was opened with, and at once, with ctx's error, when ctx
+// ends. Methods may be called from several goroutines. A path that is not
+// absolute and clean is an InvalidError.
 type Store interface {
 	// Read returns the node at path; ErrNotFound where there is none.
 	Read(ctx context.Context, path string) (Node, error)
 	// Children lists the names below path, sorted; ErrNotFound where there is
 	// no such node.
 	Children(ctx context.Context, path string) ([]string, error)
-	// Apply does all operations, in order, or none. After ErrUnreachable the
-	// outcome is unknown: read, then decide.
+	// Apply does all operations, in order, or none. An operation that is
+	// refused is named by a TxError. After ErrUnreachable, and when ctx ended,
+	// the outcome is unknown: read, then decide. It is settled by then: a
+	// transaction that was given up is not done after a later Read of the same
+	// Store.
 	Apply(ctx context.Context, ops ...Op) error
 	// EnsureDirs makes the paths, and what is missing above them, as
 	// persistent nodes without data. It may be called at any time.

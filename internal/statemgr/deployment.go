@@ -1,0 +1,68 @@
+package statemgr
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// deploymentFormat is the version of DeploymentRecord's form.
+const deploymentFormat = 1
+
+// DeploymentRecord says what a topology's submission made and where, for
+// those who manage it later, perhaps from another machine with another
+// configuration. It holds no secrets. One whose TopologyID is not that of the
+// definition is stale.
+type DeploymentRecord struct {
+	// Version is that of the form, 1. Encode sets it.
+	Version    int    `json:"version"`
+	TopologyID string `json:"topology_id"`
+	Nomad      struct {
+		// Address is the URL of the servers; Region and Namespace are empty for
+		// their defaults.
+		Address    string `json:"address"`
+		Region     string `json:"region,omitempty"`
+		Namespace  string `json:"namespace,omitempty"`
+		JobID      string `json:"job_id"`
+		JobVersion uint64 `json:"job_version"`
+	} `json:"nomad"`
+	Package struct {
+		// Uploader is the kind that stored the package, URI its handle.
+		Uploader string `json:"uploader"`
+		URI      string `json:"uri"`
+		SHA256   string `json:"sha256"`
+		// Size is in bytes.
+		Size int64 `json:"size"`
+	} `json:"package"`
+	ClientVersion string `json:"client_version"`
+	SubmittedBy   string `json:"submitted_by"`
+	// SubmittedAt is kept in UTC, to the second.
+	SubmittedAt  time.Time `json:"submitted_at"`
+	ConfigDigest string    `json:"config_digest"`
+}
+
+// Encode gives the record's form in the store: JSON, the same bytes for the
+// same record.
+func (r DeploymentRecord) Encode() ([]byte, error) {
+	r.Version = deploymentFormat
+	r.SubmittedAt = r.SubmittedAt.UTC().Truncate(time.Second)
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode deployment record of %s: %w", r.TopologyID, err)
+	}
+	return data, nil
+}
+
+// DecodeDeployment reads a record. Fields that it does not know are left
+// out; a record of a later version is an error, for its meaning may differ.
+func DecodeDeployment(data []byte) (DeploymentRecord, error) {
+	var r DeploymentRecord
+	if err := json.Unmarshal(data, &r); err != nil {
+		return DeploymentRecord{}, fmt.Errorf("decode deployment record: %w", err)
+	}
+	if r.Version != deploymentFormat {
+		return DeploymentRecord{}, fmt.Errorf("decode deployment record: it has version %d, this program knows %d: use the program that wrote it, or a later one",
+			r.Version, deploymentFormat)
+	}
+	return r, nil
+}

@@ -1,0 +1,136 @@
+package statemgr
+
+import "strings"
+
+// The directories below the root. The first nine are Heron's; its processes
+// and heron-tracker ignore the others.
+const (
+	dirTopologies     = "topologies"
+	dirPackingPlans   = "packingplans"
+	dirExecutionState = "executionstate"
+	dirSchedulers     = "schedulers"
+	dirTManagers      = "tmanagers"
+	dirMetricsCaches  = "metricscaches"
+	dirPhysicalPlans  = "pplans"
+	dirCheckpoints    = "statefulcheckpoints"
+	dirLocks          = "locks"
+	dirDeployments    = "deployments"
+	dirOperations     = "operations"
+)
+
+// lockSuffix makes the name of the node below locks; other clients take their
+// lock for an update there.
+const lockSuffix = "__updateTopology"
+
+// Layout knows which node of a state tree holds what. Root is the node that
+// holds everything, such as /heron.
+//
+// Its functions give the path of one topology's node. For a name that
+// CheckName refuses they give "", which every Store refuses.
+type Layout struct{ Root string }
+
+// Topology is the definition, without the components' objects
+// (heron.proto.api.Topology). That it exists means that the topology does.
+func (l Layout) Topology(t string) string { return l.node(dirTopologies, t, "") }
+
+// PackingPlan is which instance goes to which container
+// (heron.proto.system.PackingPlan).
+func (l Layout) PackingPlan(t string) string { return l.node(dirPackingPlans, t, "") }
+
+// ExecutionState is who submitted what, where and when
+// (heron.proto.system.ExecutionState).
+func (l Layout) ExecutionState(t string) string { return l.node(dirExecutionState, t, "") }
+
+// Scheduler is where the topology's scheduler is to be found
+// (heron.proto.scheduler.SchedulerLocation).
+func (l Layout) Scheduler(t string) string { return l.node(dirSchedulers, t, "") }
+
+// TManager is where the topology's manager listens
+// (heron.proto.tmanager.TManagerLocation). The manager writes it; the node
+// goes with its session.
+func (l Layout) TManager(t string) string { return l.node(dirTManagers, t, "") }
+
+// MetricsCache is where the metrics cache listens
+// (heron.proto.tmanager.MetricsCacheLocation). The cache writes it; the node
+// goes with its session.
+func (l Layout) MetricsCache(t string) string { return l.node(dirMetricsCaches, t, "") }
+
+// PhysicalPlan is where each instance runs (heron.proto.system.PhysicalPlan).
+// The topology's manager writes it.
+func (l Layout) PhysicalPlan(t string) string { return l.node(dirPhysicalPlans, t, "") }
+
+// Checkpoints is the list of consistent checkpoints
+// (heron.proto.ckptmgr.StatefulConsistentCheckpoints). The topology's manager
+// writes it.
+func (l Layout) Checkpoints(t string) string { return l.node(dirCheckpoints, t, "") }
+
+// Locks is the lock for updates: a tree in ZooKeeper, a file in a folder.
+func (l Layout) Locks(t string) string { return l.node(dirLocks, t, lockSuffix) }
+
+// Deployment is the DeploymentRecord.
+func (l Layout) Deployment(t string) string { return l.node(dirDeployments, t, "") }
+
+// Operation is the note of an operation under way.
+func (l Layout) Operation(t string) string { return l.node(dirOperations, t, "") }
+
+// Topologies is the directory of definitions: its children are the names of
+// all topologies.
+func (l Layout) Topologies() string { return l.Root + "/" + dirTopologies }
+
+// Dirs are the root and the directories below it. Heron's processes need
+// theirs to exist and to last: they make nodes in them, never the directories
+// themselves.
+func (l Layout) Dirs() []string {
+	dirs := []string{l.Root}
+	for _, d := range []string{
+		dirTopologies, dirPackingPlans, dirExecutionState, dirSchedulers, dirTManagers, dirMetricsCaches,
+		dirPhysicalPlans, dirCheckpoints, dirLocks, dirDeployments, dirOperations,
+	} {
+		dirs = append(dirs, l.Root+"/"+d)
+	}
+	return dirs
+}
+
+func (l Layout) node(dir, topology, suffix string) string {
+	if CheckName(topology) != nil {
+		return ""
+	}
+	return l.Root + "/" + dir + "/" + topology + suffix
+}
+
+// Describe names what the node at path holds: the full name of a protobuf
+// message, or of one of this program's JSON documents; "" for a directory and
+// for what the layout does not know.
+func (l Layout) Describe(path string) string {
+	rest, ok := strings.CutPrefix(path, l.Root+"/")
+	if !ok {
+		return ""
+	}
+	dir, name, ok := strings.Cut(rest, "/")
+	if !ok || CheckName(name) != nil {
+		return ""
+	}
+	switch dir {
+	case dirTopologies:
+		return "heron.proto.api.Topology"
+	case dirPackingPlans:
+		return "heron.proto.system.PackingPlan"
+	case dirExecutionState:
+		return "heron.proto.system.ExecutionState"
+	case dirSchedulers:
+		return "heron.proto.scheduler.SchedulerLocation"
+	case dirTManagers:
+		return "heron.proto.tmanager.TManagerLocation"
+	case dirMetricsCaches:
+		return "heron.proto.tmanager.MetricsCacheLocation"
+	case dirPhysicalPlans:
+		return "heron.proto.system.PhysicalPlan"
+	case dirCheckpoints:
+		return "heron.proto.ckptmgr.StatefulConsistentCheckpoints"
+	case dirDeployments:
+		return "DeploymentRecord"
+	case dirOperations:
+		return "Operation"
+	}
+	return ""
+}

@@ -1,0 +1,219 @@
+package statemgr
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// effect is one change that a transaction makes to the tree. The journal has
+// both ends of it, so that it can be finished or taken back.
+type effect struct {
+	Path string      `json:"path"` // below the root
+	From effectState `json:"from"`
+	To   effectState `json:"to"`
+}
+
+type effectState struct {
+	Kind    nodeKind `json:"kind"`
+	Data    []byte   `json:"data,omitempty"`
+	Version int      `json:"version"`
+	Created int64    `json:"created"`
+}
+
+func stateOf(n localNode) effectState {
+	return effectState{Kind: n.kind, Data: n.data, Version: n.version, Created: n.created}
+}
+
+// journal is the file that a transaction lives in from the moment it is
+// decided until it is done.
+type journal struct {
+	Format  int      `json:"format"`
+	Effects []effect `json:"effects"`
+}
+
+// errStopped stands for the death of the process, in tests.
+var errStopped = errors.New("stopped")
+
+// commit makes the changes. From the moment the journal is in place they
+// happen, whatever becomes of this process; should one of them turn out to be
+// impossible, all are taken back.
+func (s *localStore) commit(ix *index, effects []effect) error {
+	if len(effects) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(journal{Format: 1, Effects: effects})
+	if err != nil {
+		return err
+	}
+	if err := s.replace(s.hidden("journal.json"), data, true); err != nil {
+		return fmt.Errorf("note the transaction: %w", err)
+	}
+	return s.finish(ix, effects)
+}
+
+// finish does what the journal says and removes it.
+func (s *localStore) finish(ix *index, effects []effect) error {
+	for i, e := range effects {
+		err := s.bring(ix, e.Path, e.From, e.To)
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, errStopped) {
+			return err
+		}
+		for _, done := range slices.Backward(effects[:i+1]) {
+			if undo := s.bring(ix, done.Path, done.To, done.From); undo != nil {
+				return fmt.Errorf("%w: %w; taking it back failed too: %w", ErrUnreachable, err, undo)
+			}
+		}
+		return errors.Join(err, s.forget(ix))
+	}
+	return s.forget(ix)
+}
+
+// forget ends the transaction: versions first, for they are worked out from
+// the journal as long as it is there.
+func (s *localStore) forget(ix *index) error {
+	if err := s.stepped(); err != nil {
+		return err
+	}
+	if err := ix.save(); err != nil {
+		return err
+	}
+	if err := s.stepped(); err != nil {
+		return err
+	}
+	return os.Remove(s.hidden("journal.json"))
+}
+
+// recover finishes a transaction whose process died.
+func (s *localStore) recover() error {
+	data, err := os.ReadFile(s.hidden("journal.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var j journal
+	if err := json.Unmarshal(data, &j); err != nil || j.Format != 1 {
+		return fmt.Errorf("%s is not a journal of this version (format %d): finish with the version that wrote it, or remove the file",
+			s.hidden("journal.json"), j.Format)
+	}
+	ix, err := s.loadIndex()
+	if err != nil {
+		return err
+	}
+	if err := s.finish(ix, j.Effects); err != nil {
+		return fmt.Errorf("finish the transaction in %s: %w", s.hidden("journal.json"), err)
+	}
+	return nil
+}
+
+// bring takes one path from one state to another. It may be repeated. A path
+// that is in neither was changed by somebody else since, and is left as it
+// is.
+func (s *localStore) bring(ix *index, key string, from, to effectState) error {
+	if err := s.stepped(); err != nil {
+		return err
+	}
+	path := s.root + key
+	now, _, err := s.inspect(path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case same(now, to):
+	case !same(now, from):
+		return nil
+	default:
+		if err := s.change(path, now, to); err != nil {
+			return err
+		}
+	}
+	delete(ix.Files, key)
+	ix.changed = true
+	if to.Kind != isFile {
+		return nil
+	}
+	_, row, err := s.inspect(path)
+	if err != nil {
+		return err
+	}
+	row.Version, row.Created = to.Version, to.Created
+	ix.Files[key] = row
+	ix.Last = max(ix.Last, to.Created)
+	return nil
+}
+
+func same(n localNode, e effectState) bool {
+	return n.kind == e.Kind && string(n.data) == string(e.Data)
+}
+
+// change makes the disk at path be as to says.
+func (s *localStore) change(path string, now localNode, to effectState) error {
+	if now.kind == isDir || now.kind != isAbsent && to.Kind != isFile && to.Kind != isEmpty {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	switch to.Kind {
+	case isFile, isEmpty:
+		return s.replace(path, to.Data, true)
+	case isDir:
+		return os.Mkdir(path, 0o777)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func (s *localStore) stepped() error {
+	if s.step == nil {
+		return nil
+	}
+	return s.step()
+}
+
+// replace puts a whole file in place, or leaves what was there. Its temporary
+// file is in our own folder, so that nobody takes it for a node.
+func (s *localStore) replace(path string, data []byte, durable bool) error {
+	if err := s.stepped(); err != nil {
+		return err
+	}
+	temp := s.hidden("new")
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil && durable {
+		err = file.Sync()
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = s.stepped()
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil || !durable {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a folder last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

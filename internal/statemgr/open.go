@@ -1,0 +1,32 @@
+package statemgr
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/heron-nomad/heron/internal/conf"
+)
+
+// LocalMode is the connection string that stands for a folder.
+const LocalMode = "LOCALMODE"
+
+// Open opens the store that the configuration names. It writes nothing: the
+// directories are made by EnsureDirs.
+func Open(ctx context.Context, c conf.State) (Store, error) {
+	if err := CheckRoot(c.Root); err != nil {
+		return nil, fmt.Errorf("heron.statemgr.root.path: %w", err)
+	}
+	switch c.Kind {
+	case "zookeeper":
+		return OpenZooKeeper(ctx, ZooKeeperOptions{
+			Servers:        c.Servers,
+			SessionTimeout: c.SessionTimeout,
+			ConnectTimeout: c.ConnectTimeout,
+			Retries:        c.RetryCount,
+			RetryInterval:  c.RetryInterval,
+		})
+	case "localfs":
+		return OpenLocal(c.Root)
+	}
+	return nil, &InvalidError{What: c.Kind, Why: "is no kind of state manager: use zookeeper or localfs"}
+}
