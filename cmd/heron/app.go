@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heron-nomad/heron/internal/submit"
+)
+
+// app is what commands share: where output goes, what the environment says.
+type app struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	env            []string
+	now            func() time.Time
+
+	output string // --output
+	quiet  bool
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "heron",
+		Short:         "Deploy Heron topologies on Nomad",
+		Long:          "heron submits Heron topologies to a Nomad cluster and ends them again.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v; see: %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(a.submitCommand(), a.killCommand(), a.configCommand(), a.versionCommand(), a.initCommand())
+	return root
+}
+
+// noArgs refuses an unknown command with what there is.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		msg = fmt.Sprintf("unknown command %q; did you mean %q?", args[0], near[0])
+	}
+	return usagef("%s", msg)
+}
+
+// args demands a number of positionals and says which.
+func args(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("%s takes %s, got %d arguments; see: %s --help", cmd.Name(), what, len(args), cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// outputFlag adds --output to a command.
+func (a *app) outputFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.output, "output", "text", "form of the result: text or json")
+}
+
+func (a *app) checkOutput() error {
+	if a.output != "text" && a.output != "json" {
+		bad := a.output
+		a.output = "text"
+		return usagef("--output is %q; use text or json", bad)
+	}
+	return nil
+}
+
+func (a *app) asJSON() bool { return a.output == "json" }
+
+func (a *app) printJSON(v any) {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", err)
+	}
+}
+
+// errorDoc is how a failure looks in JSON.
+type errorDoc struct {
+	Error struct {
+		Message string            `json:"message"`
+		Code    int               `json:"exit_code"`
+		Undone  []string          `json:"undone,omitempty"`
+		Left    []submit.Leftover `json:"left,omitempty"`
+		Repair  string            `json:"repair,omitempty"`
+	} `json:"error"`
+}
+
+func failureDoc(err error, code int) errorDoc {
+	var doc errorDoc
+	doc.Error.Message, doc.Error.Code = err.Error(), code
+	var f *submit.Failure
+	if errors.As(err, &f) {
+		doc.Error.Undone, doc.Error.Left = f.Undone, f.Left
+		if len(f.Left) > 0 {
+			doc.Error.Repair = f.Repair
+		}
+	}
+	return doc
+}
+
+// toldError is a failure whose result document is printed already.
+type toldError struct{ err error }
+
+func (e *toldError) Error() string { return e.err.Error() }
+func (e *toldError) Unwrap() error { return e.err }
+
+// report prints progress for a person, on standard error.
+func (a *app) report() submit.Report {
+	if a.quiet {
+		return nil
+	}
+	return func(format string, args ...any) {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// home is Heron's home: HERON_HOME, else the install that the program lies
+// in, else ~/.heron.
+func (a *app) home() (string, error) {
+	if h := a.getenv("HERON_HOME"); h != "" {
+		return filepath.Abs(h)
+	}
+	if exe, err := os.Executable(); err == nil {
+		if exe, err = filepath.EvalSymlinks(exe); err == nil {
+			dir := filepath.Dir(filepath.Dir(exe))
+			if filepath.Base(filepath.Dir(exe)) == "bin" && isDir(filepath.Join(dir, "conf")) {
+				return dir, nil
+			}
+		}
+	}
+	h, err := a.userHome()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(h, ".heron"), nil
+}
+
+func (a *app) userHome() (string, error) {
+	if h := a.getenv("HOME"); h != "" {
+		return h, nil
+	}
+	u, err := user.Current()
+	if err != nil || u.HomeDir == "" {
+		return "", usagef("your home folder is not known; set HOME or HERON_HOME")
+	}
+	return u.HomeDir, nil
+}
+
+// userName is who submits: the first of the variables that Python's
+// getpass.getuser, and so the original client, looks at, else the account.
+func (a *app) userName() (string, error) {
+	for _, name := range []string{"LOGNAME", "USER", "LNAME", "USERNAME"} {
+		if v := a.getenv(name); v != "" {
+			return v, nil
+		}
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", usagef("your user name is not known; set USER: %v", err)
+	}
+	return u.Username, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

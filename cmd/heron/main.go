@@ -1,0 +1,70 @@
+// Command heron deploys Heron topologies on Nomad.
+//
+// This package turns flags into calls of internal/submit and their results
+// into output and exit codes. It decides nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/submit"
+)
+
+// version is set by the linker.
+var version = "dev" //nolint:gochecknoglobals // the linker can only set a variable
+
+func main() {
+	os.Exit(mainCode())
+}
+
+func mainCode() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		getenv: os.Getenv,
+		env:    os.Environ(),
+		now:    time.Now,
+	}
+	// A second signal ends the program at once: whoever sends it knows that
+	// something may be left.
+	context.AfterFunc(ctx, stop)
+	return a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
+}
+
+// run carries one command line out and returns its exit code.
+func (a *app) run(ctx context.Context, name string, args []string) int {
+	if name == "heron-apiserver" || name == "heron-downloader" {
+		return a.fail(usagef("%s is not part of this version; use heron submit and heron kill", name))
+	}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return submit.ExitOK
+	}
+	return a.fail(err)
+}
+
+// fail tells the error and returns its exit code.
+func (a *app) fail(err error) int {
+	code := submit.ExitCode(err)
+	var told *toldError
+	if errors.As(err, &told) {
+		return code
+	}
+	if a.asJSON() {
+		a.printJSON(failureDoc(err, code))
+		return code
+	}
+	fmt.Fprintf(a.stderr, "heron: %v\n", err)
+	return code
+}

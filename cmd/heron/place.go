@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// place is where a topology runs, as "cluster/[role]/[env]" names it.
+type place struct {
+	cluster, role, environ string
+}
+
+// A part becomes a folder name, a token value and an argument of the
+// executor.
+var placePart = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$`)
+
+// parsePlace reads cluster/[role]/[env]. A role that is not given is the
+// user, an environment that is not given is "default".
+func parsePlace(text, user string) (place, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) > 3 {
+		return place{}, usagef("%q has %d parts; give cluster, cluster/role or cluster/role/environ", text, len(parts))
+	}
+	p := place{cluster: parts[0], role: user, environ: "default"}
+	if len(parts) > 1 && parts[1] != "" {
+		p.role = parts[1]
+	}
+	if len(parts) > 2 && parts[2] != "" {
+		p.environ = parts[2]
+	}
+	for _, part := range []struct{ what, value string }{
+		{"cluster", p.cluster}, {"role", p.role}, {"environ", p.environ},
+	} {
+		if !placePart.MatchString(part.value) || strings.Contains(part.value, "..") {
+			return place{}, usagef("%s %q in %q: use letters, digits and . _ @ + - only, starting with a letter or digit", part.what, part.value, text)
+		}
+	}
+	return p, nil
+}
+
+// usageError is a command line that cannot be meant.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+// ExitCode is that of wrong usage.
+func (*usageError) ExitCode() int { return 2 }
+
+func usagef(format string, args ...any) error {
+	return &usageError{msg: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/topology"
+)
+
+// submitFlags are those of submit. The first group the original client has
+// too: these count behind the class name as well.
+type submitFlags struct {
+	clusterFlags
+	dryRun         bool
+	dryRunFormat   string
+	paused         bool
+	extraClasspath string
+	releaseFile    string
+	jvmProperties  []string
+	verboseGC      bool
+
+	definition  string
+	topologyID  string
+	wait        bool
+	waitTimeout time.Duration
+}
+
+func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
+	s.clusterFlags.add(f)
+	f.BoolVar(&s.dryRun, "dry-run", false, "print what would be done and do nothing")
+	f.StringVar(&s.dryRunFormat, "dry-run-format", "", "form of a dry run: "+strings.Join(submit.Formats(), ", ")+" (default: a table)")
+	f.BoolVar(&s.paused, "deploy-deactivated", false, "submit the topology paused")
+	f.StringVar(&s.extraClasspath, "extra-launch-classpath", "", "accepted for old scripts; this client has no Java of its own to launch")
+	f.StringVar(&s.releaseFile, "release-yaml-file", "", "release file (default: release.yaml in Heron's home)")
+	f.StringArrayVar(&s.jvmProperties, "topology-main-jvm-property", nil, "system property KEY=VALUE for the topology's main; may be repeated")
+	f.BoolVar(&s.verboseGC, "verbose_gc", false, "have the instances log garbage collection")
+	original = map[string]bool{"verbose-gc": true}
+	f.VisitAll(func(f *pflag.Flag) { original[f.Name] = true })
+
+	f.StringVar(&s.definition, "topology-definition", "", "take this definition file and run nothing")
+	f.StringVar(&s.topologyID, "topology-id", "", "use this topology id instead of the program's")
+	f.BoolVar(&s.wait, "wait", false, "return when the topology runs")
+	f.DurationVar(&s.waitTimeout, "wait-timeout", 5*time.Minute, "how long --wait waits")
+	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
+	f.BoolP("help", "h", false, "help for submit")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "verbose-gc" {
+			name = "verbose_gc"
+		}
+		return pflag.NormalizedName(name)
+	})
+	return original
+}
+
+func (a *app) submitCommand() *cobra.Command {
+	var flags submitFlags
+	cmd := &cobra.Command{
+		Use:   "submit [flags] cluster/[role]/[env] topology-file topology-class [topology-args...]",
+		Short: "Submit a topology",
+		Long: `Run the program that defines a topology and put the topology on the cluster.
+
+The topology file is a .jar, .tar, .tar.gz, .pex, .so or .dylib, or a native
+executable. What stands behind the class name goes to the program; the flags
+of the original client count there too. For a .pex that is run as it is, and
+for a native executable, the class is "-". For a .so or .dylib it is the path
+of the program that writes the definition.
+
+With --topology-definition the program does not run and no class is given:
+  heron submit --topology-definition wc.defn nomad topology.jar`,
+		DisableFlagParsing: true,
+	}
+	a.outputFlag(cmd)
+	original := flags.add(a, cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		// Parsing is ours from here on; cobra's own would take the flags of
+		// the user's program.
+		s, err := splitSubmit(args, cmd.Flags(), original)
+		if err != nil {
+			return err
+		}
+		if err := cmd.Flags().Parse(s.flags); err != nil {
+			return usagef("%v; see: heron submit --help", err)
+		}
+		if help, _ := cmd.Flags().GetBool("help"); help {
+			return cmd.Help()
+		}
+		if err := a.checkOutput(); err != nil {
+			return err
+		}
+		return a.submit(cmd.Context(), &flags, s)
+	}
+	return cmd
+}
+
+func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error {
+	req, err := a.submitRequest(flags, words)
+	if err != nil {
+		return err
+	}
+	report := a.report()
+	prepared, err := submit.Prepare(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer prepared.Close()
+	flags.explain(report, prepared.Settings, req.Conf.Dir)
+	if flags.dryRun {
+		return a.show(prepared, flags.dryRunFormat)
+	}
+	env, err := submit.Connect(ctx, prepared.Settings, report)
+	if err != nil {
+		return err
+	}
+	defer env.Close()
+	var opts submit.SubmitOptions
+	if flags.wait {
+		opts.Wait = flags.waitTimeout
+	}
+	var done []*submit.Submitted
+	for _, d := range prepared.Deployments {
+		result, err := submit.Submit(ctx, env.Env, d, opts)
+		if result != nil {
+			done = append(done, result)
+		}
+		if err != nil {
+			return a.submitted(done, err)
+		}
+	}
+	return a.submitted(done, nil)
+}
+
+// submitRequest turns the command line into a request.
+func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, error) {
+	n := len(words.positionals)
+	switch {
+	case flags.definition != "" && (n != 2 || len(words.program) > 0):
+		return submit.Request{}, usagef("with --topology-definition give cluster and topology file only; no program runs")
+	case flags.definition == "" && n < 3:
+		return submit.Request{}, usagef("submit takes cluster/[role]/[env], topology file and class, got %d of 3; see: heron submit --help", n)
+	case flags.wait && flags.waitTimeout <= 0:
+		return submit.Request{}, usagef("--wait-timeout is %s; give a time above zero", flags.waitTimeout)
+	}
+	if flags.dryRunFormat != "" {
+		if err := submit.CheckFormat(flags.dryRunFormat); err != nil {
+			return submit.Request{}, err
+		}
+	}
+	who, err := a.userName()
+	if err != nil {
+		return submit.Request{}, err
+	}
+	p, err := parsePlace(words.positionals[0], who)
+	if err != nil {
+		return submit.Request{}, err
+	}
+	options, err := a.options(&flags.clusterFlags, p, who)
+	if err != nil {
+		return submit.Request{}, err
+	}
+	options.ReleaseFile, options.VerboseGC = flags.releaseFile, flags.verboseGC
+	now, err := a.submissionTime()
+	if err != nil {
+		return submit.Request{}, err
+	}
+	req := submit.Request{
+		Conf:           options,
+		File:           words.positionals[1],
+		DefinitionFile: flags.definition,
+		TopologyID:     flags.topologyID,
+		Program: topology.Program{
+			Args:          words.program,
+			JVMProperties: flags.jvmProperties,
+			Environ:       a.env,
+			Stdout:        a.stderr,
+			Stderr:        a.stderr,
+		},
+		Paused: flags.paused,
+		Client: version,
+		Now:    now,
+		Report: a.report(),
+	}
+	if n > 2 {
+		req.Program.Class = words.positionals[2]
+	}
+	return req, nil
+}
+
+// submissionTime is now, or the time that SOURCE_DATE_EPOCH asks for.
+func (a *app) submissionTime() (time.Time, error) {
+	text := a.getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return a.now(), nil
+	}
+	sec, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || sec < 0 {
+		return time.Time{}, usagef("SOURCE_DATE_EPOCH is %q; give seconds since 1970", text)
+	}
+	return time.Unix(sec, 0), nil
+}
+
+func (a *app) show(p *submit.Prepared, format string) error {
+	if format == "" {
+		format = "table"
+		if a.isTerminal() {
+			format = "colored_table"
+		}
+	}
+	for _, d := range p.Deployments {
+		if err := d.Show(a.stdout, format); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) isTerminal() bool {
+	f, ok := a.stdout.(interface{ Fd() uintptr })
+	return ok && a.getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+}
+
+// submittedDoc is the result of submit in JSON.
+type submittedDoc struct {
+	Submitted []*submit.Submitted `json:"submitted"`
+	*errorDoc
+}
+
+// submitted prints what was done, also when a later part failed.
+func (a *app) submitted(done []*submit.Submitted, err error) error {
+	if a.asJSON() {
+		doc := submittedDoc{Submitted: done}
+		if doc.Submitted == nil {
+			doc.Submitted = []*submit.Submitted{}
+		}
+		if err != nil {
+			e := failureDoc(err, submit.ExitCode(err))
+			doc.errorDoc = &e
+			err = &toldError{err}
+		}
+		a.printJSON(doc)
+		return err
+	}
+	for _, r := range done {
+		how := "submitted"
+		if r.Running {
+			how = "runs"
+		}
+		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %d containers, id %s\n",
+			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, r.Containers, r.ID)
+	}
+	return err
+}

@@ -1,0 +1,419 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// patience is how long a test waits for something that should happen soon. It
+// only shows where something is broken.
+const patience = 2 * time.Minute
+
+// built is what all tests run, made once in TestMain.
+type built struct {
+	heron, sample, core string
+}
+
+var bin built
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "heron-e2e")
+	if err == nil {
+		err = build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "build what the tests run:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func build(dir string) error {
+	bin = built{
+		heron:  filepath.Join(dir, "heron"),
+		sample: filepath.Join(dir, "sample-topology"),
+		core:   filepath.Join(dir, "heron-core.tar.gz"),
+	}
+	for _, args := range [][]string{
+		{"go", "build", "-o", bin.heron, "./cmd/heron"},
+		{"go", "build", "-o", bin.sample, "./scripts/sample-topology"},
+		{"scripts/standin-core", bin.core},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = testenv.Root()
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// cluster is a user with an installation, and servers.
+type cluster struct {
+	t *testing.T
+	// nomad and zookeeper are the real servers; the user may be given others.
+	nomad, zookeeper string
+	home, packages   string
+	tmp, root        string
+	// topology is a name that no other test uses.
+	topology   string
+	properties map[string]string
+	env        []string
+}
+
+// newCluster installs heron for one test, with a state root and a topology
+// name of its own.
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(t.Name()))
+	if len(name) > 38 {
+		name = name[len(name)-38:]
+	}
+	dir := t.TempDir()
+	c := &cluster{
+		t:         t,
+		nomad:     testenv.Nomad(t),
+		zookeeper: testenv.ZooKeeper(t),
+		home:      filepath.Join(dir, "home"),
+		packages:  filepath.Join(dir, "packages"),
+		tmp:       filepath.Join(dir, "tmp"),
+		root:      fmt.Sprintf("/e2e-%s-%d", name, os.Getpid()),
+		topology:  strings.Trim(name, "-"),
+	}
+	if err := os.Mkdir(c.tmp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.properties = map[string]string{
+		"heron.nomad.scheduler.uri":                      c.nomad,
+		"heron.nomad.request.timeout":                    "5s",
+		"heron.statemgr.connection.string":               c.zookeeper,
+		"heron.statemgr.root.path":                       c.root,
+		"heron.statemgr.zookeeper.session.timeout.ms":    "6000",
+		"heron.statemgr.zookeeper.connection.timeout.ms": "5000",
+		"heron.uploader.localfs.file.system.directory":   c.packages,
+	}
+	c.env = []string{
+		"HOME=" + dir, "USER=ann", "HERON_HOME=" + c.home, "TMPDIR=" + c.tmp, "PATH=" + os.Getenv("PATH"),
+		"JAVA_HOME=" + os.Getenv("JAVA_HOME"),
+	}
+	if r := c.heron("init", "--prefix", c.home, "--core", bin.core); r.code != 0 {
+		t.Fatalf("heron init: %s", r)
+	}
+	t.Cleanup(c.removeState)
+	return c
+}
+
+// result is one finished run of heron.
+type result struct {
+	code        int
+	out, errOut string
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("exit code %d\nstdout:\n%s\nstderr:\n%s", r.code, r.out, r.errOut)
+}
+
+// running is a run of heron that has not ended.
+type running struct {
+	cmd         *exec.Cmd
+	out, errOut lockedBuffer
+	done        chan struct{}
+}
+
+// lockedBuffer can be read while a process still writes to it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// start runs heron with the test's configuration.
+func (c *cluster) start(args ...string) *running {
+	c.t.Helper()
+	line := args[:1:1]
+	if args[0] == "submit" || args[0] == "kill" {
+		for key, value := range c.properties {
+			line = append(line, "--config-property", key+"="+value)
+		}
+	}
+	r := &running{cmd: exec.Command(bin.heron, append(line, args[1:]...)...), done: make(chan struct{})}
+	r.cmd.Env = c.env
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errOut
+	if err := r.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		defer close(r.done)
+		_ = r.cmd.Wait()
+	}()
+	c.t.Cleanup(func() {
+		_ = r.cmd.Process.Kill()
+		<-r.done
+	})
+	return r
+}
+
+// wait returns when the run has ended.
+func (r *running) wait(t *testing.T) result {
+	t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		_ = r.cmd.Process.Signal(syscall.SIGQUIT)
+		<-r.done
+		t.Fatalf("heron did not end in %s:\n%s", patience, r.errOut.String())
+	}
+	return result{code: r.cmd.ProcessState.ExitCode(), out: r.out.String(), errOut: r.errOut.String()}
+}
+
+func (r *running) interrupt(t *testing.T) {
+	t.Helper()
+	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+}
+
+func (c *cluster) heron(args ...string) result {
+	c.t.Helper()
+	return c.start(args...).wait(c.t)
+}
+
+// submit submits the sample topology; flags go before the positionals.
+func (c *cluster) submit(flags ...string) result {
+	c.t.Helper()
+	return c.startSubmit(flags...).wait(c.t)
+}
+
+func (c *cluster) startSubmit(flags ...string) *running {
+	c.t.Helper()
+	args := append([]string{"submit"}, flags...)
+	return c.start(append(args, "nomad", bin.sample, "-", "--name", c.topology, "--stmgrs", "2")...)
+}
+
+func (c *cluster) kill(flags ...string) result {
+	c.t.Helper()
+	return c.heron(append(append([]string{"kill"}, flags...), "nomad", c.topology)...)
+}
+
+// want fails the test unless a run ended with a code and said something.
+func (c *cluster) want(r result, code int, says ...string) {
+	c.t.Helper()
+	if r.code != code {
+		c.t.Fatalf("want exit code %d: %s", code, r)
+	}
+	for _, text := range says {
+		if !strings.Contains(r.out+r.errOut, text) {
+			c.t.Errorf("want output with %q: %s", text, r)
+		}
+	}
+}
+
+// nothingLeft checks that neither server, nor the package folder, nor the
+// temporary folder has anything of this test's topology.
+func (c *cluster) nothingLeft() {
+	c.t.Helper()
+	for what, left := range map[string][]string{
+		"jobs":            c.jobs(),
+		"containers":      c.liveContainers(),
+		"state nodes":     c.nodes(),
+		"packages":        c.files(c.packages),
+		"temporary files": c.files(c.tmp),
+	} {
+		if len(left) > 0 {
+			c.t.Errorf("%s are left: %s", what, strings.Join(left, ", "))
+		}
+	}
+}
+
+func (c *cluster) api() *api.Client {
+	c.t.Helper()
+	client, err := api.NewClient(&api.Config{Address: c.nomad})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return client
+}
+
+func (c *cluster) jobID() string { return "heron.nomad." + c.topology }
+
+// job is the stored job, nil if there is none.
+func (c *cluster) job() *api.Job {
+	c.t.Helper()
+	job, _, err := c.api().Jobs().Info(c.jobID(), nil)
+	var answer api.UnexpectedResponseError
+	if errors.As(err, &answer) && answer.StatusCode() == 404 {
+		return nil
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return job
+}
+
+func (c *cluster) jobs() []string {
+	c.t.Helper()
+	if job := c.job(); job != nil {
+		return []string{*job.ID}
+	}
+	return nil
+}
+
+func (c *cluster) liveContainers() []string {
+	c.t.Helper()
+	allocs, _, err := c.api().Allocations().List(nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var live []string
+	for _, a := range allocs {
+		if a.JobID == c.jobID() && (a.ClientStatus == api.AllocClientStatusRunning || a.ClientStatus == api.AllocClientStatusPending) {
+			live = append(live, a.Name+" "+a.ClientStatus)
+		}
+	}
+	return live
+}
+
+// zk runs f with a connection to the real ZooKeeper.
+func (c *cluster) zk(f func(*zk.Conn) error) {
+	c.t.Helper()
+	conn, _, err := zk.Connect([]string{c.zookeeper}, 10*time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := f(conn); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// nodes are the state nodes below the directories that stay.
+func (c *cluster) nodes() []string {
+	c.t.Helper()
+	var found []string
+	c.zk(func(conn *zk.Conn) error {
+		return walk(conn, c.root, func(path string) error {
+			if strings.Count(path, "/") > 2 {
+				found = append(found, path)
+			}
+			return nil
+		})
+	})
+	return found
+}
+
+func (c *cluster) removeState() {
+	c.zk(func(conn *zk.Conn) error {
+		var all []string
+		err := walk(conn, c.root, func(path string) error {
+			all = append(all, path)
+			return nil
+		})
+		for i := len(all) - 1; i >= 0; i-- {
+			if err := conn.Delete(all[i], -1); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNotEmpty) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// walk calls f for path and all nodes below it, parents first.
+func walk(conn *zk.Conn, path string, f func(string) error) error {
+	names, _, err := conn.Children(path)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f(path); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := walk(conn, path+"/"+name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node reads a state node.
+func (c *cluster) node(path string) []byte {
+	c.t.Helper()
+	var data []byte
+	c.zk(func(conn *zk.Conn) (err error) {
+		data, _, err = conn.Get(path)
+		return err
+	})
+	return data
+}
+
+// files lists everything below a folder.
+func (c *cluster) files(dir string) []string {
+	c.t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && path != dir {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.t.Fatal(err)
+	}
+	return found
+}
+
+// eventually polls until done says true.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("after %s still not: %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package submit
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/dryrun"
+	"github.com/heron-nomad/heron/internal/nomad"
+)
+
+// document is a deployment as --dry-run-format deployment prints it. Its form
+// is described in docs/deployment-document.md and only ever grows.
+type document struct {
+	Topology   topologyDoc       `json:"topology"`
+	Package    packageDoc        `json:"package"`
+	Packing    packingDoc        `json:"packing"`
+	State      []stateDoc        `json:"state"`
+	Job        *api.Job          `json:"job"`
+	Containers []nomad.Container `json:"containers"`
+}
+
+type topologyDoc struct {
+	Name    string `json:"name"`
+	ID      string `json:"id"`
+	Cluster string `json:"cluster"`
+	Role    string `json:"role"`
+	Environ string `json:"environ"`
+	State   string `json:"state"`
+}
+
+type packageDoc struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	URI    string `json:"uri"`
+}
+
+type packingDoc struct {
+	Class      string             `json:"class"`
+	Containers []dryrun.Container `json:"containers"`
+	Proto      string             `json:"proto"`
+}
+
+type stateDoc struct {
+	Path      string `json:"path"`
+	Ephemeral bool   `json:"ephemeral"`
+	Message   string `json:"message"`
+	Data      string `json:"data"`
+}
+
+// WriteDocument prints the deployment as one JSON document: all that a real
+// run would write. The same input gives the same bytes.
+func (d *Deployment) WriteDocument(w io.Writer) error {
+	s := d.in.Settings
+	uri := d.URI
+	if uri == "" {
+		uri = Pending
+	}
+	plan, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.Stored.Proto())
+	if err != nil {
+		return fmt.Errorf("serialize the packing plan: %w", err)
+	}
+	doc := document{
+		Topology: topologyDoc{
+			Name: d.Definition.Name(), ID: d.Definition.ID(),
+			Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
+			State: d.Definition.State().String(),
+		},
+		Package: packageDoc{File: d.PackageName, SHA256: d.in.Package.SHA256, Size: d.in.Package.Size, URI: uri},
+		Packing: packingDoc{
+			Class:      s.Packing.Class,
+			Containers: dryrun.Containers(d.Plan),
+			Proto:      base64.StdEncoding.EncodeToString(plan),
+		},
+		State: []stateDoc{},
+		Job:   d.Job,
+	}
+	for _, n := range d.State {
+		doc.State = append(doc.State, stateDoc{Path: n.Path, Message: n.Message, Data: base64.StdEncoding.EncodeToString(n.Data)})
+	}
+	for i := range *d.Job.TaskGroups[0].Count {
+		doc.Containers = append(doc.Containers, nomad.Expand(d.Job, i))
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+// FormatDeployment is the dry-run format that prints the whole deployment.
+const FormatDeployment = "deployment"
+
+// Formats lists the formats of Show.
+func Formats() []string { return append(dryrun.Formats(), FormatDeployment) }
+
+// CheckFormat says whether Show knows a format.
+func CheckFormat(format string) error {
+	for _, f := range Formats() {
+		if f == format {
+			return nil
+		}
+	}
+	return withCode(ExitInput, "unknown dry-run format %q; use one of %s", format, strings.Join(Formats(), ", "))
+}
+
+// Show prints what a real run would do, in one of Formats.
+func (d *Deployment) Show(w io.Writer, format string) error {
+	if format == FormatDeployment {
+		return d.WriteDocument(w)
+	}
+	f, err := dryrun.ParseFormat(format)
+	if err != nil {
+		return err
+	}
+	return dryrun.Submit(w, f, dryrun.SubmitInput{
+		PackingClass: d.in.Settings.Packing.Class,
+		Topology:     d.Definition.Name(),
+		Plan:         d.Plan,
+	})
+}

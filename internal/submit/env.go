@@ -1,0 +1,127 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// Jobs is what the use cases need of Nomad; *nomad.Client has the contracts.
+type Jobs interface {
+	Job(ctx context.Context, id string) (*api.Job, error)
+	TopologyJobs(ctx context.Context, name string) ([]*api.JobListStub, error)
+	RegisterNew(ctx context.Context, job *api.Job) (nomad.Registration, error)
+	TakeOver(ctx context.Context, job, stopped *api.Job) (nomad.Registration, error)
+	Stop(ctx context.Context, job *api.Job) error
+	WaitStopped(ctx context.Context, id string, timeout time.Duration, report func(nomad.StopProgress)) ([]nomad.AllocationRef, error)
+	WaitRunning(ctx context.Context, id string, count int, timeout time.Duration, report func(nomad.RunProgress)) error
+	PurgeOwned(ctx context.Context, id, topologyID string) error
+}
+
+// Env is where a use case acts. Its parts are interfaces: real servers,
+// fakes, or either behind faults.
+type Env struct {
+	Store    statemgr.Store
+	Jobs     Jobs
+	Uploader uploader.Uploader
+	Report   Report
+}
+
+// Connection is an Env on a cluster's real servers.
+type Connection struct {
+	Env
+	client *nomad.Client
+}
+
+// Connect opens what the settings name. Nomad and the uploader are first
+// asked by the use case; the state store is connected here.
+func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection, error) {
+	client, err := nomad.NewClient(nomad.ClientOptions{Address: s.Nomad.Address, RequestTimeout: s.Nomad.RequestTimeout})
+	if err != nil {
+		return nil, err
+	}
+	up, err := uploader.New(s.Upload)
+	if err != nil {
+		return nil, err
+	}
+	store, err := statemgr.Open(ctx, s.State)
+	if err != nil {
+		return nil, err
+	}
+	return &Connection{
+		Env:    Env{Store: store, Jobs: client, Uploader: up, Report: report},
+		client: client,
+	}, nil
+}
+
+// Close ends all connections.
+func (c *Connection) Close() error {
+	c.client.Close()
+	return errors.Join(c.Store.Close(), c.Uploader.Close())
+}
+
+// topologyJobs reads the jobs of a topology: that of its name in the cluster,
+// whoever owns it, and those the original client made of the topology id, one
+// per container.
+func topologyJobs(ctx context.Context, jobs Jobs, cluster, name, topologyID string) ([]*api.Job, error) {
+	var list []*api.Job
+	own, err := jobs.Job(ctx, nomad.JobID(cluster, name))
+	switch {
+	case err == nil:
+		list = append(list, own)
+	case !errors.Is(err, nomad.ErrNotFound):
+		return nil, err
+	}
+	if topologyID == "" {
+		return list, nil
+	}
+	stubs, err := jobs.TopologyJobs(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, stub := range stubs {
+		if stub.Meta[nomad.MetaTopologyID] != topologyID || stub.ID == nomad.JobID(cluster, name) || stub.Meta[nomad.MetaClient] != "" {
+			continue
+		}
+		job, err := jobs.Job(ctx, stub.ID)
+		if errors.Is(err, nomad.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read job %s of container %s: %w", stub.ID, stub.Meta["container.index"], err)
+		}
+		list = append(list, job)
+	}
+	return list, nil
+}
+
+// waitStopped returns when the containers of a stopped job have ended. Those
+// on lost nodes are told, not waited for.
+func (e Env) waitStopped(ctx context.Context, id string, timeout time.Duration) error {
+	lost, err := e.Jobs.WaitStopped(ctx, id, timeout, func(p nomad.StopProgress) {
+		e.Report.say("%d of %d containers of job %s have ended", p.Ended, p.Total, id)
+	})
+	for _, ref := range lost {
+		e.Report.say("its node is lost, so nobody knows whether it still runs: %s", ref)
+	}
+	return err
+}
+
+// endJob stops a job, waits for its containers and removes it.
+func (e Env) endJob(ctx context.Context, job *api.Job, topologyID string, timeout time.Duration) error {
+	if err := e.Jobs.Stop(ctx, job); err != nil && !errors.Is(err, nomad.ErrNotFound) {
+		return err
+	}
+	if err := e.waitStopped(ctx, *job.ID, timeout); err != nil {
+		return err
+	}
+	return e.Jobs.PurgeOwned(ctx, *job.ID, topologyID)
+}

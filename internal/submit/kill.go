@@ -1,0 +1,252 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/nomad/api"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+)
+
+// KillOptions change what Kill removes and what it puts up with.
+type KillOptions struct {
+	// IgnoreMissing makes a topology that does not exist a success.
+	IgnoreMissing bool
+	// PurgeCheckpoints removes the node of stateful checkpoints too; without
+	// it an effectively-once topology of this name goes on where it was.
+	PurgeCheckpoints bool
+}
+
+// Killed is what a successful Kill found and removed.
+type Killed struct {
+	Topology string   `json:"topology"`
+	Found    bool     `json:"found"`
+	Removed  []string `json:"removed"`
+}
+
+// Kill ends a topology and removes all of it: containers, state, package,
+// job. It works when only a part is there, and may be repeated. The job goes
+// last: it is the handle by which a repeated kill finds the rest.
+func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts KillOptions) (*Killed, error) {
+	k := &killing{env: env, s: s, name: name, opts: opts, layout: statemgr.Layout{Root: s.State.Root}}
+	if err := k.look(ctx); err != nil {
+		return nil, err
+	}
+	done := &Killed{Topology: name, Found: k.found(), Removed: []string{}}
+	if !done.Found {
+		if opts.IgnoreMissing {
+			return done, nil
+		}
+		return nil, withCode(ExitNotFound,
+			"no topology %q in cluster %s: no state below %s, no job %s at %s; with --ignore-missing this is fine",
+			name, s.Cluster, s.State.Root, nomad.JobID(s.Cluster, name), s.Nomad.Address)
+	}
+	steps := k.steps()
+	for i, st := range steps {
+		err := ctx.Err()
+		if err == nil {
+			env.Report.say("%s", st.name)
+			err = st.do(ctx)
+		}
+		if err == nil {
+			done.Removed = append(done.Removed, st.what)
+			continue
+		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, k.failed(steps, i, err)
+	}
+	return done, nil
+}
+
+// killing is one run of Kill.
+type killing struct {
+	env    Env
+	s      *conf.Settings
+	name   string
+	opts   KillOptions
+	layout statemgr.Layout
+
+	// What look found.
+	state bool
+	jobs  []*api.Job
+	// packages are URIs of the uploader that is configured, foreign those of
+	// another.
+	packages []string
+	foreign  []string
+}
+
+func (k *killing) found() bool { return k.state || len(k.jobs) > 0 }
+
+// look takes stock. It changes nothing.
+func (k *killing) look(ctx context.Context) error {
+	ops, err := statemgr.Deletion(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
+	if err != nil {
+		return fmt.Errorf("look for topology %q: %w", k.name, err)
+	}
+	k.state = len(ops) > 0
+	id, err := k.checkIdentity(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.readRecord(ctx); err != nil {
+		return err
+	}
+	return k.findJobs(ctx, id)
+}
+
+// checkIdentity compares cluster, role and environ with those the topology
+// was submitted under, and returns its id ("" where it is not known).
+func (k *killing) checkIdentity(ctx context.Context) (string, error) {
+	node, err := k.env.Store.Read(ctx, k.layout.ExecutionState(k.name))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the execution state of %q: %w", k.name, err)
+	}
+	var es heronpb.ExecutionState
+	if err := proto.Unmarshal(node.Data, &es); err != nil {
+		k.env.Report.say("the execution state of %q cannot be read, so its owner is not checked: %v", k.name, err)
+		return "", nil
+	}
+	if es.GetCluster() != k.s.Cluster || es.GetRole() != k.s.Role || es.GetEnviron() != k.s.Environ {
+		return "", withCode(ExitInput, "topology %q runs at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
+			k.name, es.GetCluster(), es.GetRole(), es.GetEnviron(), k.s.Cluster, k.s.Role, k.s.Environ)
+	}
+	return es.GetTopologyId(), nil
+}
+
+// readRecord takes the package from the deployment record. Topologies of the
+// original client have none.
+func (k *killing) readRecord(ctx context.Context) error {
+	node, err := k.env.Store.Read(ctx, k.layout.Deployment(k.name))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the deployment record of %q: %w", k.name, err)
+	}
+	record, err := statemgr.DecodeRecord(node.Data)
+	if err != nil {
+		k.env.Report.say("the deployment record of %q cannot be read, so its package may stay: %v", k.name, err)
+		return nil
+	}
+	k.addPackage(record.Package.Uploader, record.Package.URI)
+	return nil
+}
+
+func (k *killing) addPackage(kind, uri string) {
+	switch {
+	case uri == "" || uri == Pending || slices.Contains(k.packages, uri) || slices.Contains(k.foreign, uri):
+	case kind == k.s.Upload.Kind:
+		k.packages = append(k.packages, uri)
+	default:
+		k.foreign = append(k.foreign, uri)
+	}
+}
+
+// findJobs looks for the topology's job, and for those that the original
+// client made of it, one per container.
+func (k *killing) findJobs(ctx context.Context, topologyID string) error {
+	jobs, err := topologyJobs(ctx, k.env.Jobs, k.s.Cluster, k.name, topologyID)
+	if err != nil {
+		return fmt.Errorf("look for the jobs of topology %q: %w", k.name, err)
+	}
+	for _, job := range jobs {
+		if *job.ID == nomad.JobID(k.s.Cluster, k.name) {
+			if err := nomad.CheckOwner(job, k.s); err != nil {
+				return withCode(ExitInput, "%w; nothing was touched", err)
+			}
+		}
+		k.addPackage(job.Meta[nomad.MetaUploader], job.Meta[nomad.MetaPackageURI])
+	}
+	k.jobs = jobs
+	return nil
+}
+
+// steps are what Kill does, in order. A lock belongs before the first and
+// ends after the last.
+func (k *killing) steps() []step {
+	var list []step
+	for _, job := range k.jobs {
+		id := *job.ID
+		list = append(list, step{
+			name: fmt.Sprintf("stop job %s at %s", id, k.s.Nomad.Address),
+			what: "containers of job " + id,
+			do: func(ctx context.Context) error {
+				if err := k.env.Jobs.Stop(ctx, job); err != nil && !errors.Is(err, nomad.ErrNotFound) {
+					return err
+				}
+				return nil
+			},
+		})
+	}
+	for _, job := range k.jobs {
+		id := *job.ID
+		list = append(list, step{
+			name: fmt.Sprintf("wait for the containers of job %s to end", id),
+			what: "running containers of job " + id,
+			do: func(ctx context.Context) error {
+				return k.env.waitStopped(ctx, id, k.s.Nomad.StopTimeout)
+			},
+		})
+	}
+	if k.state {
+		list = append(list, step{
+			name: fmt.Sprintf("remove the state of topology %q below %s", k.name, k.s.State.Root),
+			what: "state of topology " + k.name + " below " + k.s.State.Root,
+			do: func(ctx context.Context) error {
+				return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
+			},
+		})
+	}
+	for _, uri := range k.packages {
+		list = append(list, step{
+			name: "remove package " + uri,
+			what: "package " + uri,
+			do:   func(ctx context.Context) error { return k.env.Uploader.Delete(ctx, uri) },
+		})
+	}
+	for _, job := range k.jobs {
+		id := *job.ID
+		list = append(list, step{
+			name: fmt.Sprintf("remove job %s at %s", id, k.s.Nomad.Address),
+			what: "job " + id + " at " + k.s.Nomad.Address,
+			do: func(ctx context.Context) error {
+				return k.env.Jobs.PurgeOwned(ctx, id, job.Meta[nomad.MetaTopologyID])
+			},
+		})
+	}
+	for _, uri := range k.foreign {
+		list = append(list, step{
+			name: "remove package " + uri,
+			what: "package " + uri,
+			do: func(context.Context) error {
+				return fmt.Errorf("it was stored by another uploader than the one configured, %s; remove it there", k.s.Upload.Kind)
+			},
+		})
+	}
+	return list
+}
+
+// failed says what is left after step i did not work.
+func (k *killing) failed(steps []step, i int, err error) error {
+	if i == 0 {
+		return fmt.Errorf("%s: %w; nothing was removed", steps[0].name, err)
+	}
+	f := &Failure{Step: steps[i].name, Err: err}
+	f.Repair = fmt.Sprintf("heron kill %s/%s/%s %s", k.s.Cluster, k.s.Role, k.s.Environ, k.name)
+	for _, st := range steps[i:] {
+		f.Left = append(f.Left, Leftover{What: st.what})
+	}
+	return f
+}

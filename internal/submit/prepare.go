@@ -1,0 +1,227 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// Request is what a user asks to submit.
+type Request struct {
+	Conf conf.Options
+	// File is the topology file: jar, tar, pex, shared object or executable.
+	File string
+	// DefinitionFile is a definition made earlier. With it no program runs.
+	DefinitionFile string
+	// Program is how to run the topology file; Prepare fills in what it knows
+	// itself.
+	Program topology.Program
+	// TopologyID replaces the id that the program made, "" keeps it.
+	TopologyID string
+	// Paused topologies wait for an activation.
+	Paused bool
+	// Client is the version of this program, Release the release file to use
+	// where Heron's home has none, Now the time of submission.
+	Client  string
+	Release []byte
+	Now     time.Time
+	Report  Report
+}
+
+// Prepared is all that was asked for, decided: one deployment per topology
+// that the program defined, sorted by name.
+type Prepared struct {
+	Settings    *conf.Settings
+	Deployments []*Deployment
+
+	dir string
+}
+
+// Close removes the temporary files, the packages among them.
+func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
+
+// Prepare loads the configuration, runs the user's program, checks what it
+// defined, makes the packages and decides. It contacts no server, and all it
+// writes is in a temporary folder that Close removes.
+func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
+	w := &preparation{req: req}
+	if w.loaded, err = conf.Load(req.Conf); err != nil {
+		return nil, err
+	}
+	// What is wrong with the configuration is told before the program runs.
+	settings, err := w.loaded.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if w.uploader, err = uploader.New(settings.Upload); err != nil {
+		return nil, err
+	}
+	defer w.uploader.Close()
+	if w.script, err = os.ReadFile(settings.Nomad.Script); err != nil {
+		return nil, withCode(ExitInput, "read the start script (heron.scheduler.job.template): %w", err)
+	}
+	if w.dir, err = os.MkdirTemp("", "heron-"); err != nil {
+		return nil, fmt.Errorf("make a temporary folder: %w", err)
+	}
+	p := &Prepared{Settings: settings, dir: w.dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	found, err := w.definitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 && req.TopologyID != "" {
+		return nil, withCode(ExitInput, "%s defines %d topologies, but --topology-id names one", req.File, len(found))
+	}
+	for _, f := range found {
+		d, err := w.deployment(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		p.Deployments = append(p.Deployments, d)
+	}
+	return p, nil
+}
+
+// preparation is one run of Prepare.
+type preparation struct {
+	req      Request
+	loaded   *conf.Loaded
+	uploader uploader.Uploader
+	script   []byte
+	dir      string
+}
+
+// definitions runs the program, or reads what it wrote earlier.
+func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error) {
+	if w.req.DefinitionFile != "" {
+		if info, err := os.Stat(w.req.File); err != nil || !info.Mode().IsRegular() {
+			return nil, withCode(ExitInput, "topology file %s is not a file", w.req.File)
+		}
+		f, err := topology.ReadDefinitionFile(w.req.DefinitionFile)
+		if err != nil {
+			return nil, err
+		}
+		return []*topology.Found{f}, nil
+	}
+	p := w.req.Program
+	p.File, p.HeronHome, p.TempDir = w.req.File, w.req.Conf.Home, w.dir
+	p.Identity = topology.Identity{
+		Cluster: w.req.Conf.Cluster,
+		Role:    w.req.Conf.Role,
+		Environ: w.req.Conf.Environ,
+		User:    w.req.Conf.User,
+	}
+	p.InitialState = heronpb.TopologyState_RUNNING
+	if w.req.Paused {
+		p.InitialState = heronpb.TopologyState_PAUSED
+	}
+	result, err := p.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return result.Found, nil
+}
+
+// deployment checks one definition, makes its package and decides.
+func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deployment, error) {
+	def := f.Definition
+	if w.req.TopologyID != "" {
+		def = def.WithID(w.req.TopologyID)
+	}
+	if w.req.Paused {
+		def = def.WithState(heronpb.TopologyState_PAUSED)
+	}
+	kind, err := topology.PackageType(w.req.File)
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Base(w.req.File)
+	settings, err := w.loaded.ForTopology(conf.Topology{
+		Name: def.Name(), ID: def.ID(),
+		DefinitionFile: def.Filename(), BinaryFile: binary, PackageType: kind,
+	}).Settings()
+	if err != nil {
+		return nil, err
+	}
+	err = topology.Validate(def, topology.Rules{Nomad: true, Cluster: settings.Cluster, ConsulNames: settings.Nomad.RegisterMetrics})
+	if err != nil {
+		return nil, err
+	}
+	file, err := w.pack(ctx, def)
+	if err != nil {
+		return nil, fmt.Errorf("make the package of topology %q: %w", def.Name(), err)
+	}
+	return Decide(Input{
+		Settings:       settings,
+		Definition:     def,
+		DefinitionFile: def.Filename(),
+		BinaryFile:     binary,
+		PackageType:    kind,
+		Package:        file,
+		URI:            w.uploader.URI,
+		Script:         string(w.script),
+		Client:         w.req.Client,
+		Now:            w.req.Now,
+	})
+}
+
+// pack makes the package that containers fetch. Its configuration is the
+// cluster's, without secrets.
+func (w *preparation) pack(ctx context.Context, def *topology.Definition) (PackageFile, error) {
+	override, err := w.loaded.OverrideYAML()
+	if err != nil {
+		return PackageFile{}, err
+	}
+	release, name, err := w.release()
+	if err != nil {
+		return PackageFile{}, err
+	}
+	data, err := def.Bytes()
+	if err != nil {
+		return PackageFile{}, err
+	}
+	built, err := topology.Package{
+		Binary:         w.req.File,
+		DefinitionName: def.Filename(),
+		Definition:     data,
+		ConfDir:        w.req.Conf.Dir,
+		ReleaseName:    name,
+		Release:        release,
+		Override:       override,
+		Filter:         w.loaded.SecretFree,
+		Time:           w.req.Now,
+	}.Build(ctx, w.dir)
+	if err != nil {
+		return PackageFile{}, err
+	}
+	return PackageFile{Path: built.Path, Size: built.Size, SHA256: built.SHA256}, nil
+}
+
+// release is the text of the release file and its base name.
+func (w *preparation) release() ([]byte, string, error) {
+	path := w.req.Conf.ReleaseFile
+	if path == "" {
+		path = filepath.Join(w.req.Conf.Home, "release.yaml")
+	}
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && w.req.Conf.ReleaseFile == "":
+		return w.req.Release, "release.yaml", nil
+	case err != nil:
+		return nil, "", withCode(ExitInput, "read the release file: %w", err)
+	}
+	return data, filepath.Base(path), nil
+}

@@ -1,0 +1,255 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// SubmitOptions change what Submit does beyond the deployment.
+type SubmitOptions struct {
+	// Wait makes Submit return only when the topology runs, or when the time
+	// is over; zero for no wait.
+	Wait time.Duration
+}
+
+// Submitted is what a successful Submit has done.
+type Submitted struct {
+	Topology   string `json:"topology"`
+	ID         string `json:"id"`
+	Cluster    string `json:"cluster"`
+	Role       string `json:"role"`
+	Environ    string `json:"environ"`
+	Job        string `json:"job"`
+	Containers int    `json:"containers"`
+	Package    string `json:"package"`
+	Running    bool   `json:"running"`
+}
+
+// Submit carries a deployment out: package, state, job. Whatever fails, and
+// when ctx ends, what this run made is removed again, in reverse order. With
+// Wait, a topology that does not run in time stays: its error has ExitWait.
+func Submit(ctx context.Context, env Env, d *Deployment, opts SubmitOptions) (*Submitted, error) {
+	s := &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}
+	if err := s.preflight(ctx); err != nil {
+		return nil, err
+	}
+	if err := run(ctx, s.steps(), d.killCommand(), env.Report); err != nil {
+		return nil, err
+	}
+	done := s.result()
+	if opts.Wait > 0 {
+		if err := s.wait(ctx, opts.Wait); err != nil {
+			return done, err
+		}
+		done.Running = true
+	}
+	return done, nil
+}
+
+// killCommand is what a person types to remove what a submit left.
+func (d *Deployment) killCommand() string {
+	s := d.in.Settings
+	return fmt.Sprintf("heron kill %s/%s/%s %s", s.Cluster, s.Role, s.Environ, d.Definition.Name())
+}
+
+// submission is one run of Submit.
+type submission struct {
+	env      Env
+	d        *Deployment
+	layout   statemgr.Layout
+	uploaded bool
+	// stopped is the stopped job of an earlier run that the new one replaces,
+	// if there is one.
+	stopped *api.Job
+}
+
+// preflight checks all that can be checked before anything is written. The
+// servers are asked at the same time; what is wrong with the state is told
+// first, then the job, then the uploader.
+func (s *submission) preflight(ctx context.Context) error {
+	checks := []func(context.Context) error{s.checkState, s.checkJob, s.env.Uploader.Check}
+	errs := make([]error, len(checks))
+	var wg sync.WaitGroup
+	for i, check := range checks {
+		wg.Go(func() { errs[i] = check(ctx) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkState refuses a name whose state is there, in part or whole.
+func (s *submission) checkState(ctx context.Context) error {
+	name := s.d.Definition.Name()
+	switch _, err := s.env.Store.Read(ctx, s.layout.Topology(name)); {
+	case err == nil:
+		return withCode(ExitExists, "topology %q already exists at %s; kill it first, or submit under another name",
+			name, s.layout.Topology(name))
+	case !errors.Is(err, statemgr.ErrNotFound):
+		return fmt.Errorf("look for topology %q: %w", name, err)
+	}
+	for _, n := range s.d.State {
+		switch _, err := s.env.Store.Read(ctx, n.Path); {
+		case err == nil:
+			return withCode(ExitExists, "%s is left of an earlier topology %q; remove it with: %s",
+				n.Path, name, s.d.killCommand())
+		case !errors.Is(err, statemgr.ErrNotFound):
+			return fmt.Errorf("look for topology %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// checkJob refuses a job of ours that still runs, and any of somebody else's.
+func (s *submission) checkJob(ctx context.Context) error {
+	id := *s.d.Job.ID
+	job, err := s.env.Jobs.Job(ctx, id)
+	switch {
+	case errors.Is(err, nomad.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for job %s: %w", id, err)
+	case !nomad.SameOwner(job, s.d.Job):
+		return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job",
+			id, s.d.in.Settings.Nomad.Address)
+	case job.Stop != nil && *job.Stop:
+		s.stopped = job
+		return nil
+	}
+	return withCode(ExitExists, "job %s runs although the state of topology %q is gone; remove it with: %s",
+		id, s.d.Definition.Name(), s.d.killCommand())
+}
+
+// steps are the side effects of a submission, in order. A lock belongs before
+// the first and an intent behind the lock; both end after the last.
+func (s *submission) steps() []step {
+	name := s.d.Definition.Name()
+	return []step{
+		{
+			name: fmt.Sprintf("upload the package of topology %q", name),
+			what: "package " + s.d.PackageName,
+			do:   s.upload,
+			undo: s.deletePackage,
+		},
+		{
+			name: fmt.Sprintf("write the state of topology %q below %s", name, s.layout.Root),
+			what: "state of topology " + name + " below " + s.layout.Root,
+			do:   s.writeState,
+			undo: s.deleteState,
+		},
+		{
+			name: fmt.Sprintf("register job %s at %s", *s.d.Job.ID, s.d.in.Settings.Nomad.Address),
+			what: "job " + *s.d.Job.ID + " at " + s.d.in.Settings.Nomad.Address,
+			do:   s.register,
+			undo: s.removeJob,
+		},
+	}
+}
+
+func (s *submission) upload(ctx context.Context) error {
+	file := s.d.in.Package
+	uri, err := s.env.Uploader.Upload(ctx, uploader.Source{
+		Name:   s.d.PackageName,
+		Size:   file.Size,
+		SHA256: file.SHA256,
+		Open:   func() (io.ReadCloser, error) { return os.Open(file.Path) },
+	})
+	if err != nil {
+		return err
+	}
+	s.uploaded = true
+	if uri != s.d.URI {
+		d, err := s.d.withURI(uri)
+		if err != nil {
+			return err
+		}
+		s.d = d
+	}
+	return nil
+}
+
+func (s *submission) deletePackage(ctx context.Context) (bool, error) {
+	if !s.uploaded {
+		return false, nil
+	}
+	return true, s.env.Uploader.Delete(ctx, s.d.URI)
+}
+
+func (s *submission) writeState(ctx context.Context) error {
+	if err := s.env.Store.EnsureDirs(ctx, s.layout.Dirs()...); err != nil {
+		return err
+	}
+	return statemgr.ApplyAll(ctx, s.env.Store, s.d.ops())
+}
+
+// deleteState removes the state if it is this submission's: another one may
+// have won the race for the name.
+func (s *submission) deleteState(ctx context.Context) (bool, error) {
+	name := s.d.Definition.Name()
+	node, err := s.env.Store.Read(ctx, s.layout.Deployment(name))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	record, err := statemgr.DecodeRecord(node.Data)
+	if err != nil || record.TopologyID != s.d.Definition.ID() {
+		return false, nil
+	}
+	return true, statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false)
+}
+
+func (s *submission) register(ctx context.Context) (err error) {
+	if s.stopped != nil {
+		_, err = s.env.Jobs.TakeOver(ctx, s.d.Job, s.stopped)
+	} else {
+		_, err = s.env.Jobs.RegisterNew(ctx, s.d.Job)
+	}
+	return err
+}
+
+// removeJob stops and purges the job if it is this submission's.
+func (s *submission) removeJob(ctx context.Context) (bool, error) {
+	id, topologyID := *s.d.Job.ID, s.d.Definition.ID()
+	job, err := s.env.Jobs.Job(ctx, id)
+	if errors.Is(err, nomad.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if job.Meta[nomad.MetaTopologyID] != topologyID {
+		return false, nil
+	}
+	return true, s.env.endJob(ctx, job, topologyID, s.d.in.Settings.Nomad.StopTimeout)
+}
+
+func (s *submission) result() *Submitted {
+	set := s.d.in.Settings
+	return &Submitted{
+		Topology:   s.d.Definition.Name(),
+		ID:         s.d.Definition.ID(),
+		Cluster:    set.Cluster,
+		Role:       set.Role,
+		Environ:    set.Environ,
+		Job:        *s.d.Job.ID,
+		Containers: *s.d.Job.TaskGroups[0].Count,
+		Package:    s.d.URI,
+	}
+}
