@@ -1,0 +1,38 @@
+package standin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// errKilled is the end of an executor that was told so over its shell port.
+var errKilled = errors.New("killed through the shell port")
+
+// shell serves the port of heron-shell: /killexecutor with the topology's
+// id as the secret, as the real one knows it; of the rest it says that there
+// is nothing.
+func shell(secret string, kill context.CancelCauseFunc) func(net.Conn) {
+	return func(conn net.Conn) {
+		if conn.SetDeadline(time.Now().Add(requestLimit)) != nil {
+			return
+		}
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		status := "501 Not Implemented"
+		if r.URL.Path == "/killexecutor" && r.Method == http.MethodPost {
+			status = "403 Forbidden"
+			if r.FormValue("secret") == secret {
+				defer kill(errKilled)
+				status = "200 OK"
+			}
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\nConnection: close\r\n\r\n"+Notice+"\n")
+	}
+}
