@@ -8,6 +8,10 @@
 package packing
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -16,4 +20,50 @@ import (
 type Algorithm interface {
 	// Pack makes a plan from nothing.
 	Pack(def *topology.Definition) (*Plan, error)
+}
+
+// Settings are the cluster's defaults for an instance whose definition says
+// nothing else: cores, and bytes.
+type Settings struct {
+	InstanceCPU  float64
+	InstanceRAM  int64
+	InstanceDisk int64
+}
+
+// New makes the algorithm with this short name, in any case, or this Java
+// class name. Its error names the algorithms there are.
+func New(name string, s Settings) (Algorithm, error) {
+	for _, a := range algorithms() {
+		if strings.EqualFold(name, a.name) || name == a.class {
+			return a.make(s), nil
+		}
+	}
+	return nil, &Error{
+		Stage:     StageChoose,
+		Statement: fmt.Sprintf("packing algorithm %q is not supported", name),
+		Hint:      "use one of " + strings.Join(Names(), ", "),
+	}
+}
+
+// Names lists the short names that New knows, sorted.
+func Names() []string {
+	var names []string
+	for _, a := range algorithms() {
+		names = append(names, a.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+type entry struct {
+	name, class string
+	make        func(Settings) Algorithm
+}
+
+func algorithms() []entry {
+	return []entry{{
+		name:  "roundrobin",
+		class: "org.apache.heron.packing.roundrobin.RoundRobinPacking",
+		make:  func(s Settings) Algorithm { return &roundRobin{Settings: s} },
+	}}
 }

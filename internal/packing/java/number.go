@@ -1,7 +1,9 @@
 package java
 
 import (
+	"errors"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -95,4 +97,27 @@ func notFinite(v float64) (string, bool) {
 		return "-Infinity", true
 	}
 	return "", false
+}
+
+// ErrSyntax says that a text is no number to Java.
+var ErrSyntax = errors.New("not a number")
+
+// doubleSyntax is that of Double.parseDouble, but for hexadecimal numbers.
+var doubleSyntax = regexp.MustCompile(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?)$`)
+
+// ParseDouble is Double.parseDouble: it takes "1.5", " 1.5 " and "1.5f", and
+// what is too big becomes infinite.
+func ParseDouble(s string) (float64, error) {
+	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+	if !doubleSyntax.MatchString(s) {
+		return 0, ErrSyntax
+	}
+	if !strings.HasSuffix(s, "Infinity") {
+		s = strings.TrimRight(s, "dDfF")
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, ErrSyntax
+	}
+	return v, nil
 }

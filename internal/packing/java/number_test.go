@@ -68,3 +68,22 @@ func TestStrings(t *testing.T) {
 		}
 	}
 }
+
+func TestParseDouble(t *testing.T) {
+	for s, want := range map[string]float64{
+		"1.5": 1.5, " 2 ": 2, "3.": 3, ".5": 0.5, "1.5f": 1.5, "2D": 2, "-1e2": -100,
+		"1e999": math.Inf(1), "-Infinity": math.Inf(-1),
+	} {
+		if got, err := ParseDouble(s); err != nil || got != want {
+			t.Errorf("ParseDouble(%q) = %v, %v, want %v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "x", "inf", "1_000", "1.5ff", "1,5", "nan"} {
+		if got, err := ParseDouble(s); err == nil {
+			t.Errorf("ParseDouble(%q) = %v, want an error", s, got)
+		}
+	}
+	if got, err := ParseDouble("NaN"); err != nil || !math.IsNaN(got) {
+		t.Errorf("ParseDouble(NaN) = %v, %v", got, err)
+	}
+}

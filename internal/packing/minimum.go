@@ -1,0 +1,72 @@
+package packing
+
+import (
+	"cmp"
+
+	"github.com/heron-nomad/heron/internal/packing/java"
+	"github.com/heron-nomad/heron/internal/topology"
+)
+
+// checkMinimum refuses a plan with an instance that has too little RAM. Of
+// several it names the one that the original comes upon first.
+func checkMinimum(p *Plan) error {
+	if !p.hasBelow(minimumRAM) {
+		return nil
+	}
+	for _, c := range p.hashOrder() {
+		for _, in := range c.Instances {
+			if ram := bytes(in.Resource.RAM); ram < minimumRAM {
+				return refuse("raise its share in "+topology.KeyComponentRAMMap+", or "+topology.KeyContainerRAM,
+					"Invalid packing plan generated. A minimum of %s RAM is required, "+
+						"but InstancePlan for component '%s' has %s", minimumRAM, in.Component, ram)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Plan) hasBelow(least bytes) bool {
+	for _, c := range p.Containers {
+		for _, in := range c.Instances {
+			if bytes(in.Resource.RAM) < least {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hashOrder lists the plan's containers, and the instances of each, in the
+// order in which the original goes through a plan it has just packed: it
+// keeps both in hash sets, instances in two one after the other.
+func (p *Plan) hashOrder() []Container {
+	list := make([]Container, len(p.Containers))
+	for i, c := range p.Containers {
+		ids := java.Order(c.Instances, java.DefaultCapacity, hashID, byTask)
+		c.Instances = java.Order(ids, java.CopyCapacity(len(ids)), hashInstance, byTask)
+		list[i] = c
+	}
+	byID := func(a, b Container) int { return cmp.Compare(a.ID, b.ID) }
+	list = java.Order(list, java.DefaultCapacity, func(c Container) int32 { return c.ID }, byID)
+	return java.Order(list, java.DefaultCapacity, hashContainer, byID)
+}
+
+func byTask(a, b Instance) int { return cmp.Compare(a.TaskID, b.TaskID) }
+
+func hashID(in Instance) int32 {
+	return 31*(31*java.StringHash(in.Component)+in.TaskID) + in.Index
+}
+
+func hashInstance(in Instance) int32 { return 31*hashID(in) + hashResource(in.Resource) }
+
+func hashContainer(c Container) int32 {
+	var instances int32
+	for _, in := range c.Instances {
+		instances += hashInstance(in)
+	}
+	return 31*(31*c.ID+instances) + hashResource(c.Required)
+}
+
+func hashResource(r Resource) int32 {
+	return 31*(31*java.DoubleHash(r.CPU)+java.LongHash(r.RAM)) + java.LongHash(r.Disk)
+}
