@@ -80,7 +80,12 @@ func buildTool(ctx context.Context, module, binary string) error {
 	part := binary + ".part"
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", part, "tool")
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
+	// Nomad on Linux does not compile without cgo.
+	cgo := "CGO_ENABLED=0"
+	if filepath.Base(binary) == "nomad" {
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd.Env = append(os.Environ(), cgo, "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build it in %s: %w\n%s", module, err, strings.TrimSpace(string(out)))
 	}
