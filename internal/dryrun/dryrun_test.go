@@ -1,0 +1,216 @@
+package dryrun
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/heron-nomad/heron/internal/packing"
+	"github.com/heron-nomad/heron/internal/testenv"
+	"github.com/heron-nomad/heron/internal/topology"
+)
+
+type goldenFile struct {
+	Topology string
+	Steps    []struct{ Args []string }
+	Outputs  []struct {
+		Result string
+		Text   string
+		Plan   struct {
+			ID         string
+			Containers []goldenContainer
+			Order      []int32 `json:"iteration_order_container_ids"`
+		} `json:"packing_plan"`
+		PackingError json.RawMessage `json:"packing_error"`
+	}
+}
+
+type goldenContainer struct {
+	ID        int32
+	Required  packing.Resource
+	Instances [][]any
+	Order     []int32 `json:"iteration_order_task_ids"`
+}
+
+// instances lists a container's instances in the order of the original's set.
+func (g goldenContainer) instances(t *testing.T) []packing.Instance {
+	t.Helper()
+	byTask := map[int32]packing.Instance{}
+	for _, f := range g.Instances {
+		in := packing.Instance{Component: f[0].(string), TaskID: int32(f[1].(float64)), Index: int32(f[2].(float64))}
+		in.Resource = packing.Resource{CPU: f[3].(float64), RAM: int64(f[4].(float64)), Disk: int64(f[5].(float64))}
+		byTask[in.TaskID] = in
+	}
+	var list []packing.Instance
+	for _, id := range g.Order {
+		list = append(list, byTask[id])
+	}
+	if len(list) != len(g.Instances) {
+		t.Fatalf("container %d: an order of %d for %d instances", g.ID, len(list), len(g.Instances))
+	}
+	return list
+}
+
+// The original's text has its own plan in its own order of containers and
+// instances, so ours gets them in that order. Its tables have containers by
+// id, as their ids are the keys of a hash map.
+func TestSubmitIsTheOriginals(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "dryrun", "dryrun-submit-*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors of dry runs: %v", err)
+	}
+	seen := map[string]int{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g goldenFile
+		if err := json.Unmarshal(data, &g); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		name := topologyName(t, g.Topology)
+		for i, step := range g.Steps {
+			out := g.Outputs[i]
+			asked := "table"
+			if at := slices.Index(step.Args, "--dry_run_format"); at >= 0 {
+				asked = step.Args[at+1]
+			}
+			format, err := ParseFormat(asked)
+			switch {
+			case len(out.PackingError) > 0:
+				// Refused before there was anything to print.
+				continue
+			case out.Result != "dry_run":
+				if err == nil {
+					t.Errorf("%s step %d: format %q is known, the original refused it", file, i, asked)
+				}
+				continue
+			case err != nil:
+				t.Errorf("%s step %d: %v", file, i, err)
+				continue
+			}
+			seen[asked]++
+			plan := &packing.Plan{ID: out.Plan.ID}
+			for _, c := range out.Plan.Containers {
+				plan.Containers = append(plan.Containers,
+					packing.Container{ID: c.ID, Required: c.Required, Instances: c.instances(t)})
+			}
+			if format == Raw || format == JSON {
+				slices.SortFunc(plan.Containers, func(a, b packing.Container) int {
+					return slices.Index(out.Plan.Order, a.ID) - slices.Index(out.Plan.Order, b.ID)
+				})
+			}
+			class := packingClass(t, out.Text)
+			var got bytes.Buffer
+			if err := Submit(&got, format, SubmitInput{PackingClass: class, Topology: name, Plan: plan}); err != nil {
+				t.Errorf("%s step %d: %v", file, i, err)
+			}
+			if got.String() != out.Text {
+				t.Errorf("%s step %d, %s:\n%q, want\n%q", file, i, asked, got.String(), out.Text)
+			}
+		}
+	}
+	for _, name := range Formats() {
+		if seen[name] == 0 {
+			t.Errorf("no vector for format %s", name)
+		}
+	}
+}
+
+func topologyName(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "topologies", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	def, err := topology.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return def.Name()
+}
+
+// packingClass finds the class in a text; it is configuration, not rendering.
+func packingClass(t *testing.T, text string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, "org.apache.heron.packing.")
+	end := strings.IndexAny(rest, "\n\"")
+	if !ok || end < 0 {
+		t.Fatalf("no packing class in %q", text)
+	}
+	return "org.apache.heron.packing." + rest[:end]
+}
+
+func TestParseFormat(t *testing.T) {
+	for _, name := range []string{"raw", "table", "colored_table", "json"} {
+		if f, err := ParseFormat(name); err != nil || string(f) != name {
+			t.Errorf("ParseFormat(%q) = %q, %v", name, f, err)
+		}
+	}
+	for _, name := range []string{"", "JSON", "yaml"} {
+		_, err := ParseFormat(name)
+		var e *FormatError
+		if !errors.As(err, &e) || e.Name != name || e.ExitCode() != 2 || !strings.Contains(err.Error(), "colored_table") {
+			t.Errorf("ParseFormat(%q) gives %v, want an error that lists the formats", name, err)
+		}
+	}
+	if err := Submit(&bytes.Buffer{}, "yaml", SubmitInput{}); err == nil {
+		t.Error("Submit took the format yaml")
+	}
+}
+
+func TestOddNames(t *testing.T) {
+	r := packing.Resource{CPU: 1e7, RAM: 1 << 19, Disk: 1}
+	in := SubmitInput{PackingClass: `a"b\c`, Topology: "t\n\x01<é\u2028>", Plan: &packing.Plan{Containers: []packing.Container{{
+		ID: 1, Required: r, Instances: []packing.Instance{
+			{Component: "😀", TaskID: 1, Resource: r},
+			{Component: "components", TaskID: 2, Index: 1, Resource: r},
+		},
+	}}}}
+	for f, want := range map[Format]string{
+		JSON: `{"packingClass":"a\"b\\c","topology":"t\n\u0001<é` + "\u2028" + `>","containers":[{"id":1,` +
+			`"resources":{"cpu":1.0E7,"ram":524288,"disk":1},"components":[` +
+			`{"component":"😀","id":1,"index":0,"resources":{"cpu":1.0E7,"ram":524288,"disk":1}},` +
+			`{"component":"components","id":2,"index":1,"resources":{"cpu":1.0E7,"ram":524288,"disk":1}}]}]}`,
+		Table: "Total number of containers: 1\nUsing packing class: a\"b\\c\nContainer 1\nCPU: 1.0E7, RAM: 1 MB, Disk: 0 MB\n" +
+			"=======================================================\n" +
+			"|  component | task ID |   CPU | RAM (MB) | disk (MB) |\n" +
+			"-------------------------------------------------------\n" +
+			"|         😀 |       1 | 1.0E7 |        1 |         0 |\n" +
+			"| components |       2 | 1.0E7 |        1 |         0 |\n" +
+			"=======================================================\n",
+	} {
+		var got bytes.Buffer
+		if err := Submit(&got, f, in); err != nil {
+			t.Error(err)
+		}
+		if got.String() != want {
+			t.Errorf("%s:\n%s\nwant\n%s", f, got.String(), want)
+		}
+	}
+	var doc any
+	var text bytes.Buffer
+	if err := Submit(&text, JSON, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text.Bytes(), &doc); err != nil {
+		t.Errorf("not JSON: %v", err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+func TestSubmitReportsWriteErrors(t *testing.T) {
+	err := Submit(brokenPipe{}, JSON, SubmitInput{Plan: &packing.Plan{}})
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error %v, want that of the writer", err)
+	}
+}
