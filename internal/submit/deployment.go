@@ -57,18 +57,12 @@ type Deployment struct {
 	// PackageName is the package's name in its store; URI is empty until the
 	// server has told it.
 	PackageName, URI string
-	State            []StateNode
-	Job              *api.Job
+	// State creates the nodes of the state store, topologies/<t> last: where
+	// they cannot be written at once, its being there means that the rest is.
+	State []statemgr.Op
+	Job   *api.Job
 
 	in Input
-}
-
-// StateNode is one node of the state store.
-type StateNode struct {
-	Path string
-	// Message is the full name of the protobuf message in Data, or "json".
-	Message string
-	Data    []byte
 }
 
 // Decide computes the deployment. It reads and writes nothing.
@@ -105,7 +99,7 @@ func (d *Deployment) withURI(uri string) (*Deployment, error) {
 	in := &c.in
 	shown := uri
 	if shown == "" {
-		shown = Pending
+		shown = nomad.PendingURI
 	}
 	job, err := nomad.BuildJob(nomad.Spec{
 		Settings:       in.Settings,
@@ -128,75 +122,63 @@ func (d *Deployment) withURI(uri string) (*Deployment, error) {
 	return &c, nil
 }
 
-// Pending stands for a URI that only a server can know.
-const Pending = "pending"
-
-// state makes the nodes of the state store, topologies/<t> last: where they
-// cannot be written at once, its being there means that the rest is.
-func (d *Deployment) state(uri string) ([]StateNode, error) {
-	var (
-		s      = d.in.Settings
-		name   = d.Definition.Name()
-		id     = d.Definition.ID()
-		layout = statemgr.Layout{Root: s.State.Root}
-	)
-	digest, err := configDigest(s)
-	if err != nil {
-		return nil, err
-	}
-	record, err := json.Marshal(statemgr.DeploymentRecord{
-		Version:       statemgr.RecordVersion,
-		TopologyID:    id,
-		NomadAddress:  s.Nomad.Address,
-		JobID:         *d.Job.ID,
-		Package:       statemgr.PackageRecord{Uploader: s.Upload.Kind, URI: uri, SHA256: d.in.Package.SHA256, Size: d.in.Package.Size},
-		ClientVersion: d.in.Client,
-		SubmittedBy:   s.User,
-		SubmittedAt:   d.in.Now.UTC(),
-		ConfigDigest:  digest,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write the deployment record of %q: %w", name, err)
-	}
-	trimmed := d.Definition.Trimmed().Proto()
-	nodes := []StateNode{{Path: layout.Deployment(name), Message: "json", Data: record}}
+// state makes the operations that write the state.
+func (d *Deployment) state(uri string) ([]statemgr.Op, error) {
+	s, name, id := d.in.Settings, d.Definition.Name(), d.Definition.ID()
+	sub := statemgr.Submission{Topology: name}
 	for _, m := range []struct {
-		path string
+		into *[]byte
 		msg  proto.Message
 	}{
-		{layout.PackingPlan(name), d.Stored.Proto()},
-		{layout.ExecutionState(name), &heronpb.ExecutionState{
-			TopologyName:   proto.String(name),
-			TopologyId:     proto.String(id),
-			SubmissionTime: proto.Int64(d.in.Now.Unix()),
-			SubmissionUser: proto.String(s.User),
-			Cluster:        proto.String(s.Cluster),
-			Environ:        proto.String(s.Environ),
-			Role:           proto.String(s.Role),
-			ReleaseState: &heronpb.HeronReleaseState{
-				ReleaseUsername: proto.String(s.Release.User),
-				ReleaseTag:      proto.String(""),
-				ReleaseVersion:  proto.String(s.Release.Version),
-			},
-		}},
-		{layout.Scheduler(name), &heronpb.SchedulerLocation{
+		{&sub.Definition, d.Definition.Trimmed().Proto()},
+		{&sub.PackingPlan, d.Stored.Proto()},
+		{&sub.ExecutionState, d.executionState()},
+		{&sub.SchedulerLocation, &heronpb.SchedulerLocation{
 			TopologyName: proto.String(name),
 			HttpEndpoint: proto.String(noEndpoint),
 			JobPageLink:  []string{s.Nomad.Address + "/ui/jobs"},
 		}},
-		{layout.Topology(name), trimmed},
 	} {
 		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.msg)
 		if err != nil {
-			return nil, fmt.Errorf("serialize %s: %w", m.path, err)
+			return nil, fmt.Errorf("serialize the %s of %q: %w", m.msg.ProtoReflect().Descriptor().Name(), name, err)
 		}
-		nodes = append(nodes, StateNode{
-			Path:    m.path,
-			Message: string(m.msg.ProtoReflect().Descriptor().FullName()),
-			Data:    data,
-		})
+		*m.into = data
 	}
-	return nodes, nil
+	digest, err := configDigest(s)
+	if err != nil {
+		return nil, err
+	}
+	record := statemgr.DeploymentRecord{
+		TopologyID:    id,
+		ClientVersion: d.in.Client,
+		SubmittedBy:   s.User,
+		SubmittedAt:   d.in.Now,
+		ConfigDigest:  digest,
+	}
+	record.Nomad.Address, record.Nomad.JobID = s.Nomad.Address, *d.Job.ID
+	record.Package.Uploader, record.Package.URI = s.Upload.Kind, uri
+	record.Package.SHA256, record.Package.Size = d.in.Package.SHA256, d.in.Package.Size
+	sub.Deployment = record
+	return sub.Ops(statemgr.Layout{Root: s.State.Root})
+}
+
+func (d *Deployment) executionState() *heronpb.ExecutionState {
+	s := d.in.Settings
+	return &heronpb.ExecutionState{
+		TopologyName:   proto.String(d.Definition.Name()),
+		TopologyId:     proto.String(d.Definition.ID()),
+		SubmissionTime: proto.Int64(d.in.Now.Unix()),
+		SubmissionUser: proto.String(s.User),
+		Cluster:        proto.String(s.Cluster),
+		Environ:        proto.String(s.Environ),
+		Role:           proto.String(s.Role),
+		ReleaseState: &heronpb.HeronReleaseState{
+			ReleaseUsername: proto.String(s.Release.User),
+			ReleaseTag:      proto.String(""),
+			ReleaseVersion:  proto.String(s.Release.Version),
+		},
+	}
 }
 
 // configDigest tells one configuration from another without showing it.
@@ -207,13 +189,4 @@ func configDigest(s *conf.Settings) (string, error) {
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// ops is the transaction that writes the state.
-func (d *Deployment) ops() []statemgr.Op {
-	ops := make([]statemgr.Op, 0, len(d.State))
-	for _, n := range d.State {
-		ops = append(ops, statemgr.Create(n.Path, n.Data))
-	}
-	return ops
 }

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/dryrun"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
 // document is a deployment as --dry-run-format deployment prints it. Its form
@@ -42,9 +44,9 @@ type packageDoc struct {
 }
 
 type packingDoc struct {
-	Class      string             `json:"class"`
-	Containers []dryrun.Container `json:"containers"`
-	Proto      string             `json:"proto"`
+	Class      string          `json:"class"`
+	Containers json.RawMessage `json:"containers"`
+	Proto      string          `json:"proto"`
 }
 
 type stateDoc struct {
@@ -60,11 +62,15 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 	s := d.in.Settings
 	uri := d.URI
 	if uri == "" {
-		uri = Pending
+		uri = nomad.PendingURI
 	}
 	plan, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.Stored.Proto())
 	if err != nil {
 		return fmt.Errorf("serialize the packing plan: %w", err)
+	}
+	containers, err := d.containers()
+	if err != nil {
+		return err
 	}
 	doc := document{
 		Topology: topologyDoc{
@@ -75,14 +81,19 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 		Package: packageDoc{File: d.PackageName, SHA256: d.in.Package.SHA256, Size: d.in.Package.Size, URI: uri},
 		Packing: packingDoc{
 			Class:      s.Packing.Class,
-			Containers: dryrun.Containers(d.Plan),
+			Containers: containers,
 			Proto:      base64.StdEncoding.EncodeToString(plan),
 		},
 		State: []stateDoc{},
 		Job:   d.Job,
 	}
-	for _, n := range d.State {
-		doc.State = append(doc.State, stateDoc{Path: n.Path, Message: n.Message, Data: base64.StdEncoding.EncodeToString(n.Data)})
+	layout := statemgr.Layout{Root: s.State.Root}
+	for _, op := range d.State {
+		doc.State = append(doc.State, stateDoc{
+			Path:    op.Path,
+			Message: layout.Describe(op.Path),
+			Data:    base64.StdEncoding.EncodeToString(op.Data),
+		})
 	}
 	for i := range *d.Job.TaskGroups[0].Count {
 		doc.Containers = append(doc.Containers, nomad.Expand(d.Job, i))
@@ -91,6 +102,21 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(doc)
+}
+
+// containers is the plan as format json prints it, to the letter.
+func (d *Deployment) containers() (json.RawMessage, error) {
+	var buf bytes.Buffer
+	if err := d.Show(&buf, string(dryrun.JSON)); err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Containers json.RawMessage `json:"containers"`
+	}
+	if err := json.Unmarshal(buf.Bytes(), &doc); err != nil {
+		return nil, fmt.Errorf("read the packing plan: %w", err)
+	}
+	return doc.Containers, nil
 }
 
 // FormatDeployment is the dry-run format that prints the whole deployment.

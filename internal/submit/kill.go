@@ -135,7 +135,7 @@ func (k *killing) readRecord(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the deployment record of %q: %w", k.name, err)
 	}
-	record, err := statemgr.DecodeRecord(node.Data)
+	record, err := statemgr.DecodeDeployment(node.Data)
 	if err != nil {
 		k.env.Report.say("the deployment record of %q cannot be read, so its package may stay: %v", k.name, err)
 		return nil
@@ -146,7 +146,7 @@ func (k *killing) readRecord(ctx context.Context) error {
 
 func (k *killing) addPackage(kind, uri string) {
 	switch {
-	case uri == "" || uri == Pending || slices.Contains(k.packages, uri) || slices.Contains(k.foreign, uri):
+	case uri == "" || uri == nomad.PendingURI || slices.Contains(k.packages, uri) || slices.Contains(k.foreign, uri):
 	case kind == k.s.Upload.Kind:
 		k.packages = append(k.packages, uri)
 	default:
@@ -164,7 +164,7 @@ func (k *killing) findJobs(ctx context.Context, topologyID string) error {
 	for _, job := range jobs {
 		if *job.ID == nomad.JobID(k.s.Cluster, k.name) {
 			if err := nomad.CheckOwner(job, k.s); err != nil {
-				return withCode(ExitInput, "%w; nothing was touched", err)
+				return fmt.Errorf("%w; nothing was touched", err)
 			}
 		}
 		k.addPackage(job.Meta[nomad.MetaUploader], job.Meta[nomad.MetaPackageURI])

@@ -189,25 +189,20 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 	if err != nil {
 		return PackageFile{}, err
 	}
-	data, err := def.Bytes()
+	p := topology.Package{
+		Binary:      w.req.File,
+		Definition:  def,
+		ConfDir:     w.req.Conf.Dir,
+		ReleaseName: name,
+		Release:     release,
+		Override:    override,
+		Filter:      w.loaded.SecretFree,
+	}
+	built, err := p.Build(ctx, w.dir)
 	if err != nil {
 		return PackageFile{}, err
 	}
-	built, err := topology.Package{
-		Binary:         w.req.File,
-		DefinitionName: def.Filename(),
-		Definition:     data,
-		ConfDir:        w.req.Conf.Dir,
-		ReleaseName:    name,
-		Release:        release,
-		Override:       override,
-		Filter:         w.loaded.SecretFree,
-		Time:           w.req.Now,
-	}.Build(ctx, w.dir)
-	if err != nil {
-		return PackageFile{}, err
-	}
-	return PackageFile{Path: built.Path, Size: built.Size, SHA256: built.SHA256}, nil
+	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
 }
 
 // release is the text of the release file and its base name.

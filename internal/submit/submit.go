@@ -194,7 +194,15 @@ func (s *submission) writeState(ctx context.Context) error {
 	if err := s.env.Store.EnsureDirs(ctx, s.layout.Dirs()...); err != nil {
 		return err
 	}
-	return statemgr.ApplyAll(ctx, s.env.Store, s.d.ops())
+	err := statemgr.ApplyAll(ctx, s.env.Store, s.d.State...)
+	if !errors.Is(err, statemgr.ErrUnreachable) && !errors.Is(err, statemgr.ErrExists) {
+		return err
+	}
+	// The reply may have been lost on the way: what is there may be ours.
+	if done, readErr := statemgr.Done(ctx, s.env.Store, s.d.State...); readErr == nil && done {
+		return nil
+	}
+	return err
 }
 
 // deleteState removes the state if it is this submission's: another one may
@@ -208,7 +216,7 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	record, err := statemgr.DecodeRecord(node.Data)
+	record, err := statemgr.DecodeDeployment(node.Data)
 	if err != nil || record.TopologyID != s.d.Definition.ID() {
 		return false, nil
 	}

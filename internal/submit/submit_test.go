@@ -1,0 +1,210 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+)
+
+func TestSubmitWritesPackageStateAndJob(t *testing.T) {
+	b := newBench(t)
+	done, err := Submit(t.Context(), b.env, b.d, SubmitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.Containers != 3 || done.Job != "heron.nomad.words" || done.ID != "words1234" {
+		t.Errorf("result %+v", done)
+	}
+	for _, op := range b.d.State {
+		node, err := b.store.Read(t.Context(), op.Path)
+		if err != nil || string(node.Data) != string(op.Data) {
+			t.Errorf("%s: %v, or not what was decided", op.Path, err)
+		}
+	}
+	if job := b.jobs.jobs["heron.nomad.words"]; job == nil || job.Meta[nomad.MetaTopologyID] != "words1234" {
+		t.Errorf("job %+v", job)
+	}
+	for _, dir := range b.layout.Dirs() {
+		if _, err := b.store.Children(t.Context(), dir); err != nil {
+			t.Errorf("directory %s: %v", dir, err)
+		}
+	}
+}
+
+// faults are the places at which a submission can fail, with what it has
+// undone by its end.
+func faults(b *bench) map[string]func(fail func() error) {
+	only := func(method string, fail func() error) func(string) error {
+		return func(m string) error {
+			if m == method {
+				return fail()
+			}
+			return nil
+		}
+	}
+	return map[string]func(func() error){
+		"upload":             func(f func() error) { b.uploader.upload = f },
+		"state":              func(f func() error) { b.store.before = f },
+		"register":           func(f func() error) { b.jobs.before = only("RegisterNew", f) },
+		"register, too late": func(f func() error) { b.jobs.after = only("RegisterNew", f) },
+	}
+}
+
+func once(err error) func() error {
+	failed := false
+	return func() error {
+		if failed {
+			return nil
+		}
+		failed = true
+		return err
+	}
+}
+
+func TestSubmitUndoesEverythingAfterAFailure(t *testing.T) {
+	for name := range faults(newBench(t)) {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			faults(b)[name](once(errBroken))
+			err := b.submit(t.Context())
+			if !errors.Is(err, errBroken) || ExitCode(err) != ExitUndone {
+				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			}
+			if left := b.left(); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func TestSubmitUndoesEverythingWhenInterrupted(t *testing.T) {
+	for name := range faults(newBench(t)) {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			faults(b)[name](func() error { cancel(); return ctx.Err() })
+			// The undo must work although the interrupt stays.
+			b.store.before = nil
+			if name == "state" {
+				faults(b)[name](once(func() error { cancel(); return context.Canceled }()))
+			}
+			err := b.submit(ctx)
+			if ExitCode(err) != ExitInterrupted {
+				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			}
+			if left := b.left(); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func TestSubmitNamesWhatItCouldNotUndo(t *testing.T) {
+	b := newBench(t)
+	b.jobs.before = func(m string) error {
+		if m == "RegisterNew" {
+			// From here on the package cannot be removed either.
+			b.uploader.remove = func() error { return errBroken }
+			return errBroken
+		}
+		return nil
+	}
+	err := b.submit(t.Context())
+	if ExitCode(err) != ExitLeft {
+		t.Fatalf("exit code %d, error %v", ExitCode(err), err)
+	}
+	for _, text := range []string{"still there: package nomad/ads/prod/words/words1234/", "heron kill nomad/ads/prod words", "undone: state of topology words"} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %q does not say %q", err, text)
+		}
+	}
+}
+
+func TestSubmitTakesALostReplyForWhatItWas(t *testing.T) {
+	b := newBench(t)
+	b.store.after = once(fmt.Errorf("no answer: %w", statemgr.ErrUnreachable))
+	if err := b.submit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSubmitRefusesWhatIsThere(t *testing.T) {
+	stop := true
+	id := "heron.nomad.words"
+	for _, c := range []struct {
+		name string
+		set  func(b *bench)
+		says string
+	}{
+		{"a topology", func(b *bench) { b.must(b.submit(b.t.Context())) }, "already exists"},
+		{"a part of its state", func(b *bench) {
+			b.must(b.store.EnsureDirs(b.t.Context(), b.layout.Dirs()...))
+			b.must(b.store.Apply(b.t.Context(), statemgr.Create(b.layout.PackingPlan("words"), []byte("x"))))
+		}, "left of an earlier topology"},
+		{"its job", func(b *bench) { b.jobs.put(b.d.Job) }, "runs although the state"},
+		{"a foreign job", func(b *bench) { b.jobs.put(&api.Job{ID: &id}) }, "is not a topology of this cluster"},
+		{"a foreign job that is stopped", func(b *bench) { b.jobs.put(&api.Job{ID: &id, Stop: &stop}) }, "is not a topology of this cluster"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			c.set(b)
+			before := b.left()
+			b.d = b.deployment("words5678")
+			err := b.submit(t.Context())
+			if ExitCode(err) != ExitExists || !strings.Contains(fmt.Sprint(err), c.says) {
+				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			}
+			if after := b.left(); strings.Join(before, " ") != strings.Join(after, " ") {
+				t.Errorf("before: %v, after: %v", before, after)
+			}
+		})
+	}
+}
+
+func (b *bench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestSubmitTakesAStoppedJobOfItsOwnOver(t *testing.T) {
+	b := newBench(t)
+	old := b.deployment("words0000").Job
+	stop := true
+	old.Stop = &stop
+	b.jobs.put(old)
+	b.must(b.submit(t.Context()))
+	if got := b.jobs.jobs["heron.nomad.words"].Meta[nomad.MetaTopologyID]; got != "words1234" {
+		t.Errorf("the job is of %s", got)
+	}
+}
+
+func TestTwoSubmissionsOfOneNameLeaveTheFirst(t *testing.T) {
+	b := newBench(t)
+	second := b.deployment("words5678")
+	// The second one passes its checks before the first one writes.
+	b.uploader.upload = func() error {
+		b.uploader.upload = nil
+		_, err := Submit(t.Context(), b.env, second, SubmitOptions{})
+		return err
+	}
+	err := b.submit(t.Context())
+	if ExitCode(err) != ExitUndone || !errors.Is(err, statemgr.ErrExists) {
+		t.Errorf("exit code %d, error %v", ExitCode(err), err)
+	}
+	if got := b.jobs.jobs["heron.nomad.words"].Meta[nomad.MetaTopologyID]; got != "words5678" {
+		t.Errorf("the job is of %s", got)
+	}
+	node, err := b.store.Read(t.Context(), b.layout.Deployment("words"))
+	if err != nil || !strings.Contains(string(node.Data), "words5678") {
+		t.Errorf("the record is %s, %v", node.Data, err)
+	}
+}
