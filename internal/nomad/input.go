@@ -5,16 +5,20 @@ import "fmt"
 // InputError says that no job can be made of what was given: a value of the
 // configuration or of the topology is at fault, and nothing was sent.
 type InputError struct {
-	// What is the value at fault, Reason what is wrong with it and what would
-	// be right.
-	What, Reason string
+	// What is the value at fault.
+	What string
+	// Err is what is wrong with it, and what would be right.
+	Err error
 }
 
-func (e *InputError) Error() string { return e.What + " " + e.Reason }
+func (e *InputError) Error() string { return e.What + " " + e.Err.Error() }
+
+func (e *InputError) Unwrap() error { return e.Err }
 
 // ExitCode is that of bad input.
 func (e *InputError) ExitCode() int { return 2 }
 
+// badInput makes an *InputError; the format is that of fmt.Errorf.
 func badInput(what, format string, args ...any) error {
-	return &InputError{What: what, Reason: fmt.Sprintf(format, args...)}
+	return &InputError{What: what, Err: fmt.Errorf(format, args...)}
 }
