@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -115,7 +116,7 @@ func (c *Client) explain(caller, bounded context.Context, what string, err error
 }
 
 func (c *Client) explainAnswer(what string, answer api.UnexpectedResponseError) error {
-	status, message := answer.StatusCode(), strings.TrimSpace(answer.Body())
+	status, message := answer.StatusCode(), oneLine(answer.Body())
 	if message == "" {
 		message = http.StatusText(status)
 	}
@@ -129,4 +130,26 @@ func (c *Client) explainAnswer(what string, answer api.UnexpectedResponseError) 
 	default:
 		return &RejectedError{What: what, Address: c.address, Status: status, Message: message}
 	}
+}
+
+// errorCount heads each level of Nomad's lists of errors.
+var errorCount = regexp.MustCompile(`\d+ errors? occurred:`)
+
+// oneLine makes one line of Nomad's nested lists of errors.
+func oneLine(message string) string {
+	var line string
+	for part := range strings.Lines(message) {
+		part = strings.TrimSpace(errorCount.ReplaceAllString(part, ""))
+		part = strings.TrimSpace(strings.TrimPrefix(part, "*"))
+		switch {
+		case part == "":
+		case line == "":
+			line = part
+		case strings.HasSuffix(line, ":"):
+			line += " " + part
+		default:
+			line += "; " + part
+		}
+	}
+	return line
 }

@@ -42,8 +42,12 @@ func (c *Client) Jobs(ctx context.Context, prefix string) ([]*api.JobListStub, e
 // and whatever their ids: a topology that the original put up has one per
 // container. Stopped ones are there too. It is one request.
 func (c *Client) TopologyJobs(ctx context.Context, name string) ([]*api.JobListStub, error) {
-	// Nomad selects, so that a large cluster's jobs need not travel.
-	filter := fmt.Sprintf("Meta[%q] == %q", MetaTopologyName, name)
+	// Nomad selects, so that a large cluster's jobs need not travel. Its
+	// language of filters has no way to write these characters.
+	filter := ""
+	if !strings.ContainsAny(name, "\"\\") {
+		filter = fmt.Sprintf(`Meta["%s"] == "%s"`, MetaTopologyName, name)
+	}
 	stubs, err := c.jobs(ctx, fmt.Sprintf("list the jobs of topology %q", name), "", filter)
 	if err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func (c *Client) validate(ctx context.Context, what string, job *api.Job) error 
 	if err != nil || len(resp.ValidationErrors) == 0 {
 		return nil
 	}
-	return &RejectedError{What: what, Address: c.address, Status: http.StatusBadRequest, Message: strings.Join(resp.ValidationErrors, "; ")}
+	return &RejectedError{What: what, Address: c.address, Status: http.StatusBadRequest, Message: oneLine(strings.Join(resp.ValidationErrors, "\n"))}
 }
 
 // Purge removes a job and its history from Nomad. What still runs is stopped,

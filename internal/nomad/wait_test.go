@@ -1,0 +1,264 @@
+package nomad
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+func TestWaitRunningAndStopped(t *testing.T) {
+	ctx, c, job := context.Background(), realClient(t), testJob(t, 3)
+	stored := mustRegister(t, c, job)
+	var seen []RunProgress
+	if err := c.WaitRunning(ctx, *job.ID, 3, patience, func(p RunProgress) { seen = append(seen, p) }); err != nil {
+		t.Fatal(err)
+	}
+	if last := seen[len(seen)-1]; last != (RunProgress{Want: 3, Placed: 3, Running: 3}) {
+		t.Errorf("last report: %+v", last)
+	}
+	allocs, err := c.Allocations(ctx, *job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var indexes []int
+	for _, a := range allocs {
+		index, ok := ContainerIndex(a.Name)
+		if !ok || a.ClientStatus != api.AllocClientStatusRunning {
+			t.Errorf("%s is %s", a.Name, a.ClientStatus)
+		}
+		indexes = append(indexes, index)
+	}
+	if !slices.Equal(indexes, []int{0, 1, 2}) {
+		t.Errorf("indexes %v, want 0 1 2", indexes)
+	}
+
+	if err := c.Stop(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	var last StopProgress
+	lost, err := c.WaitStopped(ctx, *job.ID, patience, func(p StopProgress) { last = p })
+	if err != nil || len(lost) != 0 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
+	if last.Total != 3 || last.Ended != 3 || len(last.Running) != 0 {
+		t.Errorf("last report: %+v", last)
+	}
+	allocs, err = c.Allocations(ctx, *job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live, _ := split(allocs); len(live) > 0 {
+		t.Errorf("the wait is over, but %v", refs(live))
+	}
+	if err := c.WaitRunning(ctx, *job.ID, 3, patience, nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("waiting for a stopped job to run: got %v, want ErrNotFound", err)
+	}
+}
+
+func TestWaitStoppedRightAfterTheStart(t *testing.T) {
+	// The stop overtakes the evaluation that places the containers.
+	ctx, c := context.Background(), realClient(t)
+	for range 5 {
+		job := testJob(t, 4)
+		if err := c.Stop(ctx, mustRegister(t, c, job)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.WaitStopped(ctx, *job.ID, patience, nil); err != nil {
+			t.Fatal(err)
+		}
+		allocs, err := c.Allocations(ctx, *job.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if live, _ := split(allocs); len(live) > 0 {
+			t.Errorf("the wait is over, but %v", refs(live))
+		}
+	}
+}
+
+func TestWaitStoppedRunsOutOfTime(t *testing.T) {
+	ctx, c, job := context.Background(), realClient(t), shell(testJob(t, 2), "trap '' INT TERM; while :; do sleep 1; done")
+	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(4 * time.Second)
+	stored := mustRegister(t, c, job)
+	if err := c.WaitRunning(ctx, *job.ID, 2, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	const timeout = time.Second
+	_, err := c.WaitStopped(ctx, *job.ID, timeout, nil)
+	var running *StillRunningError
+	if !errors.As(err, &running) || running.Waited != timeout || len(running.Running) != 2 {
+		t.Fatalf("got %v, want a *StillRunningError with two containers", err)
+	}
+	for i, r := range running.Running {
+		if r.Index != i || r.ID == "" || r.Node == "" || r.JobID != *job.ID || !strings.Contains(err.Error(), r.String()) {
+			t.Errorf("%+v in %q", r, err)
+		}
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := c.WaitStopped(ended, *job.ID, patience, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+}
+
+func TestWaitsOutlastAShortOutage(t *testing.T) {
+	ctx, job := context.Background(), testJob(t, 1)
+	broken := 0
+	p := newFaultProxy(t, realNomad(t), func(r *http.Request) fault {
+		if strings.HasSuffix(r.URL.Path, "/allocations") || strings.HasSuffix(r.URL.Path, "/evaluations") {
+			if broken++; broken <= 4 {
+				return []fault{cut, answer500}[broken%2]
+			}
+		}
+		return pass
+	})
+	c := newClient(t, p.URL, patience)
+	stored := mustRegister(t, c, job)
+	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	broken = 0
+	if _, err := c.WaitStopped(ctx, *job.ID, patience, nil); err != nil || broken < 4 {
+		t.Fatalf("%d requests, %v", broken, err)
+	}
+}
+
+func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*api.Job)
+		want   []string
+	}{
+		"constraint": {func(j *api.Job) { unplaceable(j) }, []string{"no place for 3 containers", `constraint "${attr.kernel.name} = plan9" rules out 1 node`}},
+		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = ptr(100 << 20) }, []string{"no place for 3 containers", "not enough memory on 1 node"}},
+		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no place for 3 containers", "no node is ready", "node pool default"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := testJob(t, 3)
+			c.change(job)
+			mustRegister(t, realClient(t), job)
+			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, patience, nil)
+			var not *NotRunningError
+			if !errors.As(err, &not) || not.Waited != 0 || not.Want != 3 || not.Running != 0 {
+				t.Fatalf("got %v, want a *NotRunningError before the time is over", err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*api.Job)
+		want   string
+	}{
+		"exits": {func(j *api.Job) { shell(j, "exit 7") }, "containers 0, 1 failed: Exit Code: 7"},
+		"exits and is restarted": {func(j *api.Job) {
+			shell(j, "exit 7")
+			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: ptr(100), Interval: ptr(time.Hour), Delay: ptr(10 * time.Millisecond), Mode: ptr(api.RestartPolicyModeDelay)}
+		}, "Exit Code: 7"},
+		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, "/no/such/program"},
+		"no artifact": {func(j *api.Job) {
+			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: ptr("http://127.0.0.1:1/core.tar.gz")}}
+		}, "failed to download artifact"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := testJob(t, 2)
+			c.change(job)
+			mustRegister(t, realClient(t), job)
+			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, patience, nil)
+			var not *NotRunningError
+			if !errors.As(err, &not) || not.Waited != 0 {
+				t.Fatalf("got %v, want a *NotRunningError before the time is over", err)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q is not in: %v", c.want, err)
+			}
+		})
+	}
+}
+
+func TestWaitRunningRunsOutOfTime(t *testing.T) {
+	ctx, c, job := context.Background(), realClient(t), testJob(t, 1)
+	mustRegister(t, c, job)
+	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := c.WaitRunning(ctx, *job.ID, 2, 500*time.Millisecond, nil)
+	var not *NotRunningError
+	if !errors.As(err, &not) || not.Waited != 500*time.Millisecond || not.Running != 1 || not.Want != 2 {
+		t.Fatalf("got %v, want a *NotRunningError with 1 of 2", err)
+	}
+	if err := c.WaitRunning(ctx, "no-such-job", 1, patience, nil); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no such job: got %v, want ErrNotFound", err)
+	}
+}
+
+func TestWaitRunningSeesTheJobChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Client, *api.Job) error
+		want   error
+	}{
+		"stopped": {func(c *Client, job *api.Job) error { return c.Stop(context.Background(), job) }, ErrNotFound},
+		"changed": {func(c *Client, job *api.Job) error {
+			job.TaskGroups[0].Count = ptr(2)
+			_, err := c.Register(context.Background(), job, *job.JobModifyIndex)
+			return err
+		}, ErrConflict},
+		"purged": {func(c *Client, job *api.Job) error { return c.Purge(context.Background(), *job.ID) }, ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, job := realClient(t), testJob(t, 1)
+			stored := mustRegister(t, client, job)
+			changed := make(chan error, 1)
+			started := false
+			// Three are wanted and one runs, so the wait goes on until the change.
+			err := client.WaitRunning(context.Background(), *job.ID, 3, patience, func(p RunProgress) {
+				if p.Running == 1 && !started {
+					started = true
+					go func() { changed <- c.change(client, stored) }()
+				}
+			})
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if !started {
+				t.Fatal("the container never ran")
+			}
+			if err := <-changed; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestWaitRunningLooksAtThePresentVersionOnly(t *testing.T) {
+	ctx, c := context.Background(), realClient(t)
+	job := shell(testJob(t, 1), "exit 7")
+	stored := mustRegister(t, c, job)
+	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err == nil {
+		t.Fatal("it runs")
+	}
+	stored.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/bin/sleep", "args": []string{"3600"}}
+	if _, err := c.Register(ctx, stored, *stored.JobModifyIndex); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+}
