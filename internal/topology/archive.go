@@ -42,18 +42,19 @@ func (a *archive) addData(name string, data []byte, mode fs.FileMode) error {
 
 // addFile streams a file that must stay as long as it is.
 func (a *archive) addFile(name, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	// To open a pipe would wait for its other end.
+	info, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
 		return inputError(nil, "%s is not a regular file", file)
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	if err := a.tar.WriteHeader(a.header(name, info.Size(), info.Mode())); err != nil {
 		return err
 	}

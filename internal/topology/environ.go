@@ -54,6 +54,9 @@ func getenv(environ []string, name string) string {
 	return value
 }
 
+// nameOption is for classes in a pex alone.
+const nameOption = "cmdline.topology.name"
+
 type option struct{ key, value string }
 
 // encodeOptions writes options as Heron's APIs read them: key=value joined
@@ -87,12 +90,13 @@ func (p *Program) options(kind kind, dir string) ([]option, error) {
 		{"cmdline.topology.submit_user", p.Identity.User},
 	}
 	if kind == kindPex && p.Class != directClass && len(p.Args) > 0 {
-		list = append(list, option{"cmdline.topology.name", p.Args[0]})
+		list = append(list, option{nameOption, p.Args[0]})
 	}
 	kept := list[:0]
 	for _, o := range list {
 		switch {
-		case fitsOption(o.value):
+		// Heron's API for Python, which alone reads it, takes a second "=".
+		case fitsOption(o.value), o.key == nameOption && !strings.Contains(o.value, ","):
 			kept = append(kept, o)
 		case o.key == "cmdline.topology.file_name":
 			// No API needs it, and half a path would break the others.

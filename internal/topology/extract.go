@@ -49,16 +49,28 @@ func extract(ctx context.Context, file, dir string) error {
 			return inputError(err, "unpack topology file %q: it is not a tar file, or damaged", file)
 		}
 		if err := extractMember(root, archive, header); err != nil {
-			var input *InputError
-			if errors.As(err, &input) {
-				return inputError(err, "unpack topology file %q", file)
-			}
-			return fmt.Errorf("unpack %s: member %q: %w", file, header.Name, err)
+			return memberError(file, header.Name, err)
 		}
 		if header.Typeflag == tar.TypeSymlink {
 			links = append(links, header.Name)
 		}
 	}
+}
+
+// memberError tells what is wrong with the archive from what is wrong here.
+func memberError(file, name string, err error) error {
+	var (
+		input *InputError
+		local *fs.PathError
+		link  *os.LinkError
+	)
+	switch {
+	case errors.As(err, &input):
+		return inputError(err, "unpack topology file %q", file)
+	case errors.As(err, &local), errors.As(err, &link), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("unpack %s: member %q: %w", file, name, err)
+	}
+	return inputError(err, "unpack topology file %q: it is damaged at member %q", file, name)
 }
 
 // checkLinks follows every link to its end, since links may lead over other

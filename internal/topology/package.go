@@ -72,16 +72,20 @@ func (p *Package) Build(ctx context.Context, dir string) (built *Built, err erro
 		return nil, fmt.Errorf("make the topology's package: %w", err)
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+		if err == nil {
+			return
+		}
+		if removeErr := os.Remove(f.Name()); removeErr != nil {
+			err = errors.Join(err, removeErr)
 		}
 	}()
 	digest := &digestWriter{ctx: ctx, w: f, hash: sha256.New()}
-	if err := p.Write(digest); err != nil {
-		return nil, errors.Join(err, f.Close())
+	err = p.Write(digest)
+	if closeErr := f.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("write the topology's package: %w", closeErr)
 	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("write the topology's package: %w", err)
+	if err != nil {
+		return nil, err
 	}
 	return &Built{File: f.Name(), Size: digest.size, SHA256: hex.EncodeToString(digest.hash.Sum(nil))}, nil
 }
@@ -197,7 +201,7 @@ func (p *Package) addConfFolder(a *archive, prefix, dir string, above []fs.FileI
 	}
 	for _, entry := range entries {
 		name, file := prefix+entry.Name(), filepath.Join(dir, entry.Name())
-		if name == overrideName || p.Release != nil && (name == p.release() || name == releaseName) {
+		if name == overrideName || p.Release != nil && name == p.release() {
 			continue
 		}
 		info, err := os.Stat(file)

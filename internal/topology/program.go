@@ -2,6 +2,7 @@ package topology
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -116,7 +117,7 @@ func (p *Program) Run(ctx context.Context) (*Result, error) {
 	return p.run(ctx, &process{stdout: p.Stdout, stderr: p.Stderr, stopGrace: stopGrace})
 }
 
-func (p *Program) run(ctx context.Context, proc *process) (result *Result, err error) {
+func (p *Program) run(ctx context.Context, proc *process) (_ *Result, err error) {
 	kind, err := p.check()
 	if err != nil {
 		return nil, err
@@ -125,13 +126,13 @@ func (p *Program) run(ctx context.Context, proc *process) (result *Result, err e
 	if err != nil {
 		return nil, err
 	}
-	result = &Result{dir: dir}
+	result := &Result{dir: dir}
 	defer func() {
-		if err != nil {
-			if closeErr := result.Close(); closeErr != nil {
-				err = fmt.Errorf("%w; also: %w", err, closeErr)
-			}
-			result = nil
+		if err == nil {
+			return
+		}
+		if closeErr := result.Close(); closeErr != nil {
+			err = errors.Join(err, closeErr)
 		}
 	}()
 	options, err := p.options(kind, dir)
