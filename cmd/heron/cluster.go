@@ -85,12 +85,11 @@ func noCluster(dir, parent, cluster string) error {
 func (a *app) refuseService(c *clusterFlags, p place, userHome string) error {
 	url, from := c.serviceURL, "--service-url"
 	if url == "" {
-		file := conf.ClientConfig{Home: userHome, Cluster: p.cluster}
-		settings, err := file.List()
+		service, err := conf.NewClientConfig(userHome).ServiceURL(p.cluster)
 		if err != nil {
 			return err
 		}
-		url, from = settings["service_url"], fmt.Sprintf("service_url of cluster %q (heron config %s unset service_url)", p.cluster, p.cluster)
+		url, from = service, fmt.Sprintf("service_url of cluster %q (heron config %s unset service_url)", p.cluster, p.cluster)
 	}
 	if url != "" {
 		return usagef("%s names the API server %s, but this version talks to Nomad directly only", from, url)

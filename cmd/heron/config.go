@@ -34,51 +34,54 @@ func (a *app) config(words []string) error {
 	if err != nil {
 		return err
 	}
-	file := conf.ClientConfig{Home: home, Cluster: words[0]}
-	verb := "list"
-	if len(words) > 1 {
-		verb, words = words[1], words[2:]
-	} else {
-		words = nil
+	file, cluster := conf.NewClientConfig(home), words[0]
+	verb, rest := "list", words[1:]
+	if len(rest) > 0 {
+		verb, rest = rest[0], rest[1:]
 	}
+	var did string
 	switch {
-	case verb == "list" && len(words) == 0:
-		return a.listConfig(file)
-	case verb == "set" && len(words) == 2:
-		if err := file.Set(words[0], words[1]); err != nil {
-			return err
-		}
-		return a.changed(file, "Updated", words[0])
-	case verb == "unset" && len(words) == 1:
-		if err := file.Unset(words[0]); err != nil {
-			return err
-		}
-		return a.changed(file, "Cleared", words[0])
-	}
-	return usagef("config takes a cluster and one of: list, set PROPERTY VALUE, unset PROPERTY")
-}
-
-func (a *app) changed(file conf.ClientConfig, did, property string) error {
-	if a.asJSON() {
-		return a.listConfig(file)
-	}
-	fmt.Fprintf(a.stdout, "%s property [%s] for cluster %s\n", did, property, file.Cluster)
-	return nil
-}
-
-func (a *app) listConfig(file conf.ClientConfig) error {
-	settings, err := file.List()
-	if err != nil {
-		return err
-	}
-	url, ok := settings["service_url"]
-	switch {
-	case a.asJSON():
-		a.printJSON(settings)
-	case !ok:
-		fmt.Fprintf(a.stdout, "No config for cluster %s\n", file.Cluster)
+	case verb == "list" && len(rest) == 0:
+		return a.listConfig(file, cluster)
+	case verb == "set" && len(rest) == 2:
+		did, err = "Updated", file.Set(cluster, rest[0], rest[1])
+	case verb == "unset" && len(rest) == 1:
+		did, err = "Cleared", file.Unset(cluster, rest[0])
 	default:
-		fmt.Fprintf(a.stdout, "service_url = %s\n", url)
+		return usagef("config takes a cluster and one of: list, set PROPERTY VALUE, unset PROPERTY")
+	}
+	switch {
+	case err != nil:
+		return err
+	case a.asJSON():
+		return a.listConfig(file, cluster)
+	}
+	fmt.Fprintf(a.stdout, "%s property [%s] for cluster %s\n", did, rest[0], cluster)
+	return nil
+}
+
+func (a *app) listConfig(file conf.ClientConfig, cluster string) error {
+	properties, err := file.List(cluster)
+	switch {
+	case err != nil:
+		return err
+	case a.asJSON():
+		a.printJSON(asMap(properties))
+	case len(properties) == 0:
+		fmt.Fprintf(a.stdout, "No config for cluster %s\n", cluster)
+	}
+	for _, p := range properties {
+		if !a.asJSON() {
+			fmt.Fprintf(a.stdout, "%s = %s\n", p.Key, p.Value)
+		}
 	}
 	return nil
+}
+
+func asMap(properties []conf.Property) map[string]string {
+	m := map[string]string{}
+	for _, p := range properties {
+		m[p.Key] = p.Value
+	}
+	return m
 }

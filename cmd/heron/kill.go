@@ -50,7 +50,11 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 	if err != nil {
 		return err
 	}
-	settings, err := conf.LoadSettings(options)
+	loaded, err := conf.Load(options)
+	if err != nil {
+		return err
+	}
+	settings, err := loaded.Settings()
 	if err != nil {
 		return err
 	}

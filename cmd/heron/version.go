@@ -36,30 +36,26 @@ func (a *app) version() error {
 	if err != nil {
 		return err
 	}
-	pairs, err := conf.ReadRelease(filepath.Join(home, "release.yaml"))
+	properties, err := conf.ReadRelease(filepath.Join(home, "release.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
-		pairs, err = conf.ParseRelease(releaseText())
+		properties, err = release(), nil
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if a.asJSON() {
-		doc := map[string]string{}
-		for _, p := range pairs {
-			doc[p.Key] = p.Value
-		}
-		a.printJSON(doc)
+	case a.asJSON():
+		a.printJSON(asMap(properties))
 		return nil
 	}
-	for _, p := range pairs {
+	for _, p := range properties {
 		fmt.Fprintf(a.stdout, "%s : %s\n", p.Key, p.Value)
 	}
 	return nil
 }
 
-// releaseText is the text of release.yaml for this build, with the keys that
-// the original's file has.
-func releaseText() []byte {
+// release is what release.yaml says for this build, with the keys that the
+// original's file has.
+func release() []conf.Property {
 	revision, status, at := "unknown", "unknown", time.Unix(0, 0).UTC()
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -75,17 +71,22 @@ func releaseText() []byte {
 			}
 		}
 	}
+	return []conf.Property{
+		{Key: "heron.build.git.revision", Value: revision},
+		{Key: "heron.build.git.status", Value: status},
+		{Key: "heron.build.host", Value: "unknown"},
+		{Key: "heron.build.time", Value: at.Format(time.ANSIC)},
+		{Key: "heron.build.timestamp", Value: fmt.Sprint(at.UnixMilli())},
+		{Key: "heron.build.user", Value: "heron-nomad"},
+		{Key: "heron.build.version", Value: version},
+	}
+}
+
+// releaseText is the text of release.yaml for this build.
+func releaseText() []byte {
 	var b strings.Builder
-	for _, kv := range [][2]string{
-		{"heron.build.version", version},
-		{"heron.build.time", at.Format(time.ANSIC)},
-		{"heron.build.timestamp", fmt.Sprint(at.UnixMilli())},
-		{"heron.build.host", "unknown"},
-		{"heron.build.user", "heron-nomad"},
-		{"heron.build.git.revision", revision},
-		{"heron.build.git.status", status},
-	} {
-		fmt.Fprintf(&b, "%s: '%s'\n", kv[0], strings.ReplaceAll(kv[1], "'", "''"))
+	for _, p := range release() {
+		fmt.Fprintf(&b, "%s: '%s'\n", p.Key, strings.ReplaceAll(p.Value, "'", "''"))
 	}
 	return []byte(b.String())
 }
