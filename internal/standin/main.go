@@ -72,7 +72,11 @@ func executorMain(args []string, stdout io.Writer) int {
 		logger.Print("Exiting, as told")
 		return exitFailed
 	}
-	caught := catchSignals(k.fails(failIgnoreTerm, f.shard()))
+	var ignored func()
+	if k.fails(failIgnoreTerm, f.shard()) {
+		ignored = func() { logger.Print("Taking no notice of a signal, as told") }
+	}
+	caught := catchSignals(ignored)
 	err = execute(caught.ctx, f, k, logger)
 	if n := caught.number(); n != 0 {
 		logger.Printf("signal_handler invoked with signal %d", n)
@@ -132,7 +136,7 @@ func tmanagerMain(args []string, stdout io.Writer) int {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(exitFailed)
 	}()
-	caught := catchSignals(false)
+	caught := catchSignals(nil)
 	if err := t.run(caught.ctx); err != nil {
 		t.log.Printf("Exiting: %v", err)
 		return exitFailed
@@ -149,13 +153,18 @@ type signalled struct{ syscall.Signal }
 
 func (s signalled) Error() string { return s.Signal.String() }
 
-func catchSignals(ignore bool) signals {
+// catchSignals calls ignored in place of ending the context, unless it is nil.
+func catchSignals(ignored func()) signals {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		for s := range c {
-			if n, ok := s.(syscall.Signal); ok && !ignore {
+			n, ok := s.(syscall.Signal)
+			switch {
+			case ok && ignored != nil:
+				ignored()
+			case ok:
 				cancel(signalled{n})
 			}
 		}
