@@ -128,7 +128,7 @@ func (s *localStore) check(ctx context.Context, path string) error {
 		return fmt.Errorf("state in %s: %w", s.root, errStoreClosed)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("state in %s: %w", s.root, context.Cause(ctx))
+		return fmt.Errorf("state in %s: %w", s.root, ended(ctx))
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (s *localStore) lock(ctx context.Context) (*os.File, error) {
 			return nil, fmt.Errorf("%w: another process has held %s for %v", ErrUnreachable, file.Name(), lockLimit)
 		case <-ctx.Done():
 			file.Close()
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 	}
 }

@@ -112,6 +112,15 @@ type Store interface {
 	Close() error
 }
 
+// ended is why ctx has ended: its error, and its cause where that says more.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
 // TxError says which operation of a transaction was refused. It wraps the
 // reason.
 type TxError struct {

@@ -224,7 +224,7 @@ func run[T any](ctx context.Context, f func() (T, error)) (T, error) {
 func (s *zkStore) explain(ctx context.Context, doing string, err error) error {
 	where := doing + " ZooKeeper at " + s.link.String()
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", where, context.Cause(ctx))
+		return fmt.Errorf("%s: %w", where, ended(ctx))
 	}
 	if reason := zkReason(err); reason != nil {
 		return fmt.Errorf("%s: %w", where, reason)
