@@ -145,17 +145,20 @@ func (l *Loaded) Settings() (*Settings, error) {
 	local := &reader{Config: localConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome}
 	cluster := &reader{Config: clusterConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome}
 	s := &Settings{
-		Cluster:  local.text("heron.config.cluster", ""),
-		Role:     local.text("heron.config.role", ""),
-		Environ:  local.text("heron.config.environ", ""),
-		User:     local.text("heron.config.submit_user", ""),
-		State:    local.state(),
-		Upload:   local.upload(),
-		Packing:  local.packing(),
-		Nomad:    local.nomad(),
-		Executor: cluster.executor(),
-		Core:     local.core(),
-		Release:  local.release(),
+		Cluster: local.text("heron.config.cluster", ""),
+		Role:    local.text("heron.config.role", ""),
+		Environ: local.text("heron.config.environ", ""),
+		User:    local.text("heron.config.submit_user", ""),
+		// The first spelling is the one that is read, the second the documented.
+		RoleRequired:    local.flag("heron.config.is.role.required", local.flag("heron.config.role.required", false)),
+		EnvironRequired: local.flag("heron.config.is.env.required", local.flag("heron.config.env.required", false)),
+		State:           local.state(),
+		Upload:          local.upload(),
+		Packing:         local.packing(),
+		Nomad:           local.nomad(),
+		Executor:        cluster.executor(),
+		Core:            local.core(),
+		Release:         local.release(),
 	}
 	s.Executor.LocalConf = local.text(keyConf, "")
 	for _, err := range []error{local.err, cluster.err, l.checkExecutorState()} {

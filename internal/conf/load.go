@@ -67,7 +67,10 @@ func Load(opts Options) (*Loaded, error) {
 		return nil, err
 	}
 	l.overrides = append(l.overrides, properties)
-	return l.with(properties, opts.identity())
+	if l, err = l.with(properties, opts.identity()); err != nil {
+		return nil, err
+	}
+	return l, l.readEngineFiles()
 }
 
 // loadFiles reads the built-in defaults, the files and overrideFile.
@@ -106,10 +109,8 @@ func loadFiles(opts Options, overrideFile string) (*Loaded, error) {
 	}
 	l.layers = append(l.layers, release, override)
 	l.overrides = []layer{override}
-	if l.values, err = merge(l.layers); err != nil {
-		return nil, err
-	}
-	return l, l.readEngineFiles()
+	l.values, err = merge(l.layers)
+	return l, err
 }
 
 // readEngineFiles reads the files that only executors use, so that a mistake

@@ -7,6 +7,8 @@ import "time"
 // bytes.
 type Settings struct {
 	Cluster, Role, Environ, User string
+	// RoleRequired and EnvironRequired say that the caller must name them.
+	RoleRequired, EnvironRequired bool
 
 	State    State
 	Upload   Upload

@@ -45,9 +45,6 @@ func expand(values map[string]*entry, userHome, javaHome string) (map[string]*en
 			if err != nil {
 				return nil, err
 			}
-			if len(s) > maxLength {
-				return nil, e.wrong(k, "its tokens refer to each other in a circle", "")
-			}
 			if strings.Contains(s, "${") {
 				left++
 			}
@@ -76,10 +73,14 @@ func (t tokens) replace(key string, e *entry, s string) (string, error) {
 	if len(parts) == 1 && parts[0] == "" && s != "" {
 		return "/", nil
 	}
+	length := 0
 	for i, part := range parts {
 		text, err := t.component(key, e, part)
 		if err != nil {
 			return "", err
+		}
+		if length += len(text); length > maxLength && text != part {
+			return "", e.wrong(key, "its tokens refer to each other in a circle", "")
 		}
 		parts[i] = text
 	}

@@ -1,0 +1,96 @@
+package conf
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOverrideYAML(t *testing.T) {
+	const class = "heron.class.state.manager: org.apache.heron.statemgr.zookeeper.curator.CuratorStateManager\n"
+	statemgr := class + "heron.statemgr.connection.string: zk:1\nheron.statemgr.root.path: ${HOME}/heron\n"
+	for what, c := range map[string]struct {
+		statemgr, client, override string
+		properties                 []string
+		want                       string
+	}{
+		"nothing":                         {statemgr, "", "", nil, "{}\n"},
+		"file":                            {statemgr, "", "b: 5\na: 'yes'\nc: {d: [1, x]}\n", nil, "a: 'yes'\nb: 5\nc:\n  d:\n    - 1\n    - x\n"},
+		"properties":                      {statemgr, "", "b: 5\n", []string{"b=12", "a=TRUE", "c=False", "d="}, "a: true\nb: '12'\nc: false\nd: ''\n"},
+		"no secrets":                      {statemgr, "", "my.password: x\nkeep: {token: y, z: 1}\nurl: http://u:p@h/\n", []string{"heron.uploader.s3.secret_key=s"}, "keep:\n  z: 1\n"},
+		"short name of the state manager": {strings.Replace(statemgr, class, "heron.class.state.manager: zookeeper\n", 1), "", "", nil, class},
+		"state from a file that executors do not read": {class + "heron.statemgr.connection.string: zk:1\n", "heron.statemgr.root.path: ${HOME}/${CLUSTER}\n", "", nil,
+			"heron.statemgr.root.path: /home/alice/nomad\n"},
+		"tokens in an override": {statemgr, "", "", []string{"heron.statemgr.root.path=${HOME}/r"}, "heron.statemgr.root.path: /home/alice/r\n"},
+	} {
+		l := resolved(t, with(map[string]string{"statemgr.yaml": c.statemgr, "client.yaml": c.client, "override.yaml": c.override}), c.properties...)
+		got, err := l.OverrideYAML()
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %q (%v), want %q", what, got, err, c.want)
+		}
+	}
+}
+
+func TestIsSecret(t *testing.T) {
+	for _, key := range []string{
+		"heron.uploader.s3.access_key", "heron.uploader.s3.secret_key", "heron.uploader.s3.proxy_uri", "my.password", "DB_PASSWORD", "nomad.token",
+		"apiKey", "clientSecret", "tls.private.key", "x.credentials.file", "sasl.jaas.config",
+	} {
+		if !IsSecret(key) {
+			t.Errorf("%s is not secret", key)
+		}
+	}
+	known := knownKeys()
+	secrets := 0
+	for key := range known {
+		if IsSecret(key) {
+			secrets++
+		}
+	}
+	if secrets != 4 {
+		t.Errorf("%d of Heron's keys are secret, want access key, secret key, proxy and credentials path", secrets)
+	}
+	for _, key := range []string{"heron.topology.name", "keyboard", "tokenizer.class", "monkey", "heron.nomad.driver"} {
+		if IsSecret(key) {
+			t.Errorf("%s is secret", key)
+		}
+	}
+}
+
+func TestSecretFree(t *testing.T) {
+	l := resolved(t, with(nil))
+	clean := "# a comment\nb:   1   # odd spaces\na: [x,\n  y]\n"
+	got, err := l.SecretFree("x.yaml", []byte(clean))
+	if err != nil || string(got) != clean {
+		t.Errorf("%q (%v), want it unchanged", got, err)
+	}
+	got, err = l.SecretFree("x.yaml", []byte("# old_password: hunter1\na: 1\nheron.uploader.s3.secret_key: hunter2\nsink:\n  name: sink\n  password: |\n    hunter3\nlist: ['http://u:hunter4@h/', {apiKey: hunter5, k: v}]\nz: {access_key: hunter6}\n"))
+	want := "a: 1\nsink:\n  name: sink\nlist:\n  -\n    k: v\nz: {}\n"
+	if err != nil || string(got) != want {
+		t.Errorf("%q (%v), want %q", got, err, want)
+	}
+	_, err = l.SecretFree("x.yaml", []byte("a: ["))
+	wantError(t, "broken file", err)
+}
+
+func TestMetricsPortFile(t *testing.T) {
+	const prom = "class: org.apache.heron.metricsmgr.sink.PrometheusSink"
+	for what, c := range map[string]struct{ sinks, override, want string }{
+		"no file":                 {"", "", ""},
+		"listed sink":             {"sinks: [f, p]\nf: {class: x.File}\np: {" + prom + ", port-file: pf}\n", "", "pf"},
+		"sink that is not listed": {"sinks: [f]\nf: {class: x.File}\np: {" + prom + ", port-file: pf}\n", "", ""},
+		"listed without a map":    {"sinks: [f, p]\np: {" + prom + ", port-file: pf}\n", "", "pf"},
+		"no port file":            {"sinks: [p]\np: {" + prom + "}\n", "", ""},
+		"sink overridden":         {"sinks: [p]\np: {" + prom + ", port-file: pf}\n", "p: {" + prom + ", port-file: other}\n", "other"},
+		"list overridden":         {"sinks: [p]\np: {" + prom + ", port-file: pf}\n", "sinks: []\n", ""},
+		"only in the override":    {"", "sinks: [q]\nq: {" + prom + ", port-file: 7}\n", "7"},
+	} {
+		s, err := resolved(t, with(map[string]string{"metrics_sinks.yaml": c.sinks, "override.yaml": c.override})).Settings()
+		if err != nil || s.Executor.MetricsPortFile != c.want {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+	for _, bad := range []string{"sinks: p\n", "sinks: [[p]]\n", "sinks: [p]\np: text\n", "sinks: [p]\np: {" + prom + ", port-file: []}\n"} {
+		_, err := resolved(t, with(map[string]string{"metrics_sinks.yaml": bad})).Settings()
+		wantError(t, bad, err)
+	}
+}
