@@ -106,7 +106,7 @@ func TestStoppedProgramIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, sample("words"))
 			// Written beforehand: a stopped run finds no topology all the same.
-			f.script(t, `cp "$DEFINITION" "$folder"
+			f.script(t, `exec 2>/dev/null; cp "$DEFINITION" "$folder"
 trap 'echo got TERM; exit 0' TERM; trap 'echo got INT; exit 0' INT
 echo $$; while :; do sleep 0.05; done`)
 			ctx, cancel := context.WithCancelCause(context.Background())
