@@ -2,6 +2,6 @@
 // program that defines it, the definition that the program writes, the rules
 // a definition must keep, and the package that containers fetch.
 //
-// It runs the user's program and writes temporary files; it knows nothing of
-// clusters, state or Nomad.
+// It runs the user's program and writes temporary files; it talks
+// to no server. Of Nomad and Consul it knows only what they take for a name.
 package topology

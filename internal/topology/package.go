@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -26,6 +27,9 @@ const (
 	releaseName  = "release.yaml"
 	coreFolder   = "heron-core"
 )
+
+// maxTarTime is the latest time that every tar file can hold.
+const maxTarTime = 1<<33 - 1
 
 // Package is what containers of one topology fetch: a gzipped tar of the
 // topology file, the definition, the cluster's configuration directory with
@@ -143,6 +147,19 @@ func (p *Package) modTime() time.Time {
 		return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	return p.ModTime.Truncate(time.Second)
+}
+
+// SourceDate reads the value of SOURCE_DATE_EPOCH, seconds since 1970, for
+// ModTime; none is the zero time. Anything else is an *InputError.
+func SourceDate(value string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 || n > maxTarTime {
+		return time.Time{}, inputError(nil, "SOURCE_DATE_EPOCH is %q: set it to whole seconds since 1970, or unset it", value)
+	}
+	return time.Unix(n, 0).UTC(), nil
 }
 
 func (p *Package) release() string {

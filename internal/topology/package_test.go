@@ -313,6 +313,20 @@ func TestPackageIsStreamed(t *testing.T) {
 	}
 }
 
+func TestSourceDate(t *testing.T) {
+	for value, want := range map[string]time.Time{"": {}, "0": time.Unix(0, 0).UTC(), "1700000000": time.Unix(1700000000, 0).UTC()} {
+		if got, err := SourceDate(value); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v, %v; want %v", value, got, err, want)
+		}
+	}
+	for _, value := range []string{"-1", "1.5", "today", "99999999999999"} {
+		var input *InputError
+		if got, err := SourceDate(value); !errors.As(err, &input) {
+			t.Errorf("%q: %v, %v; want an *InputError", value, got, err)
+		}
+	}
+}
+
 func TestPackageName(t *testing.T) {
 	id := "words0c9006ef-b524-42dc-aedd-0fb4cfc9e250"
 	for want, parts := range map[string][3]string{

@@ -145,7 +145,9 @@ sh -c 'echo $$; while :; do sleep 1; done' & echo $$; wait; while :; do sleep 1;
 
 func TestChildThatHoldsOutputDoesNotHang(t *testing.T) {
 	f := newFixture(t, sample("words"))
-	f.script(t, `cp "$DEFINITION" "$folder"; sh -c 'echo $$; while :; do sleep 1; done' & sleep 0.1`)
+	f.script(t, `cp "$DEFINITION" "$folder"; export folder
+sh -c 'echo $$; : >"$folder/up"; while :; do sleep 1; done' &
+while [ ! -e "$folder/up" ]; do sleep 0.05; done`)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	lines, done := start(t, ctx, f, stopGrace)
@@ -166,4 +168,18 @@ func TestCancelledBeforeItStarts(t *testing.T) {
 		t.Errorf("got %v and output %q", err, f.stdout.String())
 	}
 	f.checkClean(t)
+}
+
+func TestProgramHasNoInput(t *testing.T) {
+	f := newFixture(t, sample("words"))
+	f.script(t, `cp "$DEFINITION" "$folder"; wc -c`)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	lines, done := start(t, ctx, f, stopGrace)
+	if line := strings.TrimSpace(next(t, lines, "count")); line != "0" {
+		t.Errorf("the program read %s bytes", line)
+	}
+	if err := next(t, done, "end"); err != nil {
+		t.Error(err)
+	}
 }
