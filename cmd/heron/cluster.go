@@ -27,18 +27,19 @@ func (c *clusterFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&c.verbose, "verbose", false, "tell more about what is done")
 }
 
-// options are the configuration options for a place.
-func (a *app) options(c *clusterFlags, p place, who string) (conf.Options, error) {
+// config loads the configuration of a place; more adds what a command has to
+// say to it.
+func (a *app) config(c *clusterFlags, p place, who string, more func(*conf.Options)) (*submit.Config, error) {
 	home, err := a.home()
 	if err != nil {
-		return conf.Options{}, err
+		return nil, err
 	}
 	userHome, err := a.userHome()
 	if err != nil {
-		return conf.Options{}, err
+		return nil, err
 	}
 	if err := a.refuseService(c, p, userHome); err != nil {
-		return conf.Options{}, err
+		return nil, err
 	}
 	parent := c.configPath
 	if parent == "" {
@@ -46,12 +47,12 @@ func (a *app) options(c *clusterFlags, p place, who string) (conf.Options, error
 	}
 	dir, err := filepath.Abs(filepath.Join(parent, p.cluster))
 	if err != nil {
-		return conf.Options{}, err
+		return nil, err
 	}
 	if !isDir(dir) {
-		return conf.Options{}, noCluster(dir, parent, p.cluster)
+		return nil, noCluster(dir, parent, p.cluster)
 	}
-	return conf.Options{
+	options := conf.Options{
 		Home:       home,
 		Dir:        dir,
 		Properties: c.properties,
@@ -61,7 +62,19 @@ func (a *app) options(c *clusterFlags, p place, who string) (conf.Options, error
 		User:       who,
 		UserHome:   userHome,
 		JavaHome:   a.getenv("JAVA_HOME"),
-	}, nil
+	}
+	more(&options)
+	config, err := submit.LoadConfig(options)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.Settings.RoleRequired && p.noRole:
+		return nil, usagef("cluster %s needs a role: give %s/ROLE/ENV (heron.config.is.role.required)", p.cluster, p.cluster)
+	case config.Settings.EnvironRequired && p.noEnviron:
+		return nil, usagef("cluster %s needs an environment: give %s/%s/ENV (heron.config.is.env.required)", p.cluster, p.cluster, p.role)
+	}
+	c.explain(a.report(), config)
+	return config, nil
 }
 
 // noCluster says which clusters there are instead.
@@ -97,11 +110,12 @@ func (a *app) refuseService(c *clusterFlags, p place, userHome string) error {
 	return nil
 }
 
-// explain prints the settings that a person asks for with --verbose.
-func (c *clusterFlags) explain(report submit.Report, s *conf.Settings, dir string) {
+// explain prints what a person asks for with --verbose.
+func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
 	if !c.verbose || report == nil {
 		return
 	}
-	report("cluster configuration %s", dir)
+	s := config.Settings
+	report("cluster configuration %s", config.Options.Dir)
 	report("Nomad %s, state in %s %s below %s, packages by %s", s.Nomad.Address, s.State.Kind, s.State.Connection, s.State.Root, s.Upload.Kind)
 }

@@ -19,14 +19,14 @@ The one property there is, service_url, is the address of an API server.`,
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
-			return a.config(words)
+			return a.userConfig(words)
 		},
 	}
 	a.outputFlag(cmd)
 	return cmd
 }
 
-func (a *app) config(words []string) error {
+func (a *app) userConfig(words []string) error {
 	if len(words) == 0 {
 		return usagef("config takes a cluster; see: heron config --help")
 	}

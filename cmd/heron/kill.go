@@ -46,25 +46,16 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 	if err != nil {
 		return err
 	}
-	options, err := a.options(flags, p, who)
+	config, err := a.config(flags, p, who, func(*conf.Options) {})
 	if err != nil {
 		return err
 	}
-	loaded, err := conf.Load(options)
-	if err != nil {
-		return err
-	}
-	settings, err := loaded.Settings()
-	if err != nil {
-		return err
-	}
-	flags.explain(a.report(), settings, options.Dir)
-	env, err := submit.Connect(ctx, settings, a.report())
+	env, err := submit.Connect(ctx, config.Settings, a.report())
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	done, err := submit.Kill(ctx, env.Env, settings, name, opts)
+	done, err := submit.Kill(ctx, env.Env, config.Settings, name, opts)
 	if err != nil {
 		return err
 	}

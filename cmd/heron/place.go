@@ -9,6 +9,8 @@ import (
 // place is where a topology runs, as "cluster/[role]/[env]" names it.
 type place struct {
 	cluster, role, environ string
+	// What was left out and has its default.
+	noRole, noEnviron bool
 }
 
 // A part becomes a folder name, a token value and an argument of the
@@ -22,12 +24,12 @@ func parsePlace(text, user string) (place, error) {
 	if len(parts) > 3 {
 		return place{}, usagef("%q has %d parts; give cluster, cluster/role or cluster/role/environ", text, len(parts))
 	}
-	p := place{cluster: parts[0], role: user, environ: "default"}
+	p := place{cluster: parts[0], role: user, environ: "default", noRole: true, noEnviron: true}
 	if len(parts) > 1 && parts[1] != "" {
-		p.role = parts[1]
+		p.role, p.noRole = parts[1], false
 	}
 	if len(parts) > 2 && parts[2] != "" {
-		p.environ = parts[2]
+		p.environ, p.noEnviron = parts[2], false
 	}
 	for _, part := range []struct{ what, value string }{
 		{"cluster", p.cluster}, {"role", p.role}, {"environ", p.environ},

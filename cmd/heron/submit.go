@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -105,17 +106,15 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if err != nil {
 		return err
 	}
-	report := a.report()
 	prepared, err := submit.Prepare(ctx, req)
 	if err != nil {
 		return err
 	}
 	defer prepared.Close()
-	flags.explain(report, prepared.Settings, req.Conf.Dir)
 	if flags.dryRun {
 		return a.show(prepared, flags.dryRunFormat)
 	}
-	env, err := submit.Connect(ctx, prepared.Settings, report)
+	env, err := submit.Connect(ctx, req.Config.Settings, a.report())
 	if err != nil {
 		return err
 	}
@@ -161,17 +160,18 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 	if err != nil {
 		return submit.Request{}, err
 	}
-	options, err := a.options(&flags.clusterFlags, p, who)
+	config, err := a.config(&flags.clusterFlags, p, who, func(o *conf.Options) {
+		o.ReleaseFile, o.VerboseGC = flags.releaseFile, flags.verboseGC
+	})
 	if err != nil {
 		return submit.Request{}, err
 	}
-	options.ReleaseFile, options.VerboseGC = flags.releaseFile, flags.verboseGC
 	now, err := a.submissionTime()
 	if err != nil {
 		return submit.Request{}, err
 	}
 	req := submit.Request{
-		Conf:           options,
+		Config:         config,
 		File:           words.positionals[1],
 		DefinitionFile: flags.definition,
 		TopologyID:     flags.topologyID,

@@ -83,11 +83,11 @@ func TestParsePlace(t *testing.T) {
 		want place
 		bad  bool
 	}{
-		{text: "nomad", want: place{"nomad", "ann", "default"}},
-		{text: "nomad/ads", want: place{"nomad", "ads", "default"}},
-		{text: "nomad//prod", want: place{"nomad", "ann", "prod"}},
-		{text: "nomad/ads/prod", want: place{"nomad", "ads", "prod"}},
-		{text: "nomad/ads/", want: place{"nomad", "ads", "default"}},
+		{text: "nomad", want: place{"nomad", "ann", "default", true, true}},
+		{text: "nomad/ads", want: place{"nomad", "ads", "default", false, true}},
+		{text: "nomad//prod", want: place{"nomad", "ann", "prod", true, false}},
+		{text: "nomad/ads/prod", want: place{"nomad", "ads", "prod", false, false}},
+		{text: "nomad/ads/", want: place{"nomad", "ads", "default", false, true}},
 		{text: "", bad: true},
 		{text: "/ads/prod", bad: true},
 		{text: "a/b/c/d", bad: true},

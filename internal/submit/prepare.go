@@ -15,9 +15,33 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
+// Config is a cluster's configuration, checked.
+type Config struct {
+	Options  conf.Options
+	Loaded   *conf.Loaded
+	Settings *conf.Settings
+}
+
+// LoadConfig reads a cluster's configuration and refuses one with unknown
+// keys or unusable values.
+func LoadConfig(opts conf.Options) (*Config, error) {
+	loaded, err := conf.Load(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := loaded.Check(); err != nil {
+		return nil, err
+	}
+	settings, err := loaded.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return &Config{Options: opts, Loaded: loaded, Settings: settings}, nil
+}
+
 // Request is what a user asks to submit.
 type Request struct {
-	Conf conf.Options
+	Config *Config
 	// File is the topology file: jar, tar, pex, shared object or executable.
 	File string
 	// DefinitionFile is a definition made earlier. With it no program runs.
@@ -40,7 +64,6 @@ type Request struct {
 // Prepared is all that was asked for, decided: one deployment per topology
 // that the program defined, sorted by name.
 type Prepared struct {
-	Settings    *conf.Settings
 	Deployments []*Deployment
 
 	dir string
@@ -49,19 +72,12 @@ type Prepared struct {
 // Close removes the temporary files, the packages among them.
 func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
 
-// Prepare loads the configuration, runs the user's program, checks what it
-// defined, makes the packages and decides. It contacts no server, and all it
+// Prepare runs the user's program, checks what it defined, makes the packages
+// and decides. It contacts no server, and all it
 // writes is in a temporary folder that Close removes.
 func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
-	w := &preparation{req: req}
-	if w.loaded, err = conf.Load(req.Conf); err != nil {
-		return nil, err
-	}
-	// What is wrong with the configuration is told before the program runs.
-	settings, err := w.loaded.Settings()
-	if err != nil {
-		return nil, err
-	}
+	settings := req.Config.Settings
+	w := &preparation{req: req, loaded: req.Config.Loaded}
 	if w.uploader, err = uploader.New(settings.Upload); err != nil {
 		return nil, err
 	}
@@ -72,7 +88,7 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	if w.dir, err = os.MkdirTemp("", "heron-"); err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
-	p := &Prepared{Settings: settings, dir: w.dir}
+	p := &Prepared{dir: w.dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -117,12 +133,12 @@ func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error
 		return []*topology.Found{f}, nil
 	}
 	p := w.req.Program
-	p.File, p.HeronHome, p.TempDir = w.req.File, w.req.Conf.Home, w.dir
+	p.File, p.HeronHome, p.TempDir = w.req.File, w.req.Config.Options.Home, w.dir
 	p.Identity = topology.Identity{
-		Cluster: w.req.Conf.Cluster,
-		Role:    w.req.Conf.Role,
-		Environ: w.req.Conf.Environ,
-		User:    w.req.Conf.User,
+		Cluster: w.req.Config.Options.Cluster,
+		Role:    w.req.Config.Options.Role,
+		Environ: w.req.Config.Options.Environ,
+		User:    w.req.Config.Options.User,
 	}
 	p.InitialState = heronpb.TopologyState_RUNNING
 	if w.req.Paused {
@@ -192,11 +208,11 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 	p := topology.Package{
 		Binary:      w.req.File,
 		Definition:  def,
-		ConfDir:     w.req.Conf.Dir,
+		ConfDir:     w.req.Config.Options.Dir,
 		ReleaseName: name,
 		Release:     release,
 		Override:    override,
-		Filter:      w.loaded.SecretFree,
+		Filter:      w.withoutSecrets,
 	}
 	built, err := p.Build(ctx, w.dir)
 	if err != nil {
@@ -205,15 +221,25 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
 }
 
+// withoutSecrets takes secrets out of a configuration file. Scripts and what
+// else lies beside the configuration have no keys to tell secrets by.
+func (w *preparation) withoutSecrets(name string, data []byte) ([]byte, error) {
+	switch filepath.Ext(name) {
+	case ".yaml", ".yml":
+		return w.loaded.SecretFree(name, data)
+	}
+	return data, nil
+}
+
 // release is the text of the release file and its base name.
 func (w *preparation) release() ([]byte, string, error) {
-	path := w.req.Conf.ReleaseFile
+	path := w.req.Config.Options.ReleaseFile
 	if path == "" {
-		path = filepath.Join(w.req.Conf.Home, "release.yaml")
+		path = filepath.Join(w.req.Config.Options.Home, "release.yaml")
 	}
 	data, err := os.ReadFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && w.req.Conf.ReleaseFile == "":
+	case errors.Is(err, fs.ErrNotExist) && w.req.Config.Options.ReleaseFile == "":
 		return w.req.Release, "release.yaml", nil
 	case err != nil:
 		return nil, "", withCode(ExitInput, "read the release file: %w", err)
