@@ -94,7 +94,11 @@ type Uploader interface {
 func New(settings conf.Upload) (Uploader, error) {
 	switch settings.Kind {
 	case "localfs":
-		return NewLocalFS(settings.LocalDir)
+		local, err := NewLocalFS(settings.LocalDir)
+		if err != nil {
+			return nil, err
+		}
+		return local, nil
 	default:
 		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs is"}
 	}
