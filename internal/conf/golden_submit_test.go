@@ -92,6 +92,9 @@ func (v submitVector) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l, err = l.with(opts.identity()); err != nil {
+		t.Fatal(err)
+	}
 	cluster, err := l.ForTopology(topology).Cluster()
 	if err != nil {
 		t.Fatal(err)
