@@ -40,7 +40,7 @@ func TestOptionsAsTheOriginalWritesThem(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(test.want, encodeOptions(options)); diff != "" {
+		if diff := cmp.Diff(test.want, joinOptions(options)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

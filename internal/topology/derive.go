@@ -76,9 +76,9 @@ func (d *Definition) RemoteDebugging() bool {
 	return strings.EqualFold(text(d.pb.GetTopologyConfig(), KeyRemoteDebugging, ""), "true")
 }
 
-// EncodeJVMOptions writes JVM options the way the executor's command line takes
+// EncodeOptions writes JVM options the way the executor's command line takes
 // them: base64 with every "=" as "(61)", between double quotes.
-func EncodeJVMOptions(options string) string {
+func EncodeOptions(options string) string {
 	encoded := base64.StdEncoding.EncodeToString([]byte(options))
 	return `"` + strings.ReplaceAll(encoded, "=", "(61)") + `"`
 }

@@ -59,10 +59,10 @@ const nameOption = "cmdline.topology.name"
 
 type option struct{ key, value string }
 
-// encodeOptions writes options as Heron's APIs read them: key=value joined
+// joinOptions writes options as Heron's APIs read them: key=value joined
 // with commas, a space as four percent signs. There is no escape for "," and
 // "=".
-func encodeOptions(options []option) string {
+func joinOptions(options []option) string {
 	pairs := make([]string, len(options))
 	for i, o := range options {
 		pairs[i] = strings.ReplaceAll(o.key+"="+o.value, " ", "%%%%")

@@ -143,7 +143,7 @@ func (p *Program) run(ctx context.Context, proc *process) (_ *Result, err error)
 	if err != nil {
 		return nil, err
 	}
-	proc.environ = slices.Concat(programEnviron(p.Environ, encodeOptions(options)), proc.command.environ)
+	proc.environ = slices.Concat(programEnviron(p.Environ, joinOptions(options)), proc.command.environ)
 	if err := proc.run(ctx); err != nil {
 		return nil, err
 	}
