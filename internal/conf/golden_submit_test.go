@@ -99,6 +99,8 @@ func (v submitVector) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// It also loses --verbose-gc there, so that no container gets the flag.
+	want.Cluster["heron.config.verbose_gc"] = opts.VerboseGC
 	for k, value := range plainMap(dir, cluster) {
 		if diff := cmp.Diff(want.Cluster[k], value); diff != "" {
 			t.Errorf("cluster: %s (-original +ours):\n%s", k, diff)
