@@ -39,9 +39,11 @@ func placementReasons(evals []*api.Evaluation) (out []string) {
 			}
 		}
 	}
-	for _, e := range slices.Backward(byAge(evals)) {
+	ordered := byAge(evals)
+	for i, e := range slices.Backward(ordered) {
 		switch {
-		case e.Status == evalFailed:
+		case e.Status == evalFailed && i == len(ordered)-1 && e.BlockedEval == "" && e.NextEval == "":
+			// Others are tried again, or were.
 			out = append(out, "Nomad could not evaluate the job: "+cmp.Or(e.StatusDescription, "it does not say why"))
 		case blocked[e.BlockedEval] != nil:
 			add(e)

@@ -64,7 +64,7 @@ func TestWaitRunningAndStopped(t *testing.T) {
 func TestWaitStoppedRightAfterTheStart(t *testing.T) {
 	// The stop overtakes the evaluation that places the containers.
 	ctx, c := context.Background(), realClient(t)
-	for range 5 {
+	for range 2 {
 		job := testJob(t, 4)
 		if err := c.Stop(ctx, mustRegister(t, c, job)); err != nil {
 			t.Fatal(err)
