@@ -88,7 +88,7 @@ func (s *Server) spawn() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(s.argv[0], s.argv[1:]...) //nolint:noctx // ended by Stop, not by a context
+	cmd := exec.Command(s.argv[0], s.argv[1:]...)
 	cmd.Env, cmd.Dir = s.env, s.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttr(s.deathSignal)

@@ -1,0 +1,68 @@
+# make         says what there is
+# make test    is what has to pass before a change is taken
+
+PREFIX ?= $(HOME)/.heron
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!/bin/(ba|da)?sh')
+
+# The program is built without cgo; Nomad, which needs it, sets it itself.
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## the program, build/heron
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/heron ./cmd/heron
+
+.PHONY: install
+install: build ## the program and its configuration into PREFIX (~/.heron)
+	scripts/install "$(PREFIX)"
+
+.PHONY: demo
+demo: setup build ## a sample topology on a real Nomad and ZooKeeper, shown and killed
+	scripts/with-servers scripts/demo
+
+.PHONY: test
+test: setup lint proto-check cross build ## everything that has to pass; installs what it needs
+	scripts/with-servers go test -count=1 -p 2 -timeout 15m -v ./...
+
+.PHONY: soak
+soak: setup build ## the long test matrices in full
+	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
+
+.PHONY: bench
+bench: setup build ## times and memory of submit and kill, beside the bare requests
+	scripts/with-servers scripts/bench
+
+.PHONY: lint
+lint: setup ## formatting, vet, golangci-lint, shellcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted: gofmt -w them' >&2; exit 1; }
+	go vet ./...
+	"$$(scripts/tool golangci-lint)" run
+	shellcheck $(SHELL_SCRIPTS)
+
+.PHONY: cross
+cross: ## builds for every platform
+	@for platform in $(PLATFORMS); do \
+		echo "build for $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./... || exit 1; \
+	done
+
+.PHONY: proto
+proto: ## the Go code of the protobuf messages, made again
+	scripts/proto
+
+.PHONY: proto-check
+proto-check: ## that this code is up to date
+	scripts/proto --check
+
+.PHONY: setup
+setup: ## packages that tests and demo need, on Debian as root
+	@scripts/setup
+
+.PHONY: clean
+clean: ## away with what was built, but not with the cache folder
+	rm -rf build
