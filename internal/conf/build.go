@@ -15,7 +15,9 @@ type reader struct {
 	// then stay.
 	topologyIsKnown bool
 	userHome        string
-	err             error
+	// dir is the cluster directory, named where a key is in no file.
+	dir string
+	err error
 }
 
 func (r *reader) fail(err error) {
@@ -26,7 +28,11 @@ func (r *reader) fail(err error) {
 
 // wrong notes a mistake in a key's value.
 func (r *reader) wrong(key, msg, hint string) {
-	r.fail(r.values[key].wrong(key, msg, hint))
+	err := r.values[key].wrong(key, msg, hint)
+	if err.File == "" {
+		err.File = r.dir
+	}
+	r.fail(err)
 }
 
 func (r *reader) text(key, fallback string) string {
@@ -142,8 +148,8 @@ func (l *Loaded) Settings() (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := &reader{Config: localConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome}
-	cluster := &reader{Config: clusterConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome}
+	local := &reader{Config: localConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome, dir: l.opts.Dir}
+	cluster := &reader{Config: clusterConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome, dir: l.opts.Dir}
 	s := &Settings{
 		Cluster: local.text("heron.config.cluster", ""),
 		Role:    local.text("heron.config.role", ""),

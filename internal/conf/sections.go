@@ -65,7 +65,7 @@ func (r *reader) nomad() Nomad {
 		StopTimeout:     r.span("heron.nomad.stop.timeout", time.Second, 2*time.Minute),
 	}
 	if u, err := url.Parse(n.Address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		r.wrong("heron.nomad.scheduler.uri", n.Address+" is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
+		r.wrong("heron.nomad.scheduler.uri", "is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
 	}
 	return n
 }

@@ -158,6 +158,7 @@ func TestSettingsRefuseWhatIsMissing(t *testing.T) {
 		"statemgr.yaml":  "heron.class.state.manager: missing; set it to zookeeper or localfs",
 	} {
 		_, err := resolved(t, with(map[string]string{file: ""})).Settings()
+		wantError(t, "without "+file, err)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("without %s: %v, want %q in it", file, err, want)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // maxNodes bounds what aliases may expand a file to.
-const maxNodes = 1_000_000
+const maxNodes = 100_000
 
 // readFile reads a YAML file whose document is a map. A file that is missing,
 // empty, or a directory gives an empty map.
