@@ -58,12 +58,17 @@ func mustBuild(t *testing.T, s Spec) *api.Job {
 }
 
 func TestJobIsOneGroupForAllContainers(t *testing.T) {
-	job := mustBuild(t, someSpec())
+	s := someSpec()
+	s.Settings.Nomad.Datacenters = []string{"dc7"}
+	job := mustBuild(t, s)
 	if *job.ID != "heron.local.wc" || *job.Name != "wc" || *job.ID != JobID("local", "wc") {
 		t.Errorf("id %q, name %q", *job.ID, *job.Name)
 	}
 	if len(job.TaskGroups) != 1 || *job.TaskGroups[0].Name != "container" || *job.TaskGroups[0].Count != 3 {
 		t.Fatalf("groups %+v, want one of 3", job.TaskGroups)
+	}
+	if diff := cmp.Diff([]string{"dc7"}, job.Datacenters); diff != "" {
+		t.Errorf("datacenters (-configured +got):\n%s", diff)
 	}
 	group := job.TaskGroups[0]
 	task := group.Tasks[0]
