@@ -9,7 +9,7 @@
 package dryrun
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -70,7 +70,7 @@ type SubmitInput struct {
 // Submit prints in, exactly as the original does: Raw and JSON end without a
 // line feed.
 func Submit(w io.Writer, f Format, in SubmitInput) error {
-	out := bufio.NewWriter(w)
+	out := &bytes.Buffer{}
 	switch f {
 	case Raw:
 		fmt.Fprintf(out, "Packing class: %s\nTopology: %s\nPacking plan:\n%s", in.PackingClass, in.Topology, in.Plan)
@@ -83,7 +83,7 @@ func Submit(w io.Writer, f Format, in SubmitInput) error {
 	default:
 		return &FormatError{Name: string(f)}
 	}
-	if err := out.Flush(); err != nil {
+	if _, err := out.WriteTo(w); err != nil {
 		return fmt.Errorf("print the packing plan: %w", err)
 	}
 	return nil

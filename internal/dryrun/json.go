@@ -1,7 +1,7 @@
 package dryrun
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/packing"
@@ -10,7 +10,7 @@ import (
 
 // writeJSON prints the document by hand: scripts compare it as text, and a
 // whole number of cores is "4.0" in it.
-func writeJSON(out *bufio.Writer, in SubmitInput) {
+func writeJSON(out *bytes.Buffer, in SubmitInput) {
 	out.WriteString(`{"packingClass":`)
 	writeString(out, in.PackingClass)
 	out.WriteString(`,"topology":`)
@@ -34,18 +34,18 @@ func writeJSON(out *bufio.Writer, in SubmitInput) {
 	out.WriteString("]}")
 }
 
-func separate(out *bufio.Writer, i int) {
+func separate(out *bytes.Buffer, i int) {
 	if i > 0 {
 		out.WriteByte(',')
 	}
 }
 
-func writeResource(out *bufio.Writer, r packing.Resource) {
+func writeResource(out *bytes.Buffer, r packing.Resource) {
 	fmt.Fprintf(out, `"resources":{"cpu":%s,"ram":%d,"disk":%d}`, java.Double(r.CPU), r.RAM, r.Disk)
 }
 
 // writeString escapes what JSON asks for and nothing else.
-func writeString(out *bufio.Writer, s string) {
+func writeString(out *bytes.Buffer, s string) {
 	out.WriteByte('"')
 	for _, r := range s {
 		switch r {

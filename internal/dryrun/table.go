@@ -1,7 +1,7 @@
 package dryrun
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ func plain(s string) string { return s }
 
 func bold(s string) string { return "\x1b[1m" + s + "\x1b[0m" }
 
-func writeTables(out *bufio.Writer, in SubmitInput, title style) {
+func writeTables(out *bytes.Buffer, in SubmitInput, title style) {
 	fmt.Fprintf(out, "Total number of containers: %d\n", len(in.Plan.Containers))
 	fmt.Fprintf(out, "Using packing class: %s\n", in.PackingClass)
 	for i, c := range in.Plan.Containers {
@@ -34,7 +34,7 @@ func writeTables(out *bufio.Writer, in SubmitInput, title style) {
 // row is a line of a table: component, task id, cores, MiB of RAM and disk.
 type row [5]string
 
-func writeTable(out *bufio.Writer, instances []packing.Instance, title style) {
+func writeTable(out *bytes.Buffer, instances []packing.Instance, title style) {
 	head := row{"component", "task ID", "CPU", "RAM (MB)", "disk (MB)"}
 	rows := make([]row, len(instances))
 	for i, in := range instances {
