@@ -30,6 +30,7 @@ type goldenFile struct {
 	}
 }
 
+// goldenContainer is a container of a recorded plan.
 type goldenContainer struct {
 	ID        int32
 	Required  packing.Resource
@@ -212,5 +213,47 @@ func TestSubmitReportsWriteErrors(t *testing.T) {
 	err := Submit(brokenPipe{}, JSON, SubmitInput{Plan: &packing.Plan{}})
 	if !errors.Is(err, os.ErrClosed) {
 		t.Errorf("error %v, want that of the writer", err)
+	}
+}
+
+// A plan as the algorithms make it is printed by container id and task id,
+// also where the original's sets have another order.
+func TestSubmitPrintsByID(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "topologies", "syn-04-all-groupings.defn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	def, err := topology.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alg, err := packing.New("roundrobin", packing.Settings{InstanceCPU: 1, InstanceRAM: 1 << 30, InstanceDisk: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := alg.Pack(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := Submit(&text, JSON, SubmitInput{Topology: def.Name(), Plan: plan}); err != nil {
+		t.Fatal(err)
+	}
+	type item struct {
+		ID         int
+		Components []item
+	}
+	var doc struct{ Containers []item }
+	if err := json.Unmarshal(text.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	byID := func(a, b item) int { return a.ID - b.ID }
+	if len(doc.Containers) != 4 || !slices.IsSortedFunc(doc.Containers, byID) {
+		t.Errorf("containers out of order: %s", text.String())
+	}
+	for _, c := range doc.Containers {
+		if len(c.Components) < 4 || !slices.IsSortedFunc(c.Components, byID) {
+			t.Errorf("instances of container %d out of order: %v", c.ID, c.Components)
+		}
 	}
 }
