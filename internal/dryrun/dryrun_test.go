@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,16 +19,35 @@ import (
 type goldenFile struct {
 	Topology string
 	Steps    []struct{ Args []string }
-	Outputs  []struct {
-		Result string
-		Text   string
-		Plan   struct {
-			ID         string
-			Containers []goldenContainer
-			Order      []int32 `json:"iteration_order_container_ids"`
-		} `json:"packing_plan"`
-		PackingError json.RawMessage `json:"packing_error"`
+	Outputs  []goldenOutput
+}
+
+type goldenOutput struct {
+	Result string
+	Text   string
+	Plan   struct {
+		ID         string
+		Containers []goldenContainer
+		Order      []int32 `json:"iteration_order_container_ids"`
+	} `json:"packing_plan"`
+	PackingError json.RawMessage `json:"packing_error"`
+}
+
+// plan is the original's plan in the order in which it printed it. Tables
+// have containers by id, for ids are the keys of a hash map there.
+func (g goldenOutput) plan(t *testing.T, f Format) *packing.Plan {
+	t.Helper()
+	p := &packing.Plan{ID: g.Plan.ID}
+	for _, c := range g.Plan.Containers {
+		p.Containers = append(p.Containers,
+			packing.Container{ID: c.ID, Required: c.Required, Instances: c.instances(t)})
 	}
+	if f == Raw || f == JSON {
+		slices.SortFunc(p.Containers, func(a, b packing.Container) int {
+			return slices.Index(g.Plan.Order, a.ID) - slices.Index(g.Plan.Order, b.ID)
+		})
+	}
+	return p
 }
 
 // goldenContainer is a container of a recorded plan.
@@ -57,9 +77,7 @@ func (g goldenContainer) instances(t *testing.T) []packing.Instance {
 	return list
 }
 
-// The original's text has its own plan in its own order of containers and
-// instances, so ours gets them in that order. Its tables have containers by
-// id, as their ids are the keys of a hash map.
+// Given the plan in its own order, the original's text comes out.
 func TestSubmitIsTheOriginals(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "dryrun", "dryrun-submit-*.json"))
 	if err != nil || len(files) == 0 {
@@ -75,52 +93,44 @@ func TestSubmitIsTheOriginals(t *testing.T) {
 		if err := json.Unmarshal(data, &g); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		name := topologyName(t, g.Topology)
 		for i, step := range g.Steps {
-			out := g.Outputs[i]
 			asked := "table"
 			if at := slices.Index(step.Args, "--dry_run_format"); at >= 0 {
 				asked = step.Args[at+1]
 			}
-			format, err := ParseFormat(asked)
-			switch {
-			case len(out.PackingError) > 0:
-				// Refused before there was anything to print.
-				continue
-			case out.Result != "dry_run":
-				if err == nil {
-					t.Errorf("%s step %d: format %q is known, the original refused it", file, i, asked)
-				}
-				continue
-			case err != nil:
-				t.Errorf("%s step %d: %v", file, i, err)
-				continue
-			}
 			seen[asked]++
-			plan := &packing.Plan{ID: out.Plan.ID}
-			for _, c := range out.Plan.Containers {
-				plan.Containers = append(plan.Containers,
-					packing.Container{ID: c.ID, Required: c.Required, Instances: c.instances(t)})
-			}
-			if format == Raw || format == JSON {
-				slices.SortFunc(plan.Containers, func(a, b packing.Container) int {
-					return slices.Index(out.Plan.Order, a.ID) - slices.Index(out.Plan.Order, b.ID)
-				})
-			}
-			class := packingClass(t, out.Text)
-			var got bytes.Buffer
-			if err := Submit(&got, format, SubmitInput{PackingClass: class, Topology: name, Plan: plan}); err != nil {
-				t.Errorf("%s step %d: %v", file, i, err)
-			}
-			if got.String() != out.Text {
-				t.Errorf("%s step %d, %s:\n%q, want\n%q", file, i, asked, got.String(), out.Text)
-			}
+			t.Run(fmt.Sprintf("%s/%d-%s", g.Topology, i, asked), func(t *testing.T) {
+				checkOutput(t, asked, topologyName(t, g.Topology), g.Outputs[i])
+			})
 		}
 	}
 	for _, name := range Formats() {
 		if seen[name] == 0 {
 			t.Errorf("no vector for format %s", name)
 		}
+	}
+}
+
+func checkOutput(t *testing.T, asked, topology string, out goldenOutput) {
+	t.Helper()
+	format, err := ParseFormat(asked)
+	if out.Result != "dry_run" {
+		// The original refused the format, or had no plan to print.
+		if err == nil && len(out.PackingError) == 0 {
+			t.Errorf("format %q is known, the original refused it", asked)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := SubmitInput{PackingClass: packingClass(t, out.Text), Topology: topology, Plan: out.plan(t, format)}
+	var got bytes.Buffer
+	if err := Submit(&got, format, in); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != out.Text {
+		t.Errorf("printed\n%q, want\n%q", got.String(), out.Text)
 	}
 }
 
