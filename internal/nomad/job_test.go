@@ -75,8 +75,8 @@ func TestJobIsOneGroupForAllContainers(t *testing.T) {
 	if task.Name != "executor" || *task.KillTimeout != 30*time.Second || task.KillSignal != "SIGTERM" {
 		t.Errorf("task %q ends %s after %s", task.Name, *task.KillTimeout, task.KillSignal)
 	}
-	if *group.Update.MaxParallel != 1 || !*group.ReschedulePolicy.Unlimited {
-		t.Errorf("containers are not changed one by one, or given up: %+v %+v", group.Update, group.ReschedulePolicy)
+	if *group.Update.MaxParallel != 1 || *group.RestartPolicy.Attempts != 3 || !*group.ReschedulePolicy.Unlimited {
+		t.Errorf("containers are not changed one by one, or given up: %+v %+v %+v", group.Update, group.RestartPolicy, group.ReschedulePolicy)
 	}
 	if n := group.Networks[0]; n.Mode != "" || n.DynamicPorts[0].To != 0 || len(task.Resources.Networks) != 0 {
 		t.Errorf("ports are not the node's own: %+v", n)
