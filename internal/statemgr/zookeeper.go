@@ -106,8 +106,8 @@ func openZooKeeper(ctx context.Context, o ZooKeeperOptions, watch func(packet []
 	bound, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.link.await(bound); err != nil {
-		s.Close()
-		return nil, s.explain(ctx, "connect to", err)
+		err = s.explain(ctx, "connect to", err)
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }

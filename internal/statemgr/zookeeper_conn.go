@@ -56,7 +56,7 @@ func (c *zkConn) Read(b []byte) (int, error) {
 	if err != nil {
 		switch {
 		case c.dead != nil:
-			err = c.dead
+			return n, c.dead // our own doing
 		case isTimeout(err):
 			err = errors.New("accepts connections but does not answer")
 		default:

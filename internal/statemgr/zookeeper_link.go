@@ -53,7 +53,9 @@ type zkLink struct {
 func newZKLink(o ZooKeeperOptions, watch func([]byte)) *zkLink {
 	l := &zkLink{
 		servers: o.Servers,
-		attempt: o.ConnectTimeout / time.Duration(len(o.Servers)),
+		// A little less than the share of each, so that the reason of the last
+		// is known when the whole time is over.
+		attempt: o.ConnectTimeout * 9 / 10 / time.Duration(len(o.Servers)),
 		pause:   min(positive(o.RetryInterval, maxPause), maxPause),
 		watch:   watch,
 		changed: make(chan struct{}),
@@ -217,6 +219,9 @@ func (l *zkLink) dial(network, server string, _ time.Duration) (net.Conn, error)
 func (l *zkLink) note(server string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	why := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
