@@ -84,15 +84,7 @@ func realClient(t testing.TB) *Client { return newClient(t, realNomad(t), 20*tim
 func testJob(t testing.TB, count int) *api.Job {
 	t.Helper()
 	id := "heron.test." + uuid.NewString()
-	t.Cleanup(func() {
-		c := realClient(t)
-		if err := c.Purge(context.Background(), id); err != nil {
-			t.Error(err)
-		}
-		if _, err := c.WaitStopped(context.Background(), id, patience, nil); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { removeJob(t, id) })
 	return &api.Job{
 		ID: ptr(id), Name: ptr("wc"), Type: ptr("service"), Datacenters: []string{"*"},
 		Meta: map[string]string{MetaTopologyName: "wc-" + id, MetaTopologyID: "id-of-" + id},
@@ -109,6 +101,24 @@ func testJob(t testing.TB, count int) *api.Job {
 				LogConfig:   &api.LogConfig{MaxFiles: ptr(1), MaxFileSizeMB: ptr(1)},
 			}},
 		}},
+	}
+}
+
+// removeJob ends a job's containers and purges it, if it is there.
+func removeJob(t testing.TB, id string) {
+	ctx, c := context.Background(), realClient(t)
+	job, err := c.Job(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return
+	}
+	if err == nil {
+		err = c.Stop(ctx, job)
+	}
+	if err == nil {
+		_, err = c.WaitStopped(ctx, id, patience, nil)
+	}
+	if err := errors.Join(err, c.Purge(ctx, id)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -115,9 +115,10 @@ func (c *Client) validate(ctx context.Context, what string, job *api.Job) error 
 	return &RejectedError{What: what, Address: c.address, Status: http.StatusBadRequest, Message: oneLine(strings.Join(resp.ValidationErrors, "\n"))}
 }
 
-// Purge removes a job and its history from Nomad. What still runs is stopped,
-// but can no longer be found by the job, so call it only when the allocations
-// have ended. A job that is not there is no error.
+// Purge removes a job, its history and its allocations from Nomad's memory,
+// whoever it belongs to. What still runs is stopped, but nobody can find out
+// any more when it has ended, so call it only afterwards. A job that is not
+// there is no error.
 func (c *Client) Purge(ctx context.Context, id string) error {
 	return c.write(ctx, fmt.Sprintf("purge job %q", id), func(w *api.WriteOptions) error {
 		_, _, err := c.api.Jobs().Deregister(id, true, w)

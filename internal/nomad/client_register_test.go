@@ -60,9 +60,9 @@ func TestRegisterNewComesThroughFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, job := context.Background(), unplaceable(testJob(t, 2))
-			timeout := 5 * time.Second
+			timeout := patience
 			if c.fault == silent {
-				timeout = 500 * time.Millisecond
+				timeout = 3 * time.Second
 			}
 			p := newFaultProxy(t, realNomad(t), registers(c.times, c.fault))
 			reg, err := newClient(t, p.URL, timeout).RegisterNew(ctx, job)

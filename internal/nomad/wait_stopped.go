@@ -57,8 +57,10 @@ func some(list []string, sep string) string {
 // WaitStopped waits until every allocation of a stopped job has ended on its
 // node, for at most timeout; then the error is a *StillRunningError.
 // Allocations on lost nodes are not waited for but returned. report, which may
-// be nil, is called in this goroutine at every change. A job that is purged
-// or unknown counts as stopped.
+// be nil, is called in this goroutine at every change.
+//
+// A job that is purged or unknown counts as stopped: with the job Nomad
+// forgets its allocations, also those that still run. So wait before purging.
 func (c *Client) WaitStopped(ctx context.Context, jobID string, timeout time.Duration, report func(StopProgress)) (lost []AllocationRef, err error) {
 	bounded, over, cancel := within(ctx, timeout)
 	defer cancel()

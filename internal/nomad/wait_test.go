@@ -84,7 +84,7 @@ func TestWaitStoppedRightAfterTheStart(t *testing.T) {
 
 func TestWaitStoppedRunsOutOfTime(t *testing.T) {
 	ctx, c, job := context.Background(), realClient(t), shell(testJob(t, 2), "trap '' INT TERM; while :; do sleep 1; done")
-	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(4 * time.Second)
+	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(8 * time.Second)
 	stored := mustRegister(t, c, job)
 	if err := c.WaitRunning(ctx, *job.ID, 2, patience, nil); err != nil {
 		t.Fatal(err)
@@ -199,9 +199,10 @@ func TestWaitRunningRunsOutOfTime(t *testing.T) {
 	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err != nil {
 		t.Fatal(err)
 	}
-	err := c.WaitRunning(ctx, *job.ID, 2, 500*time.Millisecond, nil)
+	const timeout = 3 * time.Second
+	err := c.WaitRunning(ctx, *job.ID, 2, timeout, nil)
 	var not *NotRunningError
-	if !errors.As(err, &not) || not.Waited != 500*time.Millisecond || not.Running != 1 || not.Want != 2 {
+	if !errors.As(err, &not) || not.Waited != timeout || not.Running != 1 || not.Want != 2 {
 		t.Fatalf("got %v, want a *NotRunningError with 1 of 2", err)
 	}
 	if err := c.WaitRunning(ctx, "no-such-job", 1, patience, nil); !errors.Is(err, ErrNotFound) {
