@@ -4,10 +4,14 @@
 PREFIX ?= $(HOME)/.heron
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
-SHELL_SCRIPTS = $(shell git ls-files | xargs grep -lE '^\#!/bin/(ba|da)?sh')
+# The scripts, known by their first line.
+SHELL_SCRIPTS = $(shell find . \( -name .git -o -name .cache -o -name build \) -prune -o -type f \
+	-exec awk 'FNR == 1 { if (/^\#!\/bin\/(ba|da)?sh/) print FILENAME; nextfile }' {} +)
 
 # The program is built without cgo; Nomad, which needs it, sets it itself.
 export CGO_ENABLED := 0
+# The version comes from VERSION, and a checkout may belong to another user.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .PHONY: help
 help: ## this list
@@ -39,7 +43,7 @@ bench: setup build ## times and memory of submit and kill, beside the bare reque
 
 .PHONY: lint
 lint: setup ## formatting, vet, golangci-lint, shellcheck
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted: gofmt -w them' >&2; exit 1; }
+	@files=$$(gofmt -l cmd conf internal scripts); test -z "$$files" || { echo "not formatted; gofmt -w" $$files >&2; exit 1; }
 	go vet ./...
 	"$$(scripts/tool golangci-lint)" run
 	shellcheck $(SHELL_SCRIPTS)
