@@ -51,6 +51,9 @@ func (s *localStore) commit(ix *index, effects []effect) error {
 		return err
 	}
 	if err := s.replace(s.hidden("journal.json"), data, true); err != nil {
+		if !errors.Is(err, errStopped) {
+			_ = os.Remove(s.hidden("journal.json")) // it may be in place all the same
+		}
 		return fmt.Errorf("note the transaction: %w", err)
 	}
 	return s.finish(ix, effects)
@@ -73,7 +76,10 @@ func (s *localStore) finish(ix *index, effects []effect) error {
 		}
 		return errors.Join(err, s.forget(ix))
 	}
-	return s.forget(ix)
+	if err := s.forget(ix); err != nil {
+		return fmt.Errorf("%w: all was done, but not closed: %w", ErrUnreachable, err)
+	}
+	return nil
 }
 
 // forget ends the transaction: versions first, for they are worked out from
