@@ -25,7 +25,7 @@ func main() {
 }
 
 func mainCode() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
 	a := &app{
 		stdout: os.Stdout,
@@ -34,10 +34,35 @@ func mainCode() int {
 		env:    os.Environ(),
 		now:    time.Now,
 	}
-	// A second signal ends the program at once: whoever sends it knows that
-	// something may be left.
-	context.AfterFunc(ctx, stop)
 	return a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
+}
+
+// interruption is the signal that ended a context. The user's program is sent
+// the same one.
+type interruption struct{ signal os.Signal }
+
+func (i interruption) Error() string     { return i.signal.String() }
+func (i interruption) Signal() os.Signal { return i.signal }
+
+// untilSignal is a context that ends with the first SIGINT or SIGTERM. A
+// second one ends the program at once: whoever sends it knows that something
+// may be left.
+func untilSignal() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(interruption{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
 }
 
 // run carries one command line out and returns its exit code.

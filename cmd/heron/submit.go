@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -166,9 +165,13 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 	if err != nil {
 		return submit.Request{}, err
 	}
-	now, err := a.submissionTime()
+	now := a.now()
+	fixed, err := topology.SourceDate(a.getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
 		return submit.Request{}, err
+	}
+	if !fixed.IsZero() {
+		now = fixed
 	}
 	req := submit.Request{
 		Config:         config,
@@ -191,19 +194,6 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 		req.Program.Class = words.positionals[2]
 	}
 	return req, nil
-}
-
-// submissionTime is now, or the time that SOURCE_DATE_EPOCH asks for.
-func (a *app) submissionTime() (time.Time, error) {
-	text := a.getenv("SOURCE_DATE_EPOCH")
-	if text == "" {
-		return a.now(), nil
-	}
-	sec, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || sec < 0 {
-		return time.Time{}, usagef("SOURCE_DATE_EPOCH is %q; give seconds since 1970", text)
-	}
-	return time.Unix(sec, 0), nil
 }
 
 func (a *app) show(p *submit.Prepared, format string) error {

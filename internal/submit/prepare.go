@@ -58,6 +58,9 @@ type Request struct {
 	Client  string
 	Release []byte
 	Now     time.Time
+	// ModTime is the time of all files in the package; zero for one that is
+	// always the same.
+	ModTime time.Time
 	Report  Report
 }
 
@@ -160,6 +163,10 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 	if w.req.Paused {
 		def = def.WithState(heronpb.TopologyState_PAUSED)
 	}
+	// A name must be one before it is put into paths.
+	if err := topology.Validate(def, topology.Rules{}); err != nil {
+		return nil, err
+	}
 	kind, err := topology.PackageType(w.req.File)
 	if err != nil {
 		return nil, err
@@ -213,6 +220,7 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 		Release:     release,
 		Override:    override,
 		Filter:      w.withoutSecrets,
+		ModTime:     w.req.ModTime,
 	}
 	built, err := p.Build(ctx, w.dir)
 	if err != nil {
