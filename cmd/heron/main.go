@@ -18,7 +18,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "dev" //nolint:gochecknoglobals // the linker can only set a variable
+var version = "dev"
 
 func main() {
 	os.Exit(mainCode())
@@ -70,7 +70,7 @@ func (a *app) run(ctx context.Context, name string, args []string) int {
 	if name == "heron-apiserver" || name == "heron-downloader" {
 		return a.fail(usagef("%s is not part of this version; use heron submit and heron kill", name))
 	}
-	root := a.rootCommand()
+	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

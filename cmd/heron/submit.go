@@ -118,7 +118,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		return err
 	}
 	defer env.Close()
-	var opts submit.SubmitOptions
+	var opts submit.Options
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
 	}

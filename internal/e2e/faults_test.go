@@ -43,7 +43,7 @@ func TestNomadFailsDuringSubmit(t *testing.T) {
 		says  string
 	}{
 		{"cuts every connection", testenv.HTTPCut, -1, anything, 6, "read job"},
-		{"answers 500 to everything", testenv.HTTPError, -1, anything, 1, "500"},
+		{"answers 500 to everything", testenv.HTTPError, -1, anything, 6, "500"},
 		{"never answers anything", testenv.HTTPHang, -1, anything, 6, "read job"},
 		{"answers 500 to the registration", testenv.HTTPError, -1, register, 7, "500"},
 		{"cuts the registration", testenv.HTTPCut, -1, register, 7, "register job"},

@@ -293,7 +293,7 @@ func (b *bench) left() []string {
 }
 
 func (b *bench) submit(ctx context.Context) error {
-	_, err := Submit(ctx, b.env, b.d, SubmitOptions{})
+	_, err := Submit(ctx, b.env, b.d, Options{})
 	return err
 }
 

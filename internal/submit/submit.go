@@ -16,8 +16,8 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// SubmitOptions change what Submit does beyond the deployment.
-type SubmitOptions struct {
+// Options change what Submit does beyond the deployment.
+type Options struct {
 	// Wait makes Submit return only when the topology runs, or when the time
 	// is over; zero for no wait.
 	Wait time.Duration
@@ -39,7 +39,7 @@ type Submitted struct {
 // Submit carries a deployment out: package, state, job. Whatever fails, and
 // when ctx ends, what this run made is removed again, in reverse order. With
 // Wait, a topology that does not run in time stays: its error has ExitWait.
-func Submit(ctx context.Context, env Env, d *Deployment, opts SubmitOptions) (*Submitted, error) {
+func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitted, error) {
 	s := &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}
 	if err := s.preflight(ctx); err != nil {
 		return nil, err

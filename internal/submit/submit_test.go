@@ -15,7 +15,7 @@ import (
 
 func TestSubmitWritesPackageStateAndJob(t *testing.T) {
 	b := newBench(t)
-	done, err := Submit(t.Context(), b.env, b.d, SubmitOptions{})
+	done, err := Submit(t.Context(), b.env, b.d, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestTwoSubmissionsOfOneNameLeaveTheFirst(t *testing.T) {
 	// The second one passes its checks before the first one writes.
 	b.uploader.upload = func() error {
 		b.uploader.upload = nil
-		_, err := Submit(t.Context(), b.env, second, SubmitOptions{})
+		_, err := Submit(t.Context(), b.env, second, Options{})
 		return err
 	}
 	err := b.submit(t.Context())

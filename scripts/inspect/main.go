@@ -26,24 +26,58 @@ func main() {
 	flag.StringVar(&in.zookeeper, "zookeeper", "127.0.0.1:2181", "address of ZooKeeper")
 	flag.StringVar(&in.root, "root", "/heron", "node that holds the state")
 	flag.StringVar(&in.packages, "packages", "", "folder of the packages")
-	flag.StringVar(&in.processes, "processes", "", "folder below which no process may run")
+	flag.StringVar(&in.allocs, "allocs", "", "folder in which Nomad keeps the folders of containers")
 	empty := flag.Bool("empty", false, "fail if there is anything")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	n, err := in.list(ctx, os.Stdout)
-	if err != nil {
+	if err := in.run(*empty); err != nil {
 		fmt.Fprintln(os.Stderr, "inspect:", err)
-		os.Exit(1)
-	}
-	if *empty && n > 0 {
-		fmt.Fprintf(os.Stderr, "inspect: %d things are left\n", n)
 		os.Exit(1)
 	}
 }
 
 type inspection struct {
-	nomad, zookeeper, root, packages, processes string
+	nomad, zookeeper, root, packages, allocs string
+}
+
+func (in inspection) run(empty bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if empty {
+		if err := in.collect(ctx); err != nil {
+			return fmt.Errorf("collect Nomad's garbage: %w", err)
+		}
+	}
+	n, err := in.list(ctx, os.Stdout)
+	if err == nil && empty && n > 0 {
+		err = fmt.Errorf("%d things are left", n)
+	}
+	return err
+}
+
+// collect has Nomad remove the folders of containers that have ended, which
+// it keeps for a while for people to look at, and waits until it has.
+func (in inspection) collect(ctx context.Context) error {
+	c, err := in.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := c.System().GarbageCollect(); err != nil {
+			return err
+		}
+		left, err := in.folders(ctx)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil // the listing shows what is left
+		case <-tick.C:
+		}
+	}
 }
 
 // list prints everything and counts it.
@@ -57,7 +91,8 @@ func (in inspection) list(ctx context.Context, w io.Writer) (int, error) {
 		{"containers", in.containers},
 		{"state nodes", in.nodes},
 		{"package files and folders", in.files},
-		{"processes", in.running},
+		{"container folders", in.folders},
+		{"container processes", in.running},
 	} {
 		found, err := part.find(ctx)
 		if err != nil {
@@ -163,10 +198,26 @@ func (in inspection) files(context.Context) ([]string, error) {
 	return lines, err
 }
 
+// folders are those of containers, also ended ones.
+func (in inspection) folders(context.Context) ([]string, error) {
+	if in.allocs == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(in.allocs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var lines []string
+	for _, e := range entries {
+		lines = append(lines, e.Name())
+	}
+	return lines, err
+}
+
 // running are processes whose working folder lies below the given one. The
 // system tells that on Linux only.
 func (in inspection) running(context.Context) ([]string, error) {
-	if in.processes == "" {
+	if in.allocs == "" {
 		return nil, nil
 	}
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
@@ -177,7 +228,7 @@ func (in inspection) running(context.Context) ([]string, error) {
 	for _, link := range links {
 		// A process that has ended meanwhile is none.
 		cwd, err := os.Readlink(link)
-		if err == nil && strings.HasPrefix(strings.TrimSuffix(cwd, " (deleted)")+"/", in.processes+"/") {
+		if err == nil && strings.HasPrefix(strings.TrimSuffix(cwd, " (deleted)")+"/", in.allocs+"/") {
 			cmd, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
 			lines = append(lines, fmt.Sprintf("%s  %.100s", filepath.Base(filepath.Dir(link)), strings.ReplaceAll(string(cmd), "\x00", " ")))
 		}

@@ -1,7 +1,8 @@
 // Command with-servers runs a command while a real ZooKeeper and a real Nomad
 // run for it, and ends with the command's exit code.
 //
-// The command finds them through HERON_TEST_ZOOKEEPER and HERON_TEST_NOMAD.
+// The command finds them through HERON_TEST_ZOOKEEPER and HERON_TEST_NOMAD;
+// HERON_TEST_ALLOCS is the folder in which Nomad keeps those of containers.
 // They are stopped, and their folder removed, however the command ends, also
 // when this program is interrupted.
 package main
@@ -63,7 +64,8 @@ func run(ctx context.Context, argv []string) (code int, err error) {
 	defer func() { err = errors.Join(err, nomad.Stop()) }()
 
 	return exitCode(ctx, command(ctx, argv,
-		"HERON_TEST_ZOOKEEPER="+zooKeeper.Addr, "HERON_TEST_NOMAD="+nomad.Addr))
+		"HERON_TEST_ZOOKEEPER="+zooKeeper.Addr, "HERON_TEST_NOMAD="+nomad.Addr,
+		"HERON_TEST_ALLOCS="+filepath.Join(nomad.Dir, "data", "alloc")))
 }
 
 // command runs a command and, where it leaves processes behind, ends them. On
