@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -89,7 +90,8 @@ func TestClientConfigRefuses(t *testing.T) {
 }
 
 func exitCode(err error) int {
-	if e, ok := err.(*Error); ok {
+	var e *Error
+	if errors.As(err, &e) {
 		return e.ExitCode()
 	}
 	return 0

@@ -3,6 +3,7 @@ package conf
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -149,8 +150,8 @@ func writeFiles(t *testing.T, dir string, files map[string]*string) {
 
 func wantError(t *testing.T, what string, err error) {
 	t.Helper()
-	e, ok := err.(*Error)
-	if !ok {
+	var e *Error
+	if !errors.As(err, &e) {
 		t.Errorf("%s: error %v, want an *Error", what, err)
 		return
 	}

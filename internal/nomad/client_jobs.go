@@ -104,6 +104,7 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 // answer.
 func (c *Client) validate(ctx context.Context, what string, job *api.Job) error {
 	var resp *api.JobValidateResponse
+	//nolint:contextcheck // the context is in q
 	err := c.read(ctx, "validate", func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{}).WithContext(q.Context())
 		resp, _, err = c.api.Jobs().Validate(job, w)

@@ -145,7 +145,7 @@ func htmlServer(t *testing.T) string {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>welcome</html>"))
 	})}
-	go server.Serve(l) //nolint:errcheck // It ends with Close.
+	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return "http://" + l.Addr().String()
 }

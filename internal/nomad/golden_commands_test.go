@@ -87,7 +87,7 @@ func (v vector) commandSpec(t *testing.T, in installed, packageType string) Spec
 
 func checkCommands(t *testing.T, in installed, s Spec, debugPorts string, want expectedCommands) {
 	t.Helper()
-	numeric, missing, debug := map[string]string{}, map[string]string{}, NomadPorts()
+	numeric, missing, debug := map[string]string{}, map[string]string{}, VariablePorts()
 	for i, p := range portFlags() {
 		numeric[p.port] = strconv.Itoa(6000 + i)
 		if p.port != PortShell {
@@ -101,7 +101,7 @@ func checkCommands(t *testing.T, in installed, s Spec, debugPorts string, want e
 		program     []string
 		want        json.RawMessage
 	}{
-		{"nomad ports", "3", NomadPorts(), nil, want.NomadPorts},
+		{"nomad ports", "3", VariablePorts(), nil, want.NomadPorts},
 		{"debugger ports", "0", debug, nil, want.DebugPorts},
 		{"numeric ports, no shard", "", numeric, nil, want.NumericPorts},
 		{"command", "7", numeric, []string{s.Settings.Executor.ExecutorBinary}, want.Command},

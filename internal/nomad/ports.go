@@ -49,9 +49,9 @@ func portLabel(port string) string { return strings.ReplaceAll(port, "-", "_") }
 // portVariable is what Nomad replaces by the port of a label.
 func portVariable(label string) string { return "${NOMAD_PORT_" + label + "}" }
 
-// NomadPorts are the ports that every executor needs, each the variable that
+// VariablePorts are the ports that every executor needs, each the variable that
 // Nomad replaces by the number.
-func NomadPorts() map[string]string {
+func VariablePorts() map[string]string {
 	ports := map[string]string{}
 	for _, p := range portFlags() {
 		ports[p.port] = portVariable(portLabel(p.port))

@@ -34,7 +34,7 @@ func (s Spec) task() (*api.Task, error) {
 	if strings.TrimSpace(s.Script) == "" {
 		return nil, badInput("the start script "+n.Script, "is empty; see heron.scheduler.job.template")
 	}
-	args, err := ExecutorArgs(s, allocIndex, NomadPorts())
+	args, err := ExecutorArgs(s, allocIndex, VariablePorts())
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,8 @@ func (p *process) run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("define the topology: %w", err)
 	}
-	cmd := exec.Command(p.command.args[0], p.command.args[1:]...)
+	// A context would kill the program, where it is to be asked to end first.
+	cmd := exec.Command(p.command.args[0], p.command.args[1:]...) //nolint:noctx // see above
 	cmd.Env = p.environ
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	cmd.WaitDelay = outputGrace

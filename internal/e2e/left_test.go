@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/hashicorp/nomad/api"
+)
+
+// nothingLeft checks that neither server, nor the package folder, nor the
+// temporary folder has anything of this test's topology.
+func (c *cluster) nothingLeft() {
+	c.t.Helper()
+	for what, left := range map[string][]string{
+		"jobs":            c.jobs(),
+		"containers":      c.liveContainers(),
+		"state nodes":     c.nodes(),
+		"packages":        c.files(c.packages),
+		"temporary files": c.files(c.tmp),
+	} {
+		if len(left) > 0 {
+			c.t.Errorf("%s are left: %s", what, strings.Join(left, ", "))
+		}
+	}
+}
+
+func (c *cluster) api() *api.Client {
+	c.t.Helper()
+	client, err := api.NewClient(&api.Config{Address: c.nomad})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return client
+}
+
+func (c *cluster) jobID() string { return "heron.nomad." + c.topology }
+
+// job is the stored job, nil if there is none.
+func (c *cluster) job() *api.Job {
+	c.t.Helper()
+	job, _, err := c.api().Jobs().Info(c.jobID(), nil)
+	var answer api.UnexpectedResponseError
+	if errors.As(err, &answer) && answer.StatusCode() == 404 {
+		return nil
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return job
+}
+
+func (c *cluster) jobs() []string {
+	c.t.Helper()
+	if job := c.job(); job != nil {
+		return []string{*job.ID}
+	}
+	return nil
+}
+
+func (c *cluster) liveContainers() []string {
+	c.t.Helper()
+	allocs, _, err := c.api().Allocations().List(nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var live []string
+	for _, a := range allocs {
+		if a.JobID == c.jobID() && (a.ClientStatus == api.AllocClientStatusRunning || a.ClientStatus == api.AllocClientStatusPending) {
+			live = append(live, a.Name+" "+a.ClientStatus)
+		}
+	}
+	return live
+}
+
+// zk runs f with a connection to the real ZooKeeper.
+func (c *cluster) zk(f func(*zk.Conn) error) {
+	c.t.Helper()
+	conn, _, err := zk.Connect([]string{c.zookeeper}, 10*time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := f(conn); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// nodes are the state nodes below the directories that stay.
+func (c *cluster) nodes() []string {
+	c.t.Helper()
+	var found []string
+	c.zk(func(conn *zk.Conn) error {
+		return walk(conn, c.root, func(path string) error {
+			if strings.Count(path, "/") > 2 {
+				found = append(found, path)
+			}
+			return nil
+		})
+	})
+	return found
+}
+
+func (c *cluster) removeState() {
+	c.zk(func(conn *zk.Conn) error {
+		var all []string
+		err := walk(conn, c.root, func(path string) error {
+			all = append(all, path)
+			return nil
+		})
+		for i := len(all) - 1; i >= 0; i-- {
+			if err := conn.Delete(all[i], -1); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNotEmpty) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// walk calls f for path and all nodes below it, parents first.
+func walk(conn *zk.Conn, path string, f func(string) error) error {
+	names, _, err := conn.Children(path)
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f(path); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := walk(conn, path+"/"+name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node reads a state node.
+func (c *cluster) node(path string) []byte {
+	c.t.Helper()
+	var data []byte
+	c.zk(func(conn *zk.Conn) (err error) {
+		data, _, err = conn.Get(path)
+		return err
+	})
+	return data
+}
+
+// files lists everything below a folder.
+func (c *cluster) files(dir string) []string {
+	c.t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && path != dir {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.t.Fatal(err)
+	}
+	return found
+}
+
+// eventually polls until done says true.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("after %s still not: %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
