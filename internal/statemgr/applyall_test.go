@@ -191,7 +191,7 @@ func TestApplyAllTooLargeForServer(t *testing.T) {
 	wantErr(t, s.Apply(t.Context(), ops...), ErrTooLarge, "")
 	must(t, ApplyAll(t.Context(), s, ops...))
 	must(t, DeleteTopology(t.Context(), s, l, "t", false))
-	ops[1].Data = append(half, half...)
+	ops[1].Data = []byte(strings.Repeat("x", 1200<<10))
 	wantErr(t, ApplyAll(t.Context(), s, ops...), ErrTooLarge, "")
 	wantGone(t, s, l.PackingPlan("t"), l.Topology("t"))
 }

@@ -235,11 +235,11 @@ func (r *replay) read(t *testing.T, path string, result json.RawMessage) {
 	t.Helper()
 	n, err := r.store.Read(t.Context(), path)
 	var want []byte
-	switch text := string(result); {
-	case text == "null" || text == "false" || text == `"future failed"`:
+	switch string(result) {
+	case "null", "false", `"future failed"`:
 		wantErr(t, err, ErrNotFound, "")
 		return
-	case text == "true":
+	case "true":
 		must(t, err)
 		return
 	default:

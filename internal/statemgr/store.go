@@ -71,11 +71,10 @@ type Op struct {
 	Version int
 }
 
-// Create, Set, Delete and Check make operations; Set, Delete and Check for
-// any version.
+// Create makes a node that must not be there.
 func Create(path string, data []byte) Op { return Op{Kind: OpCreate, Path: path, Data: data} }
 
-// Set changes the data of a node that is there.
+// Set changes the data of a node that is there, at any version; At names one.
 func Set(path string, data []byte) Op {
 	return Op{Kind: OpSet, Path: path, Data: data, Version: AnyVersion}
 }

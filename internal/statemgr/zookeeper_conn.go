@@ -36,7 +36,7 @@ func (c *zkConn) fail(why error) {
 		c.dead = why
 	}
 	c.mu.Unlock()
-	c.Conn.Close()
+	c.Close()
 }
 
 func (c *zkConn) usable() bool {
