@@ -41,9 +41,8 @@ type controller struct {
 	die func(error)
 }
 
-// serve answers one connection's only request.
+// serve answers one connection's only request; its caller closes it.
 func (c *controller) serve(conn net.Conn) {
-	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(requestLimit)); err != nil {
 		return
 	}
@@ -66,7 +65,7 @@ func (c *controller) serve(conn net.Conn) {
 		_, _ = io.WriteString(conn, a.text(request.Method == http.MethodHead))
 	}
 	if fault != nil {
-		conn.Close()
+		_ = conn.Close()
 		c.die(fault)
 	}
 }

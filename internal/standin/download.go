@@ -50,7 +50,7 @@ func downloaderMain(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	return unpack(body, got["to"])
 }
 
@@ -80,7 +80,7 @@ func unpack(r io.Reader, to string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for in := tar.NewReader(zipped); ; {
 		header, err := in.Next()
 		if errors.Is(err, io.EOF) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -31,6 +32,8 @@ type executor struct {
 	support *task
 	// stream is the stream manager, which starts anew with every plan.
 	stream *task
+	// part is the container's part in the packing plan, nil in container 0.
+	part atomic.Pointer[heronpb.ContainerPlan]
 }
 
 // task is something that runs beside the executor's loop.
@@ -106,8 +109,9 @@ func (e *executor) launch(ctx context.Context, plan *heronpb.PackingPlan) error 
 		e.log.Printf("Container %d is not in the packing plan of %d containers: idle", shard, len(plan.GetContainerPlans()))
 		return nil
 	}
+	e.part.Store(part)
 	if e.support == nil {
-		if err := e.startSupport(ctx, part); err != nil {
+		if err := e.startSupport(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,7 +146,7 @@ func (e *executor) runStmgr(ctx context.Context, part *heronpb.ContainerPlan) er
 
 // startSupport opens the ports that do not depend on the plan, and in
 // container 0 starts the TManager.
-func (e *executor) startSupport(ctx context.Context, part *heronpb.ContainerPlan) error {
+func (e *executor) startSupport(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	e.support = &task{cancel: cancel}
 	ports := map[string]string{"metrics-manager": e.flags["metrics-manager-port"]}
@@ -157,7 +161,7 @@ func (e *executor) startSupport(ctx context.Context, part *heronpb.ContainerPlan
 		e.support.done.Go(wait)
 	}
 	if e.setup.sink != nil {
-		wait, err := serveMetrics(ctx, e.setup.sink, e.flags, part)
+		wait, err := serveMetrics(ctx, e.setup.sink, e.flags, e.part.Load)
 		if err != nil {
 			return err
 		}

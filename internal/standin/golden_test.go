@@ -181,7 +181,7 @@ func ask(t *testing.T, c *controller, r recordedRequest) string {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	served := make(chan struct{})
-	go func() { defer close(served); c.serve(theirs) }()
+	go func() { defer close(served); c.serve(theirs); _ = theirs.Close() }()
 	text := r.Request + " HTTP/1.1\r\nHost: h\r\n"
 	if r.RequestBody != "" {
 		text += "Content-Type: application/x-www-form-urlencoded\r\n"

@@ -26,7 +26,7 @@ const (
 func Main(args []string, stdout io.Writer) int {
 	name := filepath.Base(args[0])
 	if len(args) > 1 && args[1] == "--version" {
-		fmt.Fprintln(stdout, Notice)
+		_, _ = fmt.Fprintln(stdout, Notice)
 		return 0
 	}
 	var err error
@@ -41,8 +41,7 @@ func Main(args []string, stdout io.Writer) int {
 		err = fmt.Errorf("%s does nothing in the stand-in core", name)
 	}
 	if err != nil {
-		fmt.Fprintln(stdout, Notice)
-		fmt.Fprintf(stdout, "%s: %v\n", name, err)
+		newLogger(stdout).Printf("%s: %v", name, err)
 		return exitFailed
 	}
 	return 0

@@ -32,8 +32,9 @@ func (s *sink) metricsPort() (string, error) {
 }
 
 // serveMetrics answers GET on the sink's path with a few metrics named and
-// labelled as the real ones, until ctx ends.
-func serveMetrics(ctx context.Context, s *sink, f flags, part *heronpb.ContainerPlan) (wait func(), err error) {
+// labelled as the real ones, until ctx ends. part is the container's part in
+// the plan of the moment.
+func serveMetrics(ctx context.Context, s *sink, f flags, part func() *heronpb.ContainerPlan) (wait func(), err error) {
 	port, err := s.metricsPort()
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func serveMetrics(ctx context.Context, s *sink, f flags, part *heronpb.Container
 	started := time.Now()
 	mux := http.NewServeMux()
 	mux.HandleFunc(s.path, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(metricsText(f, part, started, time.Now())))
+		_, _ = w.Write([]byte(metricsText(f, part(), started, time.Now())))
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: requestLimit}
 	ended := make(chan struct{})

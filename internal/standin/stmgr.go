@@ -129,7 +129,7 @@ func (m *stmgr) attend(ctx context.Context, at *heronpb.TManagerLocation) error 
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	l := newLink(conn)
 	hello, err := m.hello()

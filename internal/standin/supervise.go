@@ -52,7 +52,7 @@ func (e *executor) runTManager(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	defer alive.Close()
+	defer func() { _ = alive.Close() }()
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 	copied := make(chan struct{})
@@ -84,7 +84,8 @@ func writePID(name string, pid int) error {
 
 // newLogger writes lines with a time, the notice first.
 func newLogger(w io.Writer) *log.Logger {
-	fmt.Fprintln(w, Notice)
+	// Who cannot write a log goes on without, as the logger itself does.
+	_, _ = fmt.Fprintln(w, Notice)
 	return log.New(w, "", log.LstdFlags|log.LUTC|log.Lmicroseconds)
 }
 

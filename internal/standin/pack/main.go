@@ -41,7 +41,7 @@ func main() {
 	flag.Var(&set, "set", "a `HERON_STANDIN_NAME=VALUE` that the stand-in reads at its start; may be repeated")
 	root := flag.String("root", ".", "the checkout's `FOLDER`")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: scripts/standin-core [--set NAME=VALUE]... OUT.tar.gz")
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "usage: scripts/standin-core [--set NAME=VALUE]... OUT.tar.gz")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -60,7 +60,7 @@ func run(root, out string, set settings) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "heron-executor")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", binary, program)
 	build.Dir = root
