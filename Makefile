@@ -3,6 +3,8 @@
 
 PREFIX ?= $(HOME)/.heron
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+COMMITTED := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 # The scripts, known by their first line.
 SHELL_SCRIPTS = $(shell find . \( -name .git -o -name .cache -o -name build \) -prune -o -type f \
@@ -19,7 +21,7 @@ help: ## this list
 
 .PHONY: build
 build: ## the program, build/heron
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o build/heron ./cmd/heron
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION) -X main.committed=$(COMMITTED)' -o build/heron ./cmd/heron
 
 .PHONY: install
 install: build ## the program and its configuration into PREFIX (~/.heron)
@@ -38,8 +40,8 @@ soak: setup build ## the long test matrices in full
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
 
 .PHONY: bench
-bench: setup build ## times and memory of submit and kill, beside the bare requests
-	scripts/with-servers scripts/bench
+bench: ## benchmarks, with memory
+	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: lint
 lint: setup ## formatting, vet, golangci-lint, shellcheck

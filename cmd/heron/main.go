@@ -17,8 +17,13 @@ import (
 	"github.com/heron-nomad/heron/internal/submit"
 )
 
-// version is set by the linker.
-var version = "dev"
+// What was built, set by the linker: a version, the commit and its time in
+// seconds since 1970.
+var (
+	version   = "dev"
+	revision  = "unknown"
+	committed = "0"
+)
 
 func main() {
 	os.Exit(mainCode())

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,20 +56,11 @@ func (a *app) version() error {
 // release is what release.yaml says for this build, with the keys that the
 // original's file has.
 func release() []conf.Property {
-	revision, status, at := "unknown", "unknown", time.Unix(0, 0).UTC()
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				revision = s.Value
-			case "vcs.modified":
-				status = map[string]string{"true": "Modified", "false": "Clean"}[s.Value]
-			case "vcs.time":
-				if t, err := time.Parse(time.RFC3339, s.Value); err == nil {
-					at = t
-				}
-			}
-		}
+	sec, _ := strconv.ParseInt(committed, 10, 64)
+	at := time.Unix(sec, 0).UTC()
+	status := "Clean"
+	if strings.HasSuffix(version, "-dirty") {
+		status = "Modified"
 	}
 	return []conf.Property{
 		{Key: "heron.build.git.revision", Value: revision},

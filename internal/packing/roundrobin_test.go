@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -197,7 +198,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestRoundRobinKeepsItsPromises(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(testenv.Times(200, 200_000)) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		want := map[string]int{}
 		var components []string
