@@ -19,6 +19,8 @@ import (
 
 // What was built, set by the linker: a version, the commit and its time in
 // seconds since 1970.
+//
+//nolint:gochecknoglobals // the linker can only set variables
 var (
 	version   = "dev"
 	revision  = "unknown"

@@ -3,6 +3,7 @@ package standin
 import (
 	"archive/tar"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,12 @@ func open(uri *url.URL) (io.ReadCloser, error) {
 	if uri.Scheme == "file" {
 		return os.Open(uri.Path)
 	}
-	response, err := http.Get(uri.String())
+	// Whoever started the downloader ends it with a signal.
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, uri.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ type signals struct {
 
 type signalled struct{ syscall.Signal }
 
-func (s signalled) Error() string { return s.Signal.String() }
+func (s signalled) Error() string { return s.String() }
 
 // catchSignals calls ignored in place of ending the context, unless it is nil.
 func catchSignals(ignored func()) signals {

@@ -88,7 +88,9 @@ func (m *stmgr) run(ctx context.Context) error {
 		select {
 		case now := <-locations:
 			stop()
-			<-ended
+			if err := <-ended; err != nil {
+				m.log.Printf("left TManager at %s:%d: %v", at.GetHost(), at.GetServerPort(), err)
+			}
 			at = m.location(now)
 		case err := <-ended:
 			m.log.Printf("TManager at %s:%d: %v", at.GetHost(), at.GetServerPort(), err)
