@@ -61,8 +61,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 }
 
 func (a *app) submitCommand() *cobra.Command {
-	var flags submitFlags
-	cmd := &cobra.Command{
+	return a.programCommand(&cobra.Command{
 		Use:   "submit [flags] cluster/[role]/[env] topology-file topology-class [topology-args...]",
 		Short: "Submit a topology",
 		Long: `Run the program that defines a topology and put the topology on the cluster.
@@ -75,8 +74,14 @@ of the program that writes the definition.
 
 With --topology-definition the program does not run and no class is given:
   heron submit --topology-definition wc.defn nomad topology.jar`,
-		DisableFlagParsing: true,
-	}
+	}, a.submit)
+}
+
+// programCommand completes a command whose line ends with the arguments of the
+// user's program.
+func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *submitFlags, split) error) *cobra.Command {
+	var flags submitFlags
+	cmd.DisableFlagParsing = true
 	a.outputFlag(cmd)
 	original := flags.add(a, cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -87,7 +92,7 @@ With --topology-definition the program does not run and no class is given:
 			return err
 		}
 		if err := cmd.Flags().Parse(s.flags); err != nil {
-			return usagef("%v; see: heron submit --help", err)
+			return usagef("%v; see: %s --help", err, cmd.CommandPath())
 		}
 		if help, _ := cmd.Flags().GetBool("help"); help {
 			return cmd.Help()
@@ -95,7 +100,7 @@ With --topology-definition the program does not run and no class is given:
 		if err := a.checkOutput(); err != nil {
 			return err
 		}
-		return a.submit(cmd.Context(), &flags, s)
+		return run(cmd.Context(), &flags, s)
 	}
 	return cmd
 }

@@ -24,6 +24,7 @@ type Jobs interface {
 	WaitStopped(ctx context.Context, id string, timeout time.Duration, report func(nomad.StopProgress)) ([]nomad.AllocationRef, error)
 	WaitRunning(ctx context.Context, id string, count int, timeout time.Duration, report func(nomad.RunProgress)) error
 	PurgeOwned(ctx context.Context, id, topologyID string) error
+	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)
 }
 
 // Env is where a use case acts. Its parts are interfaces: real servers,

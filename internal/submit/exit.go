@@ -17,6 +17,7 @@ const (
 	ExitOK          = 0
 	ExitFailure     = 1
 	ExitInput       = 2
+	ExitDiffers     = 3
 	ExitNotFound    = 4
 	ExitExists      = 5
 	ExitUnreachable = 6

@@ -106,6 +106,10 @@ func (f *fakeJobs) WaitRunning(context.Context, string, int, time.Duration, func
 	return f.call("WaitRunning", func() error { return nil })
 }
 
+func (f *fakeJobs) Forecast(context.Context, *api.Job) (*nomad.Forecast, error) {
+	return &nomad.Forecast{}, f.call("Forecast", func() error { return nil })
+}
+
 func (f *fakeJobs) PurgeOwned(_ context.Context, id, topologyID string) error {
 	return f.call("PurgeOwned", func() error {
 		if job := f.jobs[id]; job != nil && job.Meta[nomad.MetaTopologyID] != topologyID {

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,9 @@ type Request struct {
 	Program topology.Program
 	// TopologyID replaces the id that the program made, "" keeps it.
 	TopologyID string
+	// Adopt, if set, gives the id to use for a topology of a name, "" for the
+	// program's own.
+	Adopt func(ctx context.Context, name string) (string, error)
 	// Paused topologies wait for an activation.
 	Paused bool
 	// Client is the version of this program, Release the release file to use
@@ -157,8 +161,16 @@ func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error
 // deployment checks one definition, makes its package and decides.
 func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deployment, error) {
 	def := f.Definition
-	if w.req.TopologyID != "" {
-		def = def.WithID(w.req.TopologyID)
+	id := w.req.TopologyID
+	if w.req.Adopt != nil {
+		running, err := w.req.Adopt(ctx, def.Name())
+		if err != nil {
+			return nil, err
+		}
+		id = cmp.Or(running, id)
+	}
+	if id != "" {
+		def = def.WithID(id)
 	}
 	if w.req.Paused {
 		def = def.WithState(heronpb.TopologyState_PAUSED)

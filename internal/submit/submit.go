@@ -125,14 +125,17 @@ func (s *submission) checkJob(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("look for job %s: %w", id, err)
 	case !nomad.SameOwner(job, s.d.Job):
-		return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job",
-			id, s.d.in.Settings.Nomad.Address)
+		return foreignJob(id, s.d.in.Settings.Nomad.Address)
 	case job.Stop != nil && *job.Stop:
 		s.stopped = job
 		return nil
 	}
 	return withCode(ExitExists, "job %s runs although the state of topology %q is gone; remove it with: %s",
 		id, s.d.Definition.Name(), s.d.killCommand())
+}
+
+func foreignJob(id, address string) error {
+	return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job", id, address)
 }
 
 // steps are the side effects of a submission, in order. A lock belongs before

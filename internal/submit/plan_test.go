@@ -1,0 +1,55 @@
+package submit
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/topology"
+)
+
+// with is the topology words with one more setting.
+func with(key, value string) *topology.Definition {
+	pb := words("words1234").Proto()
+	pb.TopologyConfig.Kvs = append(pb.TopologyConfig.Kvs, &heronpb.Config_KeyValue{Key: proto.String(key), Value: proto.String(value)})
+	return topology.FromProto(pb)
+}
+
+func TestPlanComparesDefinitions(t *testing.T) {
+	same := words("words1234")
+	pb := same.Proto()
+	pb.Bolts[0].Inputs[0].Gtype = heronpb.Grouping_ALL.Enum()
+	for name, c := range map[string]struct {
+		old, now *topology.Definition
+		want     string
+	}{
+		"the same":       {same, same, ""},
+		"paused":         {same.WithState(heronpb.TopologyState_PAUSED), same, ""},
+		"a setting":      {with("a.b", "1"), with("a.b", "2"), "topology a.b 1 2"},
+		"a new setting":  {same, with("a.b", "2"), "topology a.b  2"},
+		"a secret":       {with("db.password", "old"), with("db.password", "new"), "topology db.password (hidden) (hidden)"},
+		"a grouping":     {same, topology.FromProto(pb), "topology streams, groupings or classes as they run others"},
+		"another number": {same, same.WithStmgrs(3), "topology topology.stmgrs 2 3"},
+	} {
+		var p Planned
+		p.compareDefinitions(c.old, c.now)
+		var got []string
+		for _, d := range p.Changes {
+			got = append(got, strings.Join([]string{d.Where, d.What, d.Old, d.New}, " "))
+		}
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestPlanOfARunningTopologyFindsNoDifference(t *testing.T) {
+	b := newBench(t)
+	b.must(b.submit(t.Context()))
+	p, err := Plan(t.Context(), b.env, b.d)
+	if err != nil || !p.Fits() || !p.Exists {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
