@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,12 +34,14 @@ func (a *app) rootCommand() *cobra.Command {
 		Long:          "heron submits Heron topologies to a Nomad cluster and ends them again.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version,
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SuggestionsMinimumDistance = 2
+	root.SetHelpCommand(helpCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v; see: %s --help", err, cmd.CommandPath())
@@ -66,6 +69,31 @@ func args(n int, what string) cobra.PositionalArgs {
 			return usagef("%s takes %s, got %d arguments; see: %s --help", cmd.Name(), what, len(args), cmd.CommandPath())
 		}
 		return nil
+	}
+}
+
+// maxArgs allows a number of positionals at most.
+func maxArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, words []string) error {
+		if len(words) > n {
+			return args(n, what)(cmd, words)
+		}
+		return nil
+	}
+}
+
+// helpCommand is help for a command by name; a name that is none is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, words []string) error {
+			found, rest, err := cmd.Root().Find(words)
+			if err != nil || len(rest) > 0 {
+				return usagef("no help for %q: there is no such command; see: heron --help", strings.Join(words, " "))
+			}
+			return found.Help()
+		},
 	}
 }
 

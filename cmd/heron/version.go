@@ -1,34 +1,80 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/conf"
 )
 
 func (a *app) versionCommand() *cobra.Command {
+	var service string
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of heron",
-		Long:  "Print what release.yaml in Heron's home says, or what this program was built as where there is none.",
-		Args:  args(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+		Use:   "version [flags] [cluster]",
+		Short: "Print the version of heron, or of a cluster's API server",
+		Long: `Print what release.yaml in Heron's home says, or what this program was built
+as where there is none. With a cluster that has a service_url (heron config),
+or with --service-url, print what its API server says.`,
+		Args: maxArgs(1, "at most a cluster"),
+		RunE: func(cmd *cobra.Command, words []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
-			return a.version()
+			if service == "" && len(words) == 0 {
+				return a.version()
+			}
+			return a.serverVersion(cmd.Context(), service, words)
 		},
 	}
 	a.outputFlag(cmd)
+	cmd.Flags().StringVar(&service, "service-url", "", "address of the API server to ask")
 	return cmd
+}
+
+func (a *app) serverVersion(ctx context.Context, service string, words []string) error {
+	if service == "" {
+		home, err := a.userHome()
+		if err != nil {
+			return err
+		}
+		if service, err = conf.NewClientConfig(home).ServiceURL(words[0]); err != nil {
+			return err
+		}
+		if service == "" {
+			return usagef("cluster %q has no API server; set one with: heron config %s set service_url URL", words[0], words[0])
+		}
+	}
+	version, err := apiclient.Version(ctx, service)
+	if err != nil {
+		return err
+	}
+	var properties []conf.Property
+	for _, key := range slices.Sorted(maps.Keys(version)) {
+		properties = append(properties, conf.Property{Key: key, Value: version[key]})
+	}
+	a.printProperties(properties)
+	return nil
+}
+
+func (a *app) printProperties(properties []conf.Property) {
+	if a.asJSON() {
+		a.printJSON(asMap(properties))
+		return
+	}
+	for _, p := range properties {
+		fmt.Fprintf(a.stdout, "%s : %s\n", p.Key, p.Value)
+	}
 }
 
 func (a *app) version() error {
@@ -40,16 +86,10 @@ func (a *app) version() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		properties, err = release(), nil
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case a.asJSON():
-		a.printJSON(asMap(properties))
-		return nil
 	}
-	for _, p := range properties {
-		fmt.Fprintf(a.stdout, "%s : %s\n", p.Key, p.Value)
-	}
+	a.printProperties(properties)
 	return nil
 }
 

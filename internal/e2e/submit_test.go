@@ -125,6 +125,10 @@ func TestBadInputIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		{"config", "../x"},
 		{"config", "nomad", "set", "no.such", "x"},
 		{"no-such-command"},
+		{"help", "no-such-command"},
+		{"version", "a", "b"},
+		{"version", "nomad"},
+		{"plan", "--dry-run", "nomad", bin.sample, "-"},
 	} {
 		r := c.heron(args...)
 		if r.code != 2 || !strings.HasPrefix(lastLine(r.errOut), "heron: ") {
