@@ -1,18 +1,21 @@
 #!/bin/sh
 #
-# Starts one container of a topology on a Nomad node (driver raw_exec): makes
-# a fresh working directory, puts heron-core and the topology's package into
-# it, and becomes the executor.
+# Starts one container of a topology on a Nomad node (driver raw_exec) or in an
+# image (driver docker): makes a fresh working directory, puts heron-core and
+# the topology's package into it, and becomes the executor.
 #
 # The arguments are the executor and its own arguments. Without arguments the
 # command in HERON_EXECUTOR_CMD is run, as jobs of the original client expect.
 #
-# The node needs sh, tar with gzip, and one of sha256sum, shasum, openssl.
+# The node or image needs sh, tar with gzip, and one of sha256sum, shasum,
+# openssl.
 #
 # Variables, set by the job:
 #   HERON_NOMAD_WORKING_DIR        this container's directory; it is emptied
 #   HERON_USE_CORE_PACKAGE_URI     true: core is a package; false: a directory
-#   HERON_CORE_PACKAGE_DIR         the directory, already on the node
+#   HERON_CORE_PACKAGE_DIR         the directory, already on the node or in the
+#                                  image; may be relative to where the script
+#                                  is started
 #   HERON_CORE_PACKAGE_URI         where the package comes from
 #   HERON_CORE_PACKAGE_FILE        where it lies on this node now
 #   HERON_CORE_PACKAGE_SHA256      its digest; not checked if not set
@@ -27,6 +30,10 @@
 # java is.
 
 set -eu
+
+# The first process of an image takes no notice of signals that it did not
+# ask for.
+[ $$ -ne 1 ] || trap 'exit 143' TERM INT
 
 fail() {
 	printf 'heron_nomad.sh: %s\n' "$*" >&2
@@ -84,6 +91,10 @@ fresh_directory() {
 get_core() {
 	if [ "${HERON_USE_CORE_PACKAGE_URI:-false}" != true ]; then
 		core=${HERON_CORE_PACKAGE_DIR:?is not set}
+		case $core in
+		/*) ;;
+		*) core=${started%/}/$core ;;
+		esac
 		[ -d "$core" ] || fail "heron-core is not on this node: there is no directory $core"
 		ln -s "$core" heron-core || fail "could not link $core"
 		return
@@ -179,6 +190,7 @@ while [ "$left" -gt 0 ]; do
 	left=$((left - 1))
 done
 
+started=$(pwd -P)
 fresh_directory
 get_core
 get_topology
@@ -189,4 +201,19 @@ esac
 write_port_file
 
 # In place of this shell the executor gets its signals, and is waited for.
-exec "$@"
+[ $$ -eq 1 ] || exec "$@"
+
+# The first process of an image leads its session, so it cannot lead a process
+# group of its own, which the executor does. There the shell stays: it passes
+# signals on, waits, and ends as the executor does.
+executor='' ending=''
+trap 'ending=yes; [ -z "$executor" ] || kill -TERM "$executor" 2>/dev/null || :' TERM INT
+"$@" &
+executor=$!
+[ -z "$ending" ] || kill -TERM "$executor" 2>/dev/null || :
+while :; do
+	status=0
+	wait "$executor" || status=$?
+	# A signal ends the wait before the executor has ended.
+	kill -0 "$executor" 2>/dev/null || exit "$status"
+done

@@ -66,6 +66,8 @@ func (r *reader) nomad() Nomad {
 	}
 	if u, err := url.Parse(n.Address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		r.wrong("heron.nomad.scheduler.uri", "is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
+	} else if u.User != nil {
+		r.wrong("heron.nomad.scheduler.uri", "has a user or password in it, which other users of the cluster could read", "leave them out; Nomad knows tokens")
 	}
 	return n
 }
@@ -111,6 +113,9 @@ func (r *reader) core() Core {
 	case !hasScheme && !filepath.IsAbs(c.URI):
 		r.wrong("heron.package.core.uri", c.URI+" is neither a URI nor an absolute path", "use file://, http:// or https://")
 	}
+	if holdsPassword(c.URI) {
+		r.wrong("heron.package.core.uri", "has a password in it, which everybody who may read the job could read", "leave it out, and give the nodes what they need to fetch it")
+	}
 	if !sha256Form.MatchString(c.SHA256) {
 		r.wrong("heron.package.core.sha256", "is not a SHA-256 digest", "give its 64 hexadecimal digits, or leave it empty")
 	}
@@ -155,6 +160,7 @@ func (r *reader) executor() Executor {
 		JavaHome:              r.text("heron.directory.sandbox.java.home", ""),
 		VerboseGC:             r.flag("heron.config.verbose_gc", false),
 		ClusterHome:           r.text(keyClusterHome, ""),
+		ClusterConf:           r.text(keyClusterConf, ""),
 	}
 	if x.JavaHome != "$JAVA_HOME" && x.JavaHome != "${JAVA_HOME}" && !filepath.IsAbs(x.JavaHome) {
 		r.wrong("heron.directory.sandbox.java.home", x.JavaHome+" is not an absolute path", "name the Java home on the nodes, or use $JAVA_HOME: each node then takes its own")

@@ -97,9 +97,10 @@ type Executor struct {
 	MetricsCacheMode, HealthmgrMode                                      string
 	JavaHome                                                             string
 	VerboseGC                                                            bool
-	// ClusterHome is where the core package lies in a container, LocalConf
-	// the cluster directory of the submitter.
-	ClusterHome, LocalConf string
+	// ClusterHome is where the core package lies in a container, ClusterConf
+	// where the configuration does. LocalConf is the cluster directory of the
+	// submitter.
+	ClusterHome, ClusterConf, LocalConf string
 	// MetricsPortFile is the file in which the Prometheus sink finds its port,
 	// "" where no such sink is configured.
 	MetricsPortFile string

@@ -19,6 +19,9 @@ type Container struct {
 	Args      []string           `json:"args"`
 	Services  []ContainerService `json:"services"`
 	Resources ContainerResources `json:"resources"`
+	// Image and NetworkMode are those of driver docker, else empty.
+	Image       string `json:"image,omitempty"`
+	NetworkMode string `json:"networkMode,omitempty"`
 	// Ports are the labels of the ports that the node gives, sorted.
 	Ports []string `json:"ports"`
 }
@@ -64,8 +67,10 @@ func Expand(job *api.Job, index int) Container {
 			MemoryMB: value(task.Resources.MemoryMB),
 		},
 	}
-	if command, ok := task.Config["command"].(string); ok {
-		c.Command = in(command)
+	for key, to := range map[string]*string{"command": &c.Command, "image": &c.Image, "network_mode": &c.NetworkMode} {
+		if text, ok := task.Config[key].(string); ok {
+			*to = in(text)
+		}
 	}
 	for key, text := range c.Env {
 		c.Env[key] = in(text)

@@ -9,7 +9,7 @@ import (
 )
 
 // Variables of the start script. Those from HERON_NOMAD_WORKING_DIR to
-// METRICS_PORT_FILE are the original's, so that its scripts still work.
+// HOST are the original's, so that its scripts still work.
 const (
 	envWorkingDir  = "HERON_NOMAD_WORKING_DIR"
 	envUseCoreURI  = "HERON_USE_CORE_PACKAGE_URI"
@@ -18,6 +18,8 @@ const (
 	envDownload    = "HERON_TOPOLOGY_DOWNLOAD_CMD"
 	envExecutor    = "HERON_EXECUTOR_CMD"
 	envMetricsFile = "METRICS_PORT_FILE"
+	// HOST is what an executor in an image announces itself as.
+	envHost = "HOST"
 	// The *File ones are the path on the node, the *SHA256 ones the digest in
 	// hex, not set where it is not known.
 	envCoreFile      = "HERON_CORE_PACKAGE_FILE"
@@ -113,6 +115,10 @@ func (s Spec) packageFetch(env map[string]string) (*api.TaskArtifact, error) {
 // coreFetch does the same for heron-core.
 func (s Spec) coreFetch(env map[string]string) (*api.TaskArtifact, error) {
 	core := s.Settings.Core
+	if s.docker() {
+		env[envUseCoreURI], env[envCoreDir] = "false", imageCore
+		return nil, nil
+	}
 	if !core.UseURI {
 		if core.Directory == "" {
 			return nil, badInput("heron.package.core.directory", "is not set, and heron.package.use_core_uri is false; set one")

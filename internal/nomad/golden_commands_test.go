@@ -40,8 +40,11 @@ func TestExecutorArgsAreTheOriginals(t *testing.T) {
 			in := v.install(t)
 			inContainer := v.commandSpec(t, in, packageType)
 			checkCommands(t, in, inContainer, v.Inputs.DebugPorts, v.Expected.Cluster)
-			if got, want := original(t, in, inContainer.downloadCommand()), v.Expected.FetchLocalConf; got != want {
-				t.Errorf("download command %q, want %q", got, want)
+			for driver, want := range map[string]string{"raw_exec": v.Expected.FetchLocalConf, "docker": v.Expected.FetchClusterCon} {
+				inContainer.Settings.Nomad.Driver = driver
+				if got := original(t, in, inContainer.downloadCommand()); got != want {
+					t.Errorf("download command under %s %q, want %q", driver, got, want)
+				}
 			}
 
 			// In the original's other mode everything lies below the home of

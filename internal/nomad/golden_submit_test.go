@@ -73,13 +73,15 @@ func (v vector) jobs() []*api.Job {
 // must succeed.
 func (v vector) refusal(s Spec) string {
 	failed := v.Outputs[0].Error
-	switch driver := v.setting("heron.nomad.driver"); {
+	switch {
 	case strings.HasPrefix(failed.Message, "No enum constant") && s.PackageType == "":
 		return "topology file"
 	case strings.HasPrefix(failed.Message, "More containers"):
 		return "containers"
-	case driver != "raw_exec":
+	case !slices.Contains([]string{"docker", "raw_exec", ""}, v.setting("heron.nomad.driver")):
 		return "heron.nomad.driver"
+	case strings.HasPrefix(s.PackageURI, "hdfs:"):
+		return "the package is"
 	case s.Script == "" && v.ConfFiles["conf/heron_nomad.sh"] == "" && v.setting("heron.scheduler.job.template") == "":
 		return "heron_nomad.sh"
 	case failed.Exception != "" && s.Plan != nil && s.Plan.Max().RAM>>20 > 1<<31:
@@ -147,6 +149,9 @@ func compareJob(t *testing.T, v vector, job *api.Job, jobs []*api.Job) {
 			t.Errorf("meta %s is %q, want %q", key, job.Meta[key], first.Meta[key])
 		}
 	}
+	if v.docker() {
+		return
+	}
 	ours, theirs := job.TaskGroups[0].Tasks[0].Templates[0], first.TaskGroups[0].Tasks[0].Templates[0]
 	if *ours.EmbeddedTmpl != *theirs.EmbeddedTmpl {
 		t.Errorf("script\n%s\nwant\n%s", *ours.EmbeddedTmpl, *theirs.EmbeddedTmpl)
@@ -158,34 +163,17 @@ func compareJob(t *testing.T, v vector, job *api.Job, jobs []*api.Job) {
 func compareContainer(t *testing.T, v vector, s Spec, got, commands Container, want *api.Job) {
 	t.Helper()
 	task := want.TaskGroups[0].Tasks[0]
-
-	env := maps.Clone(task.Env)
-	if strings.Contains(env[envWorkingDir], "${TOPOLOGY}") {
-		// The original's default is left with its tokens unreplaced.
-		_, last, _ := strings.Cut(env[envWorkingDir], "/container-")
-		env[envWorkingDir] = "${NOMAD_TASK_DIR}/container-" + last
-	}
-	if _, ok := v.ConfFiles["conf/override.yaml"]; !ok && got.Env[envMetricsFile] != "" {
-		// A missing override file makes the original forget the sink.
-		env[envMetricsFile] = got.Env[envMetricsFile]
-	}
-	ours := maps.Clone(commands.Env)
-	for _, key := range []string{envCoreFile, envPackageURI, envPackageFile, envPackageSHA256} {
-		delete(ours, key)
-	}
-	env[envExecutor], ours[envExecutor] = sortRAMMap(env[envExecutor]), sortRAMMap(ours[envExecutor])
-	if diff := cmp.Diff(env, ours); diff != "" {
-		t.Errorf("environment of container %d (-original +ours):\n%s", got.Index, diff)
-	}
-	if got.Args[0] != scriptPath || strings.Join(got.Args[1:], " ") != got.Env[envExecutor] {
-		t.Errorf("container %d: arguments %q are not the script and the executor's command %q", got.Index, got.Args, got.Env[envExecutor])
+	if v.docker() {
+		compareDocker(t, v, got, commands, task)
+	} else {
+		compareRawExec(t, v, got, commands, task)
 	}
 
 	labels := []string{}
 	for _, p := range task.Resources.Networks[0].DynamicPorts {
 		labels = append(labels, p.Label)
 	}
-	if got.Env[envMetricsFile] != "" && !slices.Contains(labels, metricsPort) && v.ConfFiles["conf/override.yaml"] == "" {
+	if v.forgotSink(got, task) {
 		labels = append(labels, metricsPort)
 	}
 	slices.Sort(labels)
@@ -199,10 +187,39 @@ func compareContainer(t *testing.T, v vector, s Spec, got, commands Container, w
 		service.Tags = slices.DeleteFunc(service.Tags, func(tag string) bool { return tag == "" })
 		services = append(services, expandService(service, func(text string) string { return text }))
 	}
+	if v.forgotSink(got, task) {
+		// Without the sink the original registers nothing.
+		services = got.Services
+	}
 	if diff := cmp.Diff(services, got.Services); diff != "" {
 		t.Errorf("services of container %d (-original +ours):\n%s", got.Index, diff)
 	}
 	compareResources(t, v, s, got, task.Resources)
+}
+
+// compareRawExec compares what the driver raw_exec is given.
+func compareRawExec(t *testing.T, v vector, got, commands Container, task *api.Task) {
+	t.Helper()
+	env := maps.Clone(task.Env)
+	if strings.Contains(env[envWorkingDir], "${TOPOLOGY}") {
+		// The original's default is left with its tokens unreplaced.
+		_, last, _ := strings.Cut(env[envWorkingDir], "/container-")
+		env[envWorkingDir] = "${NOMAD_TASK_DIR}/container-" + last
+	}
+	if v.forgotSink(got, task) {
+		env[envMetricsFile] = got.Env[envMetricsFile]
+	}
+	ours := maps.Clone(commands.Env)
+	for _, key := range []string{envCoreFile, envPackageURI, envPackageFile, envPackageSHA256} {
+		delete(ours, key)
+	}
+	env[envExecutor], ours[envExecutor] = sortRAMMap(env[envExecutor]), sortRAMMap(ours[envExecutor])
+	if diff := cmp.Diff(env, ours); diff != "" {
+		t.Errorf("environment of container %d (-original +ours):\n%s", got.Index, diff)
+	}
+	if got.Args[0] != scriptPath || strings.Join(got.Args[1:], " ") != got.Env[envExecutor] {
+		t.Errorf("container %d: arguments %q are not the script and the executor's command %q", got.Index, got.Args, got.Env[envExecutor])
+	}
 }
 
 // compareResources checks for the largest of each resource. The original

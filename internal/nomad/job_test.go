@@ -271,7 +271,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		change func(*Spec)
 		says   string
 	}{
-		"docker":                  {func(s *Spec) { s.Settings.Nomad.Driver = "docker" }, "raw_exec"},
+		"another driver":          {func(s *Spec) { s.Settings.Nomad.Driver = "podman" }, "use docker or raw_exec"},
 		"no script":               {func(s *Spec) { s.Script = " \n" }, "start script"},
 		"space in the id":         {func(s *Spec) { s.Settings.Cluster = "my cluster" }, "space"},
 		"no containers":           {func(s *Spec) { s.Plan = &packing.Plan{} }, "no container"},

@@ -14,7 +14,10 @@ const (
 )
 
 // Drivers that containers can run under.
-const driverRawExec = "raw_exec"
+const (
+	driverRawExec = "raw_exec"
+	driverDocker  = "docker"
+)
 
 // allocIndex is what Nomad replaces by the container's index.
 const allocIndex = "${NOMAD_ALLOC_INDEX}"
@@ -28,8 +31,8 @@ const stopSignal = "SIGTERM"
 // task makes the task of every container.
 func (s Spec) task() (*api.Task, error) {
 	n := s.Settings.Nomad
-	if n.Driver != driverRawExec {
-		return nil, badInput("heron.nomad.driver", "is %q; use %s", n.Driver, driverRawExec)
+	if n.Driver != driverRawExec && n.Driver != driverDocker {
+		return nil, badInput("heron.nomad.driver", "is %q; use %s or %s", n.Driver, driverDocker, driverRawExec)
 	}
 	if strings.TrimSpace(s.Script) == "" {
 		return nil, badInput("the start script "+n.Script, "is empty; see heron.scheduler.job.template")
@@ -43,17 +46,18 @@ func (s Spec) task() (*api.Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	config, err := s.driverConfig(command)
+	if err != nil {
+		return nil, err
+	}
 	resources, err := s.resources()
 	if err != nil {
 		return nil, err
 	}
 	return &api.Task{
-		Name:   TaskName,
-		Driver: driverRawExec,
-		Config: map[string]any{
-			"command": "/bin/sh",
-			"args":    append([]string{scriptPath}, command...),
-		},
+		Name:        TaskName,
+		Driver:      n.Driver,
+		Config:      config,
 		Env:         env,
 		Services:    s.services(),
 		Resources:   resources,
@@ -61,6 +65,18 @@ func (s Spec) task() (*api.Task, error) {
 		Templates:   []*api.Template{scriptTemplate(s.Script)},
 		KillTimeout: ptr(n.KillTimeout),
 		KillSignal:  stopSignal,
+	}, nil
+}
+
+// driverConfig is the part of a task that its driver reads. Both drivers run
+// the start script with the executor's command line as its arguments.
+func (s Spec) driverConfig(command []string) (map[string]any, error) {
+	if s.docker() {
+		return s.dockerConfig(command)
+	}
+	return map[string]any{
+		"command": "/bin/sh",
+		"args":    append([]string{scriptPath}, command...),
 	}, nil
 }
 
@@ -76,6 +92,9 @@ func (s Spec) environment(command []string) (map[string]string, []*api.TaskArtif
 		envExecutor:   strings.Join(command, " "),
 	}
 	setIf(env, envMetricsFile, s.Settings.Executor.MetricsPortFile)
+	if s.docker() {
+		env[envHost] = nodeAddress
+	}
 	var artifacts []*api.TaskArtifact
 	for _, fetch := range []func(map[string]string) (*api.TaskArtifact, error){s.coreFetch, s.packageFetch} {
 		a, err := fetch(env)
@@ -94,6 +113,9 @@ func (s Spec) environment(command []string) (map[string]string, []*api.TaskArtif
 func (s Spec) workingDir() (string, error) {
 	dir := strings.TrimRight(s.Settings.Nomad.WorkingDir, "/")
 	switch {
+	case s.docker():
+		// The key names a folder of the node, which the container cannot see.
+		dir = taskDir
 	case dir == "" && s.Settings.Nomad.WorkingDir == "":
 		dir = taskDir
 	case !strings.HasPrefix(dir, "/") && !strings.HasPrefix(dir, "${NOMAD_"):
@@ -107,7 +129,11 @@ func (s Spec) workingDir() (string, error) {
 // keep a start script of their own.
 func (s Spec) downloadCommand() string {
 	e := s.Settings.Executor
-	return fmt.Sprintf("%s -u %s -f . -m local -p %s -d %s", e.DownloaderBinary, s.PackageURI, e.LocalConf, e.ClusterHome)
+	dir := e.LocalConf
+	if s.docker() {
+		dir = e.ClusterConf
+	}
+	return fmt.Sprintf("%s -u %s -f . -m local -p %s -d %s", e.DownloaderBinary, s.PackageURI, dir, e.ClusterHome)
 }
 
 // scriptTemplate hands the script over as it is: the delimiters of template
@@ -137,10 +163,16 @@ func (s Spec) services() []*api.Service {
 		return nil
 	}
 	container := s.Definition.Name() + "-" + allocIndex
+	tags := []string{container}
+	for _, tag := range n.ExtraTags {
+		if tag != "" {
+			tags = append(tags, tag)
+		}
+	}
 	return []*api.Service{{
 		Name:      "metrics-heron-" + container,
 		PortLabel: metricsPort,
-		Tags:      append([]string{container}, n.ExtraTags...),
+		Tags:      tags,
 		Checks: []api.ServiceCheck{{
 			Type:      "tcp",
 			PortLabel: metricsPort,
