@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -151,7 +153,10 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 	case flags.wait && flags.waitTimeout <= 0:
 		return submit.Request{}, usagef("--wait-timeout is %s; give a time above zero", flags.waitTimeout)
 	}
-	if flags.dryRunFormat != "" {
+	if f := flags.dryRunFormat; f != "" {
+		if a.asJSON() && f != "json" && f != submit.FormatDeployment {
+			return submit.Request{}, usagef("--output json goes with --dry-run-format json or %s, not %s", submit.FormatDeployment, f)
+		}
 		if err := submit.CheckFormat(flags.dryRunFormat); err != nil {
 			return submit.Request{}, err
 		}
@@ -190,10 +195,12 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 			Stdout:        a.stderr,
 			Stderr:        a.stderr,
 		},
-		Paused: flags.paused,
-		Client: version,
-		Now:    now,
-		Report: a.report(),
+		Paused:  flags.paused,
+		Client:  version,
+		Release: releaseText(),
+		Now:     now,
+		ModTime: fixed,
+		Report:  a.report(),
 	}
 	if n > 2 {
 		req.Program.Class = words.positionals[2]
@@ -202,17 +209,48 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 }
 
 func (a *app) show(p *submit.Prepared, format string) error {
-	if format == "" {
+	switch {
+	case format != "":
+	case a.asJSON():
+		format = "json"
+	case a.isTerminal():
+		format = "colored_table"
+	default:
 		format = "table"
-		if a.isTerminal() {
-			format = "colored_table"
-		}
+	}
+	if a.asJSON() {
+		return a.showJSON(p, format)
 	}
 	for _, d := range p.Deployments {
-		if err := d.Show(a.stdout, format); err != nil {
+		var text bytes.Buffer
+		if err := d.Show(&text, format); err != nil {
 			return err
 		}
+		if !bytes.HasSuffix(text.Bytes(), []byte("\n")) {
+			text.WriteByte('\n')
+		}
+		if _, err := text.WriteTo(a.stdout); err != nil {
+			return fmt.Errorf("print the dry run: %w", err)
+		}
 	}
+	return nil
+}
+
+// showJSON prints one document: that of the only topology, or a list.
+func (a *app) showJSON(p *submit.Prepared, format string) error {
+	var docs []json.RawMessage
+	for _, d := range p.Deployments {
+		var text bytes.Buffer
+		if err := d.Show(&text, format); err != nil {
+			return err
+		}
+		docs = append(docs, text.Bytes())
+	}
+	if len(docs) == 1 {
+		a.printJSON(docs[0])
+		return nil
+	}
+	a.printJSON(docs)
 	return nil
 }
 

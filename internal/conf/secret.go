@@ -1,7 +1,7 @@
 package conf
 
 import (
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -53,18 +53,14 @@ func splitWords(key string) []string {
 	return strings.Fields(b.String())
 }
 
-// holdsPassword tells whether a text is a URL with a password in it.
+// passwordURL finds user:password@ in a URL, wherever in a text it stands and
+// whatever its scheme is made of.
+var passwordURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:[^/?#\s]+@`)
+
+// holdsPassword tells whether a text has a URL with a password in it.
 func holdsPassword(v any) bool {
 	s, ok := v.(string)
-	if !ok || !strings.Contains(s, "@") {
-		return false
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.User == nil {
-		return false
-	}
-	_, has := u.User.Password()
-	return has
+	return ok && passwordURL.MatchString(s)
 }
 
 // withoutSecrets drops secrets at every depth and tells whether there were

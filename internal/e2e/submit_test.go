@@ -98,6 +98,10 @@ func TestDryRunNeedsNoServer(t *testing.T) {
 		c.want(c.submit("--dry-run", "--dry-run-format", format), 0)
 	}
 	c.want(c.submit("--dry-run", "--dry-run-format", "xml"), 2, "unknown dry-run format")
+	c.want(c.submit("--dry-run", "--output", "json", "--dry-run-format", "table"), 2, "--output json goes with")
+	if r := c.submit("--dry-run", "--output", "json"); r.code != 0 || !json.Valid([]byte(r.out)) {
+		t.Errorf("not one JSON document: %s", r)
+	}
 	c.nothingLeft()
 }
 
@@ -114,6 +118,8 @@ func TestBadInputIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		{"submit", "--service-url", "http://x", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "heron.no.such.key=1", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "heron.nomad.core.freq.mapping=fast", "nomad", bin.sample, "-"},
+		{"submit", "--config-property", "heron.nomad.scheduler.uri=http://u:hidden@h:4646", "nomad", bin.sample, "-"},
+		{"submit", "--config-property", "heron.package.core.uri=http://u:hidden@h/core.tar.gz", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "nonsense", "nomad", bin.sample, "-"},
 		{"submit", "nomad", bin.sample, "-", "--name", "a.b"},
 		{"submit", "--topology-definition", "/etc/hostname", "nomad", bin.sample},
@@ -133,6 +139,9 @@ func TestBadInputIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		r := c.heron(args...)
 		if r.code != 2 || !strings.HasPrefix(lastLine(r.errOut), "heron: ") {
 			t.Errorf("heron %s: %s", strings.Join(args, " "), r)
+		}
+		if strings.Contains(r.out+r.errOut, "hidden") {
+			t.Errorf("heron %s shows a secret: %s", strings.Join(args, " "), r)
 		}
 	}
 	c.nothingLeft()
