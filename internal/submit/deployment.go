@@ -79,6 +79,11 @@ func Decide(in Input) (*Deployment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pack topology %q with %s: %w", in.Definition.Name(), in.Settings.Packing.Class, err)
 	}
+	return decide(in, plan)
+}
+
+// decide computes the deployment of a plan.
+func decide(in Input, plan *packing.Plan) (*Deployment, error) {
 	d := &Deployment{Definition: in.Definition, Plan: plan, Stored: plan.Homogeneous(), in: in}
 	n, err := in.Definition.Stmgrs()
 	if err != nil {
