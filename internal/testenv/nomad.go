@@ -1,8 +1,8 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,6 +32,8 @@ type NomadOptions struct {
 	// Durable keeps jobs over Kill and Restart. A development agent, the
 	// default, starts faster and forgets them.
 	Durable bool
+	// Driver is what the node must be ready to run; raw_exec if empty.
+	Driver string
 	// Config is configuration in HCL, merged over ours.
 	Config string
 }
@@ -75,7 +77,7 @@ func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, er
 		_ = s.discard()
 		return nil, fmt.Errorf("start Nomad: %w", err)
 	}
-	s.ready = func(ctx context.Context) error { return nodeReady(ctx, client) }
+	s.ready = func(ctx context.Context) error { return nodeReady(ctx, client, cmp.Or(opts.Driver, "raw_exec")) }
 	s.drain = func(ctx context.Context) error { return stopJobs(ctx, client) }
 	if err := s.start(ctx); err != nil {
 		_ = s.discard()
@@ -139,8 +141,9 @@ plugin "raw_exec" {
 	return argv, nil
 }
 
-// nodeReady fails until there is a leader and a node that takes raw_exec work.
-func nodeReady(ctx context.Context, client *api.Client) error {
+// nodeReady fails until there is a leader and a node that takes work for a
+// driver.
+func nodeReady(ctx context.Context, client *api.Client, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	query := (&api.QueryOptions{}).WithContext(ctx)
@@ -149,13 +152,13 @@ func nodeReady(ctx context.Context, client *api.Client) error {
 		return err
 	}
 	for _, node := range nodes {
-		driver := node.Drivers["raw_exec"]
+		driver := node.Drivers[name]
 		if node.Status == api.NodeStatusReady && node.SchedulingEligibility == api.NodeSchedulingEligible &&
 			driver != nil && driver.Detected && driver.Healthy {
 			return nil
 		}
 	}
-	return errors.New("no node is ready to run raw_exec")
+	return fmt.Errorf("no node is ready to run %s", name)
 }
 
 // stopJobs purges every job and waits until no allocation runs.

@@ -40,6 +40,8 @@ type Server struct {
 	ready func(context.Context) error
 	// drain, where set, ends what the server runs before it is stopped.
 	drain func(context.Context) error
+	// after, where set, clears up when the server is gone.
+	after func() error
 	// deathSignal reaches the server when this process dies without stopping it.
 	deathSignal syscall.Signal
 	proc        *process
@@ -153,14 +155,19 @@ func (s *Server) Stop() error {
 
 // discard gives back what the server holds outside its folder.
 func (s *Server) discard() error {
+	var errs []error
+	if s.after != nil {
+		errs = append(errs, s.after())
+		s.after = nil
+	}
+	if s.tmp != "" {
+		errs = append(errs, os.RemoveAll(s.tmp))
+	}
 	if s.block != nil {
 		s.block.release()
 		s.block = nil
 	}
-	if s.tmp == "" {
-		return nil
-	}
-	return os.RemoveAll(s.tmp)
+	return errors.Join(errs...)
 }
 
 // end asks the process to end and makes it after stopTimeout.
