@@ -250,15 +250,15 @@ func checkNames(t *testing.T, d *Deployment, out recordedOutput) {
 	for _, name := range []string{
 		"pkg-type", "topology-binary-file", "topology-defn-file", "topology-id", "topology-name", "cluster", "role", "environment",
 	} {
-		got, want := flag(ours, name), flag(theirs, name)
+		got, want := argument(ours, name), argument(theirs, name)
 		if got != want || got == "" {
 			t.Errorf("executors get %q, the original's %q", got, want)
 		}
 	}
 }
 
-// flag finds a flag among arguments, "" if it is not there.
-func flag(args []string, name string) string {
+// argument finds a flag among arguments, "" if it is not there.
+func argument(args []string, name string) string {
 	i := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--"+name+"=") })
 	if i < 0 {
 		return ""
