@@ -11,7 +11,7 @@ import (
 )
 
 // docker says whether the vector's driver is docker, which is the default.
-func (v vector) docker() bool { return v.setting("heron.nomad.driver") != driverRawExec }
+func (v vector) docker() bool { return v.Setting("heron.nomad.driver") != driverRawExec }
 
 // forgotSink says whether the original overlooked the Prometheus sink, as it
 // does without an override file.

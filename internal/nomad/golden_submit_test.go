@@ -20,7 +20,7 @@ func TestContainersEqualTheOriginalsJobs(t *testing.T) {
 	for name, v := range vectors(t, "submit") {
 		t.Run(name, func(t *testing.T) {
 			in := v.install(t)
-			in.opts.Properties, in.opts.VerboseGC = v.properties(), slices.Contains(v.Steps[0].Args, "--verbose_gc")
+			in.opts.Properties, in.opts.VerboseGC = v.Properties(v.Steps[0]), slices.Contains(v.Steps[0].Args, "--verbose_gc")
 			spec, err := v.spec(t, in)
 			var job *api.Job
 			if err == nil {
@@ -78,11 +78,11 @@ func (v vector) refusal(s Spec) string {
 		return "topology file"
 	case strings.HasPrefix(failed.Message, "More containers"):
 		return "containers"
-	case !slices.Contains([]string{"docker", "raw_exec", ""}, v.setting("heron.nomad.driver")):
+	case !slices.Contains([]string{"docker", "raw_exec", ""}, v.Setting("heron.nomad.driver")):
 		return "heron.nomad.driver"
 	case strings.HasPrefix(s.PackageURI, "hdfs:"):
 		return "the package is"
-	case s.Script == "" && v.ConfFiles["conf/heron_nomad.sh"] == "" && v.setting("heron.scheduler.job.template") == "":
+	case s.Script == "" && v.ConfFiles["conf/heron_nomad.sh"] == "" && v.Setting("heron.scheduler.job.template") == "":
 		return "heron_nomad.sh"
 	case failed.Exception != "" && s.Plan != nil && s.Plan.Max().RAM>>20 > 1<<31:
 		return "topology.container.ram"
@@ -98,7 +98,7 @@ func (v vector) works(s Spec) string {
 		return "a topology may be a .tar.gz"
 	case strings.Contains(failed.Message, "to URI") && strings.Contains(s.PackageURI, " "):
 		return "a role may have a space"
-	case strings.HasPrefix(v.setting("heron.nomad.metrics.service.register"), "true"):
+	case strings.HasPrefix(v.Setting("heron.nomad.metrics.service.register"), "true"):
 		return "a boolean may be given as text"
 	case v.flag("--release_file") == "" || v.ConfFiles["release.yaml"] == "":
 		return "the release file may be missing"

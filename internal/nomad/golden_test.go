@@ -3,9 +3,9 @@ package nomad
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,17 +17,9 @@ import (
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
-// originalHome is Heron's home in the vectors.
-const originalHome = "/opt/heron"
-
 // vector is one recorded submission, or one set of recorded commands.
 type vector struct {
-	Topology  string
-	ConfFiles map[string]string `json:"conf_files"`
-	Steps     []struct {
-		Op   string
-		Args []string
-	}
+	testenv.Recording
 	Outputs []struct {
 		Result string
 		Error  struct{ Exception, Message string }
@@ -59,21 +51,9 @@ type vector struct {
 // vectors reads all vectors of a folder by name.
 func vectors(t *testing.T, folder string) map[string]vector {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "nomad", folder, "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors in nomad/%s: %v", folder, err)
-	}
 	all := map[string]vector{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var v vector
-		if err := json.Unmarshal(data, &v); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		all[strings.TrimSuffix(filepath.Base(file), ".json")] = v
+	for path, v := range testenv.ReadVectors[vector](t, "nomad/"+folder+"/*.json") {
+		all[filepath.Base(path)] = v
 	}
 	return all
 }
@@ -93,44 +73,22 @@ const (
 	roundRobinClass = "org.apache.heron.packing.roundrobin.RoundRobinPacking"
 )
 
-func (v vector) roundRobin() bool { return v.setting(keyAlgorithm) == roundRobinClass }
+func (v vector) roundRobin() bool { return v.Setting(keyAlgorithm) == roundRobinClass }
 
-// setting is the text of a key in a configuration file of the vector.
-func (v vector) setting(key string) string {
-	for _, text := range v.ConfFiles {
-		for line := range strings.Lines(text) {
-			if k, value, ok := strings.Cut(line, ":"); ok && k == key {
-				return strings.Trim(strings.TrimSpace(value), `"`)
-			}
-		}
-	}
-	return ""
-}
-
-// install writes a vector's files. What the vector has below originalHome
+// install writes a vector's files. What the vector has below Heron's home
 // lies below a folder of the test; see original.
 func (v vector) install(t *testing.T) installed {
 	t.Helper()
-	in := installed{home: t.TempDir()}
-	for name, text := range v.ConfFiles {
-		text = strings.ReplaceAll(text, originalHome, in.home)
-		if strings.Contains(text, fixedUploader) {
-			_, uri, _ := strings.Cut(text, "golden.package.uri:")
-			in.pkg = strings.Trim(strings.TrimSpace(uri), `"`)
-			text = "heron.class.uploader: org.apache.heron.uploader.localfs.LocalFileSystemUploader\n"
-		}
+	files := maps.Clone(v.ConfFiles)
+	for name, text := range files {
+		text = strings.ReplaceAll(text, fixedUploader, "org.apache.heron.uploader.localfs.LocalFileSystemUploader")
 		if !v.roundRobin() {
 			// The plan is then the recorded one; see plan.
-			text = strings.ReplaceAll(text, v.setting(keyAlgorithm), roundRobinClass)
+			text = strings.ReplaceAll(text, v.Setting(keyAlgorithm), roundRobinClass)
 		}
-		path := filepath.Join(in.home, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		files[name] = text
 	}
+	in := installed{home: testenv.Recording{ConfFiles: files}.Install(t), pkg: v.Setting("golden.package.uri")}
 	in.opts = conf.Options{
 		Home: in.home, Dir: filepath.Join(in.home, "conf"),
 		VerboseGC: v.Inputs.VerboseGC,
@@ -147,7 +105,7 @@ func original[T any](t *testing.T, in installed, v T) T {
 		t.Fatal(err)
 	}
 	var out T
-	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(data), in.home, originalHome)), &out); err != nil {
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(data), in.home, testenv.RecordedHome)), &out); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -155,11 +113,7 @@ func original[T any](t *testing.T, in installed, v T) T {
 
 func (v vector) definition(t *testing.T) *topology.Definition {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "topologies", v.Topology))
-	if err != nil {
-		t.Fatal(err)
-	}
-	def, err := topology.Decode(data)
+	def, err := topology.Decode(v.Definition(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,26 +121,7 @@ func (v vector) definition(t *testing.T) *topology.Definition {
 }
 
 // flag is the value of a flag of the first step, "" if it has none.
-func (v vector) flag(name string) string {
-	args := v.Steps[0].Args
-	if i := slices.Index(args, name); i >= 0 && i+1 < len(args) {
-		return args[i+1]
-	}
-	return ""
-}
-
-// properties are the lines of the file that the original's command line made
-// of its --config-property flags.
-func (v vector) properties() []string {
-	name := strings.TrimPrefix(v.flag("--override_config_file"), originalHome+"/")
-	var list []string
-	for line := range strings.Lines(v.ConfFiles[name]) {
-		if key, value, ok := strings.Cut(line, ":"); ok {
-			list = append(list, key+"="+strings.Trim(strings.TrimSpace(value), `"`))
-		}
-	}
-	return list
-}
+func (v vector) flag(name string) string { return v.Steps[0].Flag(name) }
 
 // spec does what a submission does before it makes a job. Its error is the
 // one that ends the submission.
@@ -207,7 +142,7 @@ func (v vector) spec(t *testing.T, in installed) (Spec, error) {
 	opts.Cluster, opts.Role, opts.Environ = v.flag("--cluster"), v.flag("--role"), v.flag("--environment")
 	opts.User = v.flag("--submit_user")
 	if file := v.flag("--release_file"); file != "" {
-		opts.ReleaseFile = strings.Replace(file, originalHome, in.home, 1)
+		opts.ReleaseFile = strings.Replace(file, testenv.RecordedHome, in.home, 1)
 	}
 	loaded, err := conf.Load(opts)
 	if err != nil {

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,10 +79,11 @@ func (r Recording) Definition(t testing.TB) []byte {
 	return data
 }
 
-// Setting is the text of a key in a configuration file, "" if none has it.
+// Setting is the text of a key in the first configuration file that has it,
+// by name; "" if none has.
 func (r Recording) Setting(key string) string {
-	for _, text := range r.ConfFiles {
-		if value, ok := settings(text)[key]; ok {
+	for _, name := range slices.Sorted(maps.Keys(r.ConfFiles)) {
+		if value, ok := settings(r.ConfFiles[name])[key]; ok {
 			return value
 		}
 	}
