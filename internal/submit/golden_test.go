@@ -53,7 +53,7 @@ func checkOutcome(t *testing.T, v recording, step testenv.RecordedStep, out reco
 		wantRefusal(t, err, binary)
 	case strings.HasPrefix(failed, "More containers"):
 		wantRefusal(t, err, failed)
-	case !slices.Contains([]string{"raw_exec", "docker"}, v.Setting("heron.nomad.driver")):
+	case !slices.Contains([]string{"docker", "raw_exec", ""}, v.Setting("heron.nomad.driver")):
 		wantRefusal(t, err, "heron.nomad.driver")
 	case v.ConfFiles["conf/heron_nomad.sh"] == "" && v.Setting("heron.scheduler.job.template") == "":
 		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "heron_nomad.sh") {

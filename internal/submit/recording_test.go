@@ -140,9 +140,6 @@ func (v recording) settings(t *testing.T, step testenv.RecordedStep, in Input) (
 			opts.Properties = append(opts.Properties, key+"=roundrobin")
 		}
 	}
-	if v.Setting("heron.nomad.driver") == "docker" {
-		opts.Properties = append(opts.Properties, "heron.nomad.driver=raw_exec")
-	}
 	// A class of the recorder's that gave a fixed URI.
 	if v.Setting("heron.class.uploader") == "golden.FixedUploader" {
 		opts.Properties = append(opts.Properties, "heron.class.uploader=localfs")
