@@ -144,6 +144,17 @@ func TestDocumentHasTheFieldsThatAreDocumented(t *testing.T) {
 	}
 }
 
+func TestDocumentOfDockerContainers(t *testing.T) {
+	settings := *benchSettings(t, t.TempDir())
+	settings.Nomad.Driver = "docker"
+	_, _, doc := show(t, plainInput(&settings, words("words1234")))
+	for _, c := range doc.Containers {
+		if got := fields(t, c); got != "args command env image index networkMode ports resources services" {
+			t.Errorf("a container has the fields %s", got)
+		}
+	}
+}
+
 func TestDocumentOfAPausedTopology(t *testing.T) {
 	paused := words("words1234").WithState(heronpb.TopologyState_PAUSED)
 	if _, _, doc := show(t, plainInput(benchSettings(t, t.TempDir()), paused)); doc.Topology["state"] != "PAUSED" {

@@ -37,6 +37,9 @@ func TestStateIsTheOriginals(t *testing.T) {
 				checkRuntime(t, d, v.Outputs[at])
 				checkNames(t, d, v.Outputs[at])
 			}
+			if err == nil && v.Steps[at].Flag("--release_file") == "" && d.executionState().ReleaseState.GetReleaseVersion() != "" {
+				t.Errorf("without a release file the release is %v", d.executionState().ReleaseState)
+			}
 		})
 	}
 }

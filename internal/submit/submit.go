@@ -78,6 +78,9 @@ type submission struct {
 // servers are asked at the same time; what is wrong with the state is told
 // first, then the job, then the uploader.
 func (s *submission) preflight(ctx context.Context) error {
+	if err := nomad.CheckReach(s.d.in.Settings, s.d.URI); err != nil {
+		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
+	}
 	checks := []func(context.Context) error{s.checkState, s.checkJob, s.env.Uploader.Check}
 	errs := make([]error, len(checks))
 	var wg sync.WaitGroup
