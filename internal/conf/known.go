@@ -21,6 +21,7 @@ var otherKeys = [...]string{
 	"heron.nomad.core.freq.mapping",
 	"heron.nomad.datacenters",
 	"heron.nomad.disk",
+	"heron.nomad.docker.volumes",
 	"heron.nomad.driver",
 	"heron.nomad.kill.timeout",
 	"heron.nomad.metrics.service.additional.tags",

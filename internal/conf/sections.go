@@ -57,6 +57,7 @@ func (r *reader) nomad() Nomad {
 		RequestDisk:     r.oneOf("heron.nomad.disk", "ignore", "ignore", "request") == "request",
 		DockerImage:     r.text("heron.executor.docker.image", "apache/heron:latest"),
 		DockerNetwork:   r.text("heron.nomad.network.mode", "default"),
+		DockerVolumes:   r.dockerVolumes("heron.nomad.docker.volumes"),
 		RegisterMetrics: r.flag("heron.nomad.metrics.service.register", false),
 		CheckInterval:   r.span("heron.nomad.metrics.service.check.interval.sec", time.Second, 10*time.Second),
 		CheckTimeout:    r.span("heron.nomad.metrics.service.check.timeout.sec", time.Second, 2*time.Second),

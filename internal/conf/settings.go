@@ -70,9 +70,12 @@ type Nomad struct {
 	Script      string
 	KillTimeout time.Duration
 	// RequestDisk asks Nomad for the plan's disk.
-	RequestDisk     bool
-	DockerImage     string
-	DockerNetwork   string
+	RequestDisk   bool
+	DockerImage   string
+	DockerNetwork string
+	// DockerVolumes are mounted into containers, each source:target or
+	// source:target:options.
+	DockerVolumes   []string
 	RegisterMetrics bool
 	CheckInterval   time.Duration
 	CheckTimeout    time.Duration

@@ -32,14 +32,18 @@ func (s Spec) dockerConfig(command []string) (map[string]any, error) {
 	for _, p := range s.network().DynamicPorts {
 		labels = append(labels, p.Label)
 	}
-	return map[string]any{
+	config := map[string]any{
 		"image":        n.DockerImage,
 		"network_mode": n.DockerNetwork,
 		"command":      "/bin/sh",
 		// The working directory is the image's, so the script goes by its whole path.
 		"args":  append([]string{taskDir + strings.TrimPrefix(scriptPath, "local")}, command...),
 		"ports": labels,
-	}, nil
+	}
+	if len(n.DockerVolumes) > 0 {
+		config["volumes"] = n.DockerVolumes
+	}
+	return config, nil
 }
 
 func checkImage(image string) error {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/conf"
 )
 
 // dockerSpec is someSpec in images.
@@ -113,4 +115,60 @@ func TestDockerRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDockerVolumesAreMounted(t *testing.T) {
+	s := dockerSpec()
+	if v, ok := mustBuild(t, s).TaskGroups[0].Tasks[0].Config["volumes"]; ok {
+		t.Errorf("volumes %v, want none", v)
+	}
+	s.Settings.Nomad.DockerVolumes = []string{"/packages:/packages:ro"}
+	if got := texts(mustBuild(t, s).TaskGroups[0].Tasks[0].Config["volumes"]); !slices.Equal(got, s.Settings.Nomad.DockerVolumes) {
+		t.Errorf("volumes %v", got)
+	}
+}
+
+func TestCheckReach(t *testing.T) {
+	for name, test := range map[string]struct {
+		uri    string
+		change func(*conf.Settings)
+		what   string
+	}{
+		"http, ZooKeeper elsewhere":        {"http://repo/wc.tar.gz", func(*conf.Settings) {}, ""},
+		"file, not mounted":                {"file:///packages/a/wc.tar.gz", func(*conf.Settings) {}, "the package"},
+		"path, not mounted":                {"/packages/a/wc.tar.gz", func(*conf.Settings) {}, "the package"},
+		"file, mounted":                    {"file:///packages/a/wc.tar.gz", volumes("/x:/x", "/packages:/packages:ro"), ""},
+		"file, mounted elsewhere":          {"file:///packages/a/wc.tar.gz", volumes("/packages:/other"), "the package"},
+		"file, another folder there":       {"file:///packages/a/wc.tar.gz", volumes("/other:/packages"), "the package"},
+		"file, a folder that begins alike": {"file:///packages/a/wc.tar.gz", volumes("/pack:/pack"), "the package"},
+		"file on raw_exec":                 {"file:///packages/wc.tar.gz", func(s *conf.Settings) { s.Nomad.Driver = "raw_exec" }, ""},
+		"state in a folder": {"http://repo/wc.tar.gz", func(s *conf.Settings) {
+			s.State = conf.State{Kind: "localfs", Root: "/state"}
+		}, "heron.statemgr.root.path"},
+		"state in a mounted folder": {"http://repo/wc.tar.gz", func(s *conf.Settings) {
+			s.State = conf.State{Kind: "localfs", Root: "/state"}
+			s.Nomad.DockerVolumes = []string{"/state/:/state"}
+		}, ""},
+		"ZooKeeper on loopback":          {"http://repo/wc.tar.gz", servers("zk:2181", "127.0.0.1:2181"), "heron.statemgr.connection.string"},
+		"ZooKeeper on localhost":         {"http://repo/wc.tar.gz", servers("localhost:2181"), "heron.statemgr.connection.string"},
+		"ZooKeeper on loopback, network": {"http://repo/wc.tar.gz", func(s *conf.Settings) { servers("[::1]:2181")(s); s.Nomad.DockerNetwork = "host" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := dockerSpec().Settings
+			test.change(s)
+			err := CheckReach(s, test.uri)
+			var input *InputError
+			if test.what == "" && err != nil || test.what != "" && (!errors.As(err, &input) || input.What != test.what) {
+				t.Errorf("got %v, want an error about %q", err, test.what)
+			}
+		})
+	}
+}
+
+func volumes(list ...string) func(*conf.Settings) {
+	return func(s *conf.Settings) { s.Nomad.DockerVolumes = list }
+}
+
+func servers(list ...string) func(*conf.Settings) {
+	return func(s *conf.Settings) { s.State.Servers = list }
 }

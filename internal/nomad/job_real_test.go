@@ -173,7 +173,7 @@ func checkRunning(t *testing.T, c *Client, alloc *api.Allocation, want Container
 		env[key] = value
 	}
 	// NOMAD_PORT_x is the port on the node that others reach.
-	vars := []string{taskDir, env["NOMAD_TASK_DIR"]}
+	vars := []string{taskDir, env["NOMAD_TASK_DIR"], nodeAddress, alloc.AllocatedResources.Shared.Ports[0].HostIP}
 	ports := map[string]int{}
 	for _, p := range alloc.AllocatedResources.Shared.Ports {
 		ports[p.Label] = p.Value

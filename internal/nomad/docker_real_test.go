@@ -1,0 +1,111 @@
+//go:build linux
+
+package nomad
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+const (
+	testImage  = "heron-test:1"
+	dockerfile = `FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+ADD core.tar.gz /heron/
+WORKDIR /heron
+`
+)
+
+// dockerNode is a real Nomad whose node runs images, and the daemon that it
+// runs them in.
+func dockerNode(t *testing.T) (*Client, *testenv.DockerServer) {
+	t.Helper()
+	d := testenv.Docker(t)
+	agent, err := testenv.StartNomad(t.Context(), t.TempDir(), testenv.NomadOptions{Driver: "docker", Config: d.NomadConfig(false)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := agent.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newClient(t, agent.Addr, patience), d
+}
+
+// What a real Nomad gives to container i of an image is what Expand says. The
+// image has a core and no configuration; Nomad fetches the package.
+func TestRealDockerContainersAreTheExpansion(t *testing.T) {
+	c, d := dockerNode(t)
+	dir := t.TempDir()
+	n := node{t: t, dir: dir, env: map[string]string{}}
+	n.core(strings.Replace(waitingExecutor, "trap", "cat /proc/$$/stat >stat\ntrap", 1))
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"busybox": busybox, "core.tar.gz": filepath.Join(dir, "core.tar.gz")}
+	if err := d.Build(t.Context(), testImage, dockerfile, files); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+
+	for _, mode := range []string{"default", "bridge", "host"} {
+		t.Run(mode, func(t *testing.T) {
+			s := realSpec(t, dir)
+			s.Settings.Nomad.Driver, s.Settings.Nomad.DockerImage, s.Settings.Nomad.DockerNetwork = "docker", testImage, mode
+			s.PackageURI = server.URL + "/topology.tar.gz"
+			job := mustBuild(t, s)
+			start(t, c, job)
+			for i, alloc := range byIndex(t, c, job) {
+				checkRunning(t, c, alloc, Expand(job, i))
+				stat := strings.Fields(readFile(t, c, alloc, filepath.Join(TaskName, "local", filepath.Base(Expand(job, i).Env[envWorkingDir]), "stat")))
+				// Process and session.
+				if stat[0] == "1" || stat[0] == stat[5] {
+					t.Errorf("the executor is process %s in session %s, so it cannot lead a process group", stat[0], stat[5])
+				}
+			}
+			checkEnds(t, c, job)
+		})
+	}
+}
+
+// checkEnds stops a job and checks that each executor was told, and that its
+// container ended with its exit code.
+func checkEnds(t *testing.T, c *Client, job *api.Job) {
+	t.Helper()
+	stored, err := c.Job(t.Context(), *job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WaitStopped(t.Context(), *job.ID, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, alloc := range byIndex(t, c, job) {
+		ended := false
+		for _, event := range alloc.TaskStates[TaskName].Events {
+			if event.Type == api.TaskTerminated {
+				ended = true
+				if event.ExitCode != 0 {
+					t.Errorf("container %d ended with %d: %s", i, event.ExitCode, event.DisplayMessage)
+				}
+			}
+		}
+		if !ended {
+			t.Errorf("container %d has no end: %+v", i, alloc.TaskStates[TaskName].Events)
+		}
+	}
+}
