@@ -5,7 +5,6 @@ package nomad
 import (
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,15 +14,7 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
-const (
-	testImage  = "heron-test:1"
-	dockerfile = `FROM scratch
-COPY busybox /bin/busybox
-RUN ["/bin/busybox", "--install", "-s", "/bin"]
-ADD core.tar.gz /heron/
-WORKDIR /heron
-`
-)
+const testImage = "heron-test:1"
 
 // dockerNode is a real Nomad whose node runs images, and the daemon that it
 // runs them in.
@@ -49,12 +40,7 @@ func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 	dir := t.TempDir()
 	n := node{t: t, dir: dir, env: map[string]string{}}
 	n.core(strings.Replace(waitingExecutor, "trap", "cat /proc/$$/stat >stat\ntrap", 1))
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{"busybox": busybox, "core.tar.gz": filepath.Join(dir, "core.tar.gz")}
-	if err := d.Build(t.Context(), testImage, dockerfile, files); err != nil {
+	if err := d.BuildCore(t.Context(), testImage, filepath.Join(dir, "core.tar.gz")); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.FileServer(http.Dir(dir)))

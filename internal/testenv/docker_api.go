@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"slices"
 )
 
@@ -125,6 +126,28 @@ func (d *DockerServer) Build(ctx context.Context, tag, dockerfile string, files 
 		return fmt.Errorf("build image %s: %w", tag, err)
 	}
 	return nil
+}
+
+// coreDockerfile is the least that an image for containers of a topology must
+// have: a shell with tar and sha256sum, heron-core, and something that looks
+// like Java. It has no heron-conf.
+const coreDockerfile = `FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN mkdir -p /jdk/bin && printf '#!/bin/sh\n' >/jdk/bin/java && chmod 755 /jdk/bin/java
+ENV JAVA_HOME=/jdk
+ADD heron-core.tar.gz /heron/
+WORKDIR /heron
+`
+
+// BuildCore makes the smallest image that runs a core package, which must be
+// a gzipped tar of static programs.
+func (d *DockerServer) BuildCore(ctx context.Context, tag, core string) error {
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return fmt.Errorf("build image %s: %w; apt-get install busybox-static", tag, err)
+	}
+	return d.Build(ctx, tag, coreDockerfile, map[string]string{"busybox": busybox, "heron-core.tar.gz": core})
 }
 
 // buildError finds what went wrong in the log of a build, a row of JSON
