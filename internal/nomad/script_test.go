@@ -76,8 +76,16 @@ func TestScriptTakesACoreDirectory(t *testing.T) {
 		if got := n.read("args"); got != "--y\n" {
 			t.Errorf("arguments %q", got)
 		}
-		n.env[envCoreDir] = n.path("nowhere")
-		n.mustFail([]string{executor}, "heron-core is not on this node", n.path("nowhere"))
+		// In an image it lies below the folder in which the script is started.
+		n.env[envCoreDir] = "installed core"
+		n.mustRun(executor, "--z")
+		if got := n.read("args"); got != "--z\n" {
+			t.Errorf("arguments %q", got)
+		}
+		for _, dir := range []string{n.path("nowhere"), "nowhere"} {
+			n.env[envCoreDir] = dir
+			n.mustFail([]string{executor}, "heron-core is not on this node", n.path("nowhere"))
+		}
 	})
 }
 
