@@ -32,11 +32,11 @@ demo: setup build ## a sample topology on a real Nomad and ZooKeeper, shown and 
 	scripts/with-servers scripts/demo
 
 .PHONY: test
-test: setup lint proto-check cross build ## everything that has to pass; installs what it needs
+test: setup lint proto-check cross build tools ## everything that has to pass; installs what it needs
 	scripts/with-servers go test -count=1 -p 2 -timeout 15m -v ./...
 
 .PHONY: soak
-soak: setup build ## the long test matrices in full
+soak: setup build tools ## the long test matrices in full
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
 
 .PHONY: bench
@@ -64,6 +64,10 @@ proto: ## the Go code of the protobuf messages, made again
 .PHONY: proto-check
 proto-check: ## that this code is up to date
 	scripts/proto --check
+
+.PHONY: tools
+tools: setup ## the servers that tests run, built where the machine has none
+	@for tool in nomad consul prometheus; do scripts/tool $$tool || exit 1; done
 
 .PHONY: setup
 setup: ## packages that tests and demo need, on Debian as root

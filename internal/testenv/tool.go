@@ -14,16 +14,23 @@ import (
 	"syscall"
 )
 
-// Tool is the path of a program that only development needs: "nomad" or
-// "golangci-lint". One on PATH is taken for nomad, and what NOMAD_BIN names
-// before it. Otherwise it is built, once per version and machine, from the
+// Tool is the path of a program that only development needs: "nomad",
+// "consul", "prometheus" or "golangci-lint". NOMAD_BIN, CONSUL_BIN and
+// PROMETHEUS_BIN name those that are to be taken; without, a Nomad or Consul on
+// PATH is. Otherwise it is built, once per version and machine, from the
 // module below scripts/tools that pins it, into the cache folder; others who
 // want it meanwhile wait. That takes minutes and a network.
 func Tool(ctx context.Context, name string) (string, error) {
-	if name == "nomad" {
-		if path := os.Getenv("NOMAD_BIN"); path != "" {
+	switch name {
+	case "nomad", "consul", "prometheus":
+		if path := os.Getenv(strings.ToUpper(name) + "_BIN"); path != "" {
 			return path, nil
 		}
+	}
+	switch name {
+	// Not prometheus: packages of distributions lack the discovery of services
+	// in Consul and Nomad.
+	case "nomad", "consul":
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
@@ -78,7 +85,13 @@ func builtTool(ctx context.Context, name string) (string, error) {
 // buildTool puts the binary in place only when it is whole.
 func buildTool(ctx context.Context, module, binary string) error {
 	part := binary + ".part"
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", part, "tool")
+	args := []string{"build", "-trimpath", "-o", part}
+	// Prometheus finds services in many clouds, whose libraries take most of
+	// the time that building it takes.
+	if filepath.Base(binary) == "prometheus" {
+		args = append(args, "-tags=remove_all_sd,enable_consul_sd,enable_nomad_sd")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "tool")...)
 	cmd.Dir = module
 	// Nomad on Linux does not compile without cgo.
 	cgo := "CGO_ENABLED=0"

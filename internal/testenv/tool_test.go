@@ -7,20 +7,28 @@ import (
 	"testing"
 )
 
-func TestToolPrefersTheNomadThatIsThere(t *testing.T) {
-	bin := t.TempDir()
-	onPath := filepath.Join(bin, "nomad")
-	if err := os.WriteFile(onPath, []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", bin)
-	t.Setenv("NOMAD_BIN", "")
-	if got, err := Tool(t.Context(), "nomad"); err != nil || got != onPath {
-		t.Errorf("%q, %v; want the one on PATH", got, err)
-	}
-	t.Setenv("NOMAD_BIN", "/opt/nomad")
-	if got, err := Tool(t.Context(), "nomad"); err != nil || got != "/opt/nomad" {
-		t.Errorf("%q, %v; want what NOMAD_BIN names", got, err)
+func TestToolPrefersTheServerThatIsThere(t *testing.T) {
+	for name, variable := range map[string]string{"nomad": "NOMAD_BIN", "consul": "CONSUL_BIN", "prometheus": "PROMETHEUS_BIN"} {
+		bin := t.TempDir()
+		onPath := filepath.Join(bin, name)
+		if err := os.WriteFile(onPath, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin)
+		t.Setenv(variable, "")
+		// A prometheus on PATH may not find services: one is built, or not,
+		// for the cache is empty and there is no go.
+		t.Setenv("HERON_CACHE", t.TempDir())
+		switch got, err := Tool(t.Context(), name); {
+		case name == "prometheus" && err == nil:
+			t.Errorf("%q from PATH", got)
+		case name != "prometheus" && (err != nil || got != onPath):
+			t.Errorf("%q, %v; want the one on PATH", got, err)
+		}
+		t.Setenv(variable, "/opt/"+name)
+		if got, err := Tool(t.Context(), name); err != nil || got != "/opt/"+name {
+			t.Errorf("%q, %v; want what %s names", got, err, variable)
+		}
 	}
 }
 
