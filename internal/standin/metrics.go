@@ -47,6 +47,8 @@ func serveMetrics(ctx context.Context, s *sink, f flags, part func() *heronpb.Co
 	started := time.Now()
 	mux := http.NewServeMux()
 	mux.HandleFunc(s.path, func(w http.ResponseWriter, _ *http.Request) {
+		// The real sink does not say what it answers.
+		w.Header()["Content-Type"] = nil
 		_, _ = w.Write([]byte(metricsText(f, part(), started, time.Now())))
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: requestLimit}
