@@ -76,7 +76,9 @@ func Expand(job *api.Job, index int) Container {
 		c.Env[key] = in(text)
 	}
 	for _, s := range task.Services {
-		c.Services = append(c.Services, expandService(s, in))
+		service := expandService(s, in)
+		service.Name = strings.ReplaceAll(service.Name, jobName, value(job.Name))
+		c.Services = append(c.Services, service)
 	}
 	if group.EphemeralDisk != nil {
 		c.Resources.DiskMB = value(group.EphemeralDisk.SizeMB)

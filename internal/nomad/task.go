@@ -154,30 +154,3 @@ func scriptTemplate(script string) *api.Template {
 	}
 	return t
 }
-
-// services registers where the metrics of a container are read, if there is
-// a sink to read from and the configuration wants it.
-func (s Spec) services() []*api.Service {
-	n := s.Settings.Nomad
-	if !s.hasMetricsPort() || !n.RegisterMetrics {
-		return nil
-	}
-	container := s.Definition.Name() + "-" + allocIndex
-	tags := []string{container}
-	for _, tag := range n.ExtraTags {
-		if tag != "" {
-			tags = append(tags, tag)
-		}
-	}
-	return []*api.Service{{
-		Name:      "metrics-heron-" + container,
-		PortLabel: metricsPort,
-		Tags:      tags,
-		Checks: []api.ServiceCheck{{
-			Type:      "tcp",
-			PortLabel: metricsPort,
-			Interval:  n.CheckInterval,
-			Timeout:   n.CheckTimeout,
-		}},
-	}}
-}

@@ -191,7 +191,7 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 	if err != nil {
 		return nil, err
 	}
-	err = topology.Validate(def, topology.Rules{Nomad: true, Cluster: settings.Cluster, ConsulNames: settings.Nomad.RegisterMetrics})
+	err = topology.Validate(def, topology.Rules{Nomad: true, Cluster: settings.Cluster, ServiceNames: settings.Nomad.RegisterMetrics})
 	if err != nil {
 		return nil, err
 	}

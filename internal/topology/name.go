@@ -10,7 +10,7 @@ import (
 // Limits of a topology's name. MaxNameLength, in bytes, leaves room for what
 // is made from a name as a file name: 255 bytes for all of it, most of them
 // taken by the id's UUID, the lock's suffix and escapes. A label of the domain
-// name system, and so a service in Consul, has at most maxLabel characters.
+// name system, and so the name of a service, has at most maxLabel characters.
 const (
 	MaxNameLength = 128
 	maxLabel      = 63
@@ -62,8 +62,9 @@ func unsafeRune(r rune) bool {
 	return r >= 0xFFF0 && r <= 0xFFFF
 }
 
-// consulName checks the name of the metrics service of the last container.
-func consulName(d *Definition, maxIndex int) []string {
+// serviceName checks the name of the metrics service of the last container.
+// Nomad takes the same names for its own catalog as for Consul's.
+func serviceName(d *Definition, maxIndex int) []string {
 	if maxIndex == 0 {
 		if n, err := d.Stmgrs(); err == nil {
 			maxIndex = n
@@ -73,13 +74,13 @@ func consulName(d *Definition, maxIndex int) []string {
 	var problems []string
 	if n := len(service); n > maxLabel {
 		problems = append(problems, fmt.Sprintf(
-			"the metrics service %q would have %d characters and Consul takes %d: make the topology's name at most %d long, or turn off heron.nomad.metrics.service.register",
+			"the metrics service %q would have %d characters and Nomad takes %d: make the topology's name at most %d long, or turn off heron.nomad.metrics.service.register",
 			service, n, maxLabel, max(maxLabel-(n-len(d.Name())), 0)))
 	}
 	for _, r := range d.Name() {
 		if r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)) {
 			problems = append(problems, fmt.Sprintf(
-				"its name has %q, which the name of a service in Consul may not have: use letters, digits and -, or turn off heron.nomad.metrics.service.register", r))
+				"its name has %q, which the name of a metrics service may not have: use letters, digits and -, or turn off heron.nomad.metrics.service.register", r))
 			break
 		}
 	}

@@ -18,11 +18,11 @@ type Rules struct {
 	// bear; Cluster is the other part of the job's id.
 	Nomad   bool
 	Cluster string
-	// ConsulNames asks for a name from which a metrics service in Consul can
-	// be named, up to container index MaxIndex; 0 means the number of
-	// containers that the program asked for.
-	ConsulNames bool
-	MaxIndex    int
+	// ServiceNames asks for a name from which a metrics service can be named,
+	// in Consul or in Nomad's own catalog, up to container index MaxIndex; 0
+	// means the number of containers that the program asked for.
+	ServiceNames bool
+	MaxIndex     int
 }
 
 // Validate checks a definition against the rules of Heron's own client, what
@@ -34,8 +34,8 @@ func Validate(d *Definition, rules Rules) error {
 	if rules.Nomad {
 		problems = append(problems, nomadName(d.Name(), rules.Cluster)...)
 	}
-	if rules.ConsulNames {
-		problems = append(problems, consulName(d, rules.MaxIndex)...)
+	if rules.ServiceNames {
+		problems = append(problems, serviceName(d, rules.MaxIndex)...)
 	}
 	if len(problems) == 0 {
 		return nil

@@ -88,7 +88,7 @@ func checkProblems(t *testing.T, err error, wants []string) {
 }
 
 func TestNames(t *testing.T) {
-	nomad, consul := Rules{Nomad: true, Cluster: "nomad"}, Rules{ConsulNames: true, MaxIndex: 100}
+	nomad, service := Rules{Nomad: true, Cluster: "nomad"}, Rules{ServiceNames: true, MaxIndex: 100}
 	for _, test := range []struct {
 		name  string
 		rules Rules
@@ -109,16 +109,16 @@ func TestNames(t *testing.T) {
 		{strings.Repeat("x", MaxNameLength), nomad, nil},
 		{strings.Repeat("x", MaxNameLength+1), nomad, []string{"at most 128"}},
 		{"t", Rules{Nomad: true, Cluster: "my cluster"}, []string{`"my cluster"`}},
-		{"Word-Count-2", consul, nil},
-		{"word_count", consul, []string{"'_'"}},
-		{"é", consul, []string{"'é'"}},
+		{"Word-Count-2", service, nil},
+		{"word_count", service, []string{"'_'"}},
+		{"é", service, []string{"'é'"}},
 		// metrics-heron-<45>-100 has 63 characters.
-		{strings.Repeat("x", 45), consul, nil},
-		{strings.Repeat("x", 46), consul, []string{"at most 45"}},
+		{strings.Repeat("x", 45), service, nil},
+		{strings.Repeat("x", 46), service, []string{"at most 45"}},
 		// Without an index the number of containers counts: 2.
-		{strings.Repeat("x", 47), Rules{ConsulNames: true}, nil},
-		{strings.Repeat("x", 48), Rules{ConsulNames: true}, []string{"at most 47"}},
-		{"two words_", Rules{Nomad: true, ConsulNames: true}, []string{"a space", "' '"}},
+		{strings.Repeat("x", 47), Rules{ServiceNames: true}, nil},
+		{strings.Repeat("x", 48), Rules{ServiceNames: true}, []string{"at most 47"}},
+		{"two words_", Rules{Nomad: true, ServiceNames: true}, []string{"a space", "' '"}},
 	} {
 		d := FromProto(sample(test.name)).WithID("t1")
 		checkProblems(t, Validate(d, test.rules), test.wants)
