@@ -46,16 +46,22 @@ func ownServer(t testing.TB, start func(context.Context, string) (*Server, error
 // keeps its data over Kill and Restart. Session timeouts from 1 s to 60 s are
 // granted as asked for.
 func StartZooKeeper(ctx context.Context, dir string) (*Server, error) {
-	java, jar, err := findZooKeeper()
-	if err != nil {
-		return nil, err
-	}
-	block, err := reservePorts(14000, 18000, 2, 1)
+	block, err := reservePorts(14000, 16000, 2, 1)
 	if err != nil {
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
+	return startZooKeeper(ctx, dir, block, "")
+}
+
+// startZooKeeper uses the block's first port; config is put at the end of the
+// server's configuration.
+func startZooKeeper(ctx context.Context, dir string, block *portBlock, config string) (*Server, error) {
+	java, classes, err := findZooKeeper()
 	port := block.port(0)
-	if err := writeZooKeeperConfig(dir, port); err != nil {
+	if err == nil {
+		err = writeZooKeeperConfig(dir, port, config)
+	}
+	if err != nil {
 		block.release()
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
@@ -68,7 +74,7 @@ func StartZooKeeper(ctx context.Context, dir string) (*Server, error) {
 			// A crash of the process loses nothing without syncing to disk.
 			"-Dzookeeper.forceSync=no",
 			"-Dzookeeper.jmx.log4j.disable=true",
-			"-cp", filepath.Join(dir, "conf") + ":" + jar,
+			"-cp", filepath.Join(dir, "conf") + ":" + classes,
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dir, "conf", "zoo.cfg"),
 		},
 		env:         serverEnv(dir),
@@ -84,19 +90,22 @@ func StartZooKeeper(ctx context.Context, dir string) (*Server, error) {
 }
 
 // findZooKeeper is where Debian's package puts it. The jar's manifest names
-// the other jars.
-func findZooKeeper() (java, jar string, err error) {
-	jar = "/usr/share/java/zookeeper.jar"
+// the other jars, but not all of those that TLS takes.
+func findZooKeeper() (java, classes string, err error) {
+	const (
+		jar = "/usr/share/java/zookeeper.jar"
+		tls = "/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar"
+	)
 	if _, err := os.Stat(jar); err != nil {
 		return "", "", fmt.Errorf("find ZooKeeper: %w; apt-get install zookeeper", err)
 	}
 	if java, err = exec.LookPath("java"); err != nil {
 		return "", "", fmt.Errorf("find java for ZooKeeper: %w; apt-get install default-jre-headless", err)
 	}
-	return java, jar, nil
+	return java, jar + ":" + tls, nil
 }
 
-func writeZooKeeperConfig(dir string, port int) error {
+func writeZooKeeperConfig(dir string, port int, more string) error {
 	zoo := fmt.Sprintf(`dataDir=%s
 clientPort=%d
 clientPortAddress=127.0.0.1
@@ -106,7 +115,7 @@ maxClientCnxns=0
 tickTime=500
 minSessionTimeout=1000
 maxSessionTimeout=60000
-`, filepath.Join(dir, "data"), port)
+%s`, filepath.Join(dir, "data"), port, more)
 	// Which of the two is read depends on the version of the package.
 	log4j := `log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
