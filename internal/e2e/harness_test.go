@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/nomad/api"
+
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -75,6 +77,7 @@ type cluster struct {
 	topology   string
 	properties map[string]string
 	env        []string
+	client     *api.Client
 }
 
 // newCluster installs heron for one test, with a state root and a topology

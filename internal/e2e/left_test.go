@@ -30,14 +30,18 @@ func (c *cluster) nothingLeft() {
 	}
 }
 
+// api is one client for the whole test: Nomad counts connections.
 func (c *cluster) api() *api.Client {
 	c.t.Helper()
-	client, err := api.NewClient(&api.Config{Address: c.nomad})
-	if err != nil {
-		c.t.Fatal(err)
+	if c.client == nil || c.client.Address() != c.nomad {
+		client, err := api.NewClient(&api.Config{Address: c.nomad})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.t.Cleanup(client.Close)
+		c.client = client
 	}
-	c.t.Cleanup(client.Close)
-	return client
+	return c.client
 }
 
 func (c *cluster) jobID() string { return "heron.nomad." + c.topology }

@@ -98,8 +98,13 @@ func readFile(t *testing.T, c *Client, alloc *api.Allocation, path string) strin
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		r, err := c.api.AllocFS().Cat(alloc, path, nil)
+		// Reading what is not there gives the message as content.
+		_, _, err := c.api.AllocFS().Stat(alloc, path, nil)
 		if err == nil {
+			r, err := c.api.AllocFS().Cat(alloc, path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			data, err := io.ReadAll(r)
 			_ = r.Close()
 			if err != nil {

@@ -250,7 +250,9 @@ func TestWaitRunningSeesTheJobChange(t *testing.T) {
 
 func TestWaitRunningLooksAtThePresentVersionOnly(t *testing.T) {
 	ctx, c := context.Background(), realClient(t)
-	job := shell(testJob(t, 1), "exit 7")
+	// A program that is not there never runs, not even for a moment.
+	job := testJob(t, 1)
+	job.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"}
 	stored := mustRegister(t, c, job)
 	if err := c.WaitRunning(ctx, *job.ID, 1, patience, nil); err == nil {
 		t.Fatal("it runs")

@@ -2,8 +2,6 @@ package standin
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // cluster runs a topology's containers as the scheduler would: each an
@@ -33,28 +32,27 @@ type cluster struct {
 	ports      *ports
 }
 
-// ports hands out free ports below the range that the system gives to
-// outgoing connections.
+// ports hands out ports that no other test on this machine uses.
 type ports struct {
 	mu   sync.Mutex
-	next int
+	free []int
 }
 
-func newPorts() *ports { return &ports{next: 10000 + rand.IntN(3500)} }
+// portsOfATest is more than what all containers of one test take.
+const portsOfATest = 150
+
+func newPorts(t *testing.T) *ports { return &ports{free: testenv.Ports(t, portsOfATest)} }
 
 func (p *ports) take(t *testing.T) string {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for range 500 {
-		p.next++
-		if l, err := net.Listen("tcp", ":"+itoa(p.next)); err == nil {
-			_ = l.Close()
-			return itoa(p.next)
-		}
+	if len(p.free) == 0 {
+		t.Fatal("no port is left")
 	}
-	t.Fatal("no free port")
-	return ""
+	port := p.free[0]
+	p.free = p.free[1:]
+	return itoa(port)
 }
 
 // wordCount is the stored topology of the tests.

@@ -23,7 +23,7 @@ func zkCluster(t *testing.T, server, id string, containers int, env ...string) *
 	t.Helper()
 	c := &cluster{
 		t: t, connection: server, root: "/standin-" + id, zooKeeper: true,
-		env: env, topology: wordCount(id), ports: newPorts(),
+		env: env, topology: wordCount(id), ports: newPorts(t),
 	}
 	s, err := openZooKeeper(t.Context(), []string{server}, c.root, 10*time.Second, discard(t))
 	if err != nil {
@@ -285,7 +285,7 @@ func testKilled(t *testing.T, server string) {
 // localCluster keeps its state in files and has no packing plan yet.
 func localCluster(t *testing.T, env ...string) *cluster {
 	c := &cluster{
-		t: t, connection: localMode, root: t.TempDir(), topology: wordCount("local"), ports: newPorts(),
+		t: t, connection: localMode, root: t.TempDir(), topology: wordCount("local"), ports: newPorts(t),
 		env: append(env, envRestartDelay+"=100ms"),
 	}
 	c.state = newFileState(c.root)

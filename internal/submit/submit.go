@@ -229,11 +229,22 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	return true, statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false)
 }
 
-func (s *submission) register(ctx context.Context) (err error) {
+// registerGrace is how long a registration goes on after an interrupt. One
+// that is cut off may still arrive, after it was looked for in vain.
+const registerGrace = 5 * time.Second
+
+func (s *submission) register(ctx context.Context) error {
+	rctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(registerGrace, cancel) })()
+	var err error
 	if s.stopped != nil {
-		_, err = s.env.Jobs.TakeOver(ctx, s.d.Job, s.stopped)
+		_, err = s.env.Jobs.TakeOver(rctx, s.d.Job, s.stopped)
 	} else {
-		_, err = s.env.Jobs.RegisterNew(ctx, s.d.Job)
+		_, err = s.env.Jobs.RegisterNew(rctx, s.d.Job)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	return err
 }

@@ -96,6 +96,9 @@ data_dir             = %q
 bind_addr            = "127.0.0.1"
 disable_update_check = true
 log_level            = "INFO"
+limits {
+  http_max_conns_per_client = 0
+}
 ports {
   http = %d
   rpc  = %d

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"testing"
 )
 
 // A portBlock is a run of TCP ports on loopback that no other server started
@@ -68,4 +69,20 @@ func portsFree(block *portBlock, use int) error {
 
 func loopback(port int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
+// Ports are n TCP ports for a test's own servers. Nobody who asks here gets
+// them too before the test ends.
+func Ports(t testing.TB, n int) []int {
+	t.Helper()
+	block, err := reservePorts(10000, 14000, n+1, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(block.release)
+	ports := make([]int, n)
+	for i := range ports {
+		ports[i] = block.port(i)
+	}
+	return ports
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,4 +89,21 @@ func unmountBelow(dir string) error {
 		}
 	}
 	return nil
+}
+
+// paused says whether every thread of a process has stopped.
+func paused(pid int) bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, task := range tasks {
+		// The state is the word behind the name, which is in parentheses and
+		// may hold anything. A thread that has ended meanwhile has stopped.
+		data, err := os.ReadFile(task)
+		if at := bytes.LastIndexByte(data, ')'); err == nil && !bytes.HasPrefix(data[at+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return true
 }

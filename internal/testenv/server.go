@@ -202,7 +202,20 @@ func (s *Server) Kill() error {
 
 // Pause freezes the server: connections are accepted by the system, and
 // nothing answers. Resume ends that.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error {
+	if err := s.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	// The signal is on its way when it has been sent, and until it arrives the
+	// server answers.
+	for deadline := time.Now().Add(stopTimeout); !paused(s.proc.pid); {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("pause %s: process %d goes on", s.name, s.proc.pid)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
 
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
