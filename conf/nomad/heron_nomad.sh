@@ -206,14 +206,18 @@ write_port_file
 # The first process of an image leads its session, so it cannot lead a process
 # group of its own, which the executor does. There the shell stays: it passes
 # signals on, waits, and ends as the executor does.
-executor='' ending=''
-trap 'ending=yes; [ -z "$executor" ] || kill -TERM "$executor" 2>/dev/null || :' TERM INT
+executor='' signalled=''
+trap 'signalled=yes; [ -z "$executor" ] || kill -TERM "$executor" 2>/dev/null || :' TERM INT
 "$@" &
 executor=$!
-[ -z "$ending" ] || kill -TERM "$executor" 2>/dev/null || :
-while :; do
-	status=0
+[ -z "$signalled" ] || kill -TERM "$executor" 2>/dev/null || :
+status=0
+wait "$executor" || status=$?
+# A signal ends the wait before the executor has ended.
+while [ -n "$signalled" ]; do
+	signalled='' last=$status status=0
 	wait "$executor" || status=$?
-	# A signal ends the wait before the executor has ended.
-	kill -0 "$executor" 2>/dev/null || exit "$status"
+	# The shell tells a status only once.
+	[ "$status" -ne 127 ] || status=$last
 done
+exit "$status"

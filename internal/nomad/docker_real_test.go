@@ -3,6 +3,7 @@
 package nomad
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -63,6 +64,27 @@ func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 			}
 			checkEnds(t, c, job)
 		})
+	}
+	t.Run("volumes that the node does not allow", func(t *testing.T) {
+		s := realSpec(t, dir)
+		s.Settings.Nomad.Driver, s.Settings.Nomad.DockerImage, s.Settings.Nomad.DockerNetwork = "docker", testImage, "host"
+		s.PackageURI = server.URL + "/topology.tar.gz"
+		checkVolumesRefused(t, c, s)
+	})
+}
+
+// A node whose plugin does not allow volumes says so.
+func checkVolumesRefused(t *testing.T, c *Client, s Spec) {
+	t.Helper()
+	s.Settings.Nomad.DockerVolumes = []string{"/srv:/srv:ro"}
+	job := mustBuild(t, s)
+	job.TaskGroups[0].RestartPolicy.Attempts = ptr(0)
+	job.TaskGroups[0].ReschedulePolicy.Unlimited = ptr(false)
+	register(t, c, job)
+	err := c.WaitRunning(t.Context(), *job.ID, *job.TaskGroups[0].Count, patience, nil)
+	var failed *NotRunningError
+	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "volumes are not enabled") {
+		t.Errorf("got %v, want a *NotRunningError about volumes", err)
 	}
 }
 
