@@ -15,6 +15,9 @@ type reader struct {
 	// then stay.
 	topologyIsKnown bool
 	userHome        string
+	// raw are the values before tokens were replaced, opts what was asked for.
+	raw  map[string]*entry
+	opts Options
 	// dir is the cluster directory, named where a key is in no file.
 	dir string
 	err error
@@ -148,7 +151,7 @@ func (l *Loaded) Settings() (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := &reader{Config: localConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome, dir: l.opts.Dir}
+	local := &reader{Config: localConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome, dir: l.opts.Dir, raw: l.values, opts: l.opts}
 	cluster := &reader{Config: clusterConfig, topologyIsKnown: l.topologyIsKnown, userHome: l.opts.UserHome, dir: l.opts.Dir}
 	s := &Settings{
 		Cluster: local.text("heron.config.cluster", ""),

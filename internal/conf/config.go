@@ -23,6 +23,11 @@ type Options struct {
 	// JavaHome leaves the token.
 	UserHome, JavaHome string
 	VerboseGC          bool
+
+	// NomadFlags are what the command line says about Nomad, Getenv what the
+	// environment does; nil says nothing.
+	NomadFlags NomadFlags
+	Getenv     func(string) string
 }
 
 // Topology is what a submission adds to the configuration: the values of the

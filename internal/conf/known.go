@@ -99,7 +99,7 @@ const openPrefix = "heron.healthmgr."
 const ourPrefix = "heron."
 
 func knownKeys() map[string]bool {
-	known := make(map[string]bool, 300)
+	known := make(map[string]bool, 400)
 	for _, k := range keyTable {
 		known[k.key] = true
 	}
@@ -107,6 +107,9 @@ func knownKeys() map[string]bool {
 		known[k] = true
 	}
 	for _, k := range otherKeys {
+		known[k] = true
+	}
+	for _, k := range nomadKeys() {
 		known[k] = true
 	}
 	for _, system := range []string{"statemgr", "scheduler"} {

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -47,7 +46,6 @@ func (r *reader) nomad() Nomad {
 	}
 	r.flag("heron.scheduler.is.service", true)
 	n := Nomad{
-		Address:         r.place("heron.nomad.scheduler.uri", "http://127.0.0.1:4646"),
 		Datacenters:     r.datacenters("heron.nomad.datacenters"),
 		Driver:          r.oneOf("heron.nomad.driver", "docker", "docker", "raw_exec"),
 		MHzPerCore:      r.positive("heron.nomad.core.freq.mapping", 1000),
@@ -65,11 +63,7 @@ func (r *reader) nomad() Nomad {
 		RequestTimeout:  r.span("heron.nomad.request.timeout", time.Second, 30*time.Second),
 		StopTimeout:     r.span("heron.nomad.stop.timeout", time.Second, 2*time.Minute),
 	}
-	if u, err := url.Parse(n.Address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		r.wrong("heron.nomad.scheduler.uri", "is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
-	} else if u.User != nil {
-		r.wrong("heron.nomad.scheduler.uri", "has a user or password in it, which other users of the cluster could read", "leave them out; Nomad knows tokens")
-	}
+	r.nomadOptions(&n)
 	return n
 }
 

@@ -75,8 +75,15 @@ type Nomad struct {
 	DockerNetwork string
 	// DockerVolumes are mounted into containers, each source:target or
 	// source:target:options.
-	DockerVolumes   []string
+	DockerVolumes []string
+	// DockerPrivileged gives containers all rights on their node.
+	DockerPrivileged bool
+	// DockerAuth is how nodes log in to the image's registry, nil for not at
+	// all.
+	DockerAuth      *DockerAuth
 	RegisterMetrics bool
+	// ServiceProvider is the catalog that services go to, "consul" or "nomad".
+	ServiceProvider string
 	CheckInterval   time.Duration
 	CheckTimeout    time.Duration
 	// ExtraTags go with the metrics service behind its own tag.
@@ -85,6 +92,19 @@ type Nomad struct {
 	// to end.
 	RequestTimeout time.Duration
 	StopTimeout    time.Duration
+
+	// Region and Namespace are Nomad's own where they are empty.
+	Region, Namespace string
+	// Access is what requests to Nomad are made with, and never part of what
+	// is printed, kept or sent elsewhere.
+	Access Access `json:"-"`
+	Place  NomadPlace
+	Policy NomadPolicy
+	// Env is set for containers beside Heron's own variables.
+	Env map[string]string
+	// MemoryMaxPercent is how much memory a container may use, in percent of
+	// what it reserves; 0 for no more than that.
+	MemoryMaxPercent int
 }
 
 // Executor holds what the executor's command line takes from the

@@ -35,11 +35,13 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 	nomad := s.Nomad
 	nomad.Script = ""
+	nomad.Access = Access{}
 	if diff := cmp.Diff(Nomad{
 		Address: "http://127.0.0.1:4646", Datacenters: []string{"*"}, Driver: "docker", MHzPerCore: 1000,
 		KillTimeout: 30 * time.Second, DockerImage: "apache/heron:latest", DockerNetwork: "default",
 		CheckInterval: 10 * time.Second, CheckTimeout: 2 * time.Second, ExtraTags: []string{""},
 		RequestTimeout: 30 * time.Second, StopTimeout: 2 * time.Minute,
+		ServiceProvider: "consul", Policy: DefaultNomadPolicy(),
 	}, nomad); diff != "" {
 		t.Error(diff)
 	}

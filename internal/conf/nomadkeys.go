@@ -1,0 +1,197 @@
+package conf
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// nomadKeys are what Nomad can do and the original could not say.
+func nomadKeys() []string {
+	return []string{
+		keyNomadRegion,
+		keyNomadNamespace,
+		keyNomadToken,
+		keyNomadTokenFile,
+		keyNomadCACert,
+		keyNomadCAPath,
+		keyNomadClientCert,
+		keyNomadClientKey,
+		keyNomadServerName,
+		keyNomadSkipVerify,
+
+		"heron.nomad.node.pool",
+		"heron.nomad.priority",
+		keyConstraints,
+		keyAffinities,
+		keySpreads,
+		keyNomadEnv,
+		"heron.nomad.memory.max.percent",
+		"heron.nomad.service.provider",
+
+		"heron.nomad.docker.auth.username",
+		keyDockerPassword,
+		keyDockerPasswordFile,
+		"heron.nomad.docker.auth.server",
+		"heron.nomad.docker.privileged",
+
+		"heron.nomad.restart.attempts",
+		"heron.nomad.restart.interval",
+		"heron.nomad.restart.delay",
+		"heron.nomad.restart.mode",
+		"heron.nomad.reschedule.attempts",
+		"heron.nomad.reschedule.interval",
+		"heron.nomad.reschedule.delay",
+		"heron.nomad.reschedule.delay.function",
+		"heron.nomad.reschedule.max.delay",
+		"heron.nomad.update.max.parallel",
+		"heron.nomad.update.health.check",
+		"heron.nomad.update.min.healthy.time",
+		"heron.nomad.update.healthy.deadline",
+		"heron.nomad.update.progress.deadline",
+		"heron.nomad.update.auto.revert",
+		"heron.nomad.logs.max.files",
+		"heron.nomad.logs.max.file.size",
+	}
+}
+
+const (
+	keyConstraints        = "heron.nomad.constraints"
+	keyAffinities         = "heron.nomad.affinities"
+	keySpreads            = "heron.nomad.spreads"
+	keyNomadEnv           = "heron.nomad.env"
+	keyDockerPassword     = "heron.nomad.docker.auth.password"      //nolint:gosec // a key's name
+	keyDockerPasswordFile = "heron.nomad.docker.auth.password.file" //nolint:gosec // a key's name
+)
+
+// nomadName is what Nomad accepts as the name of a namespace or node pool.
+var nomadName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
+
+// nomadOptions reads what the original has no keys for.
+func (r *reader) nomadOptions(n *Nomad) {
+	r.access(n)
+	n.ServiceProvider = r.oneOf("heron.nomad.service.provider", "consul", "consul", "nomad")
+	n.DockerPrivileged = r.flag("heron.nomad.docker.privileged", false)
+	n.DockerAuth = r.dockerAuth()
+	n.Place = r.nomadPlace()
+	n.Policy = r.nomadPolicy()
+	n.Env = r.containerEnv()
+	if v, ok := r.number("heron.nomad.memory.max.percent", 100, 10_000); ok {
+		n.MemoryMaxPercent = v
+	}
+}
+
+// number is a whole number within bounds, ok false where the key is not set.
+func (r *reader) number(key string, least, most int) (int, bool) {
+	n, ok, err := r.Int(key)
+	r.fail(err)
+	if ok && (n < least || n > most) {
+		r.wrong(key, r.values[key].shown()+" is out of range", rangeText(least, most))
+		return 0, false
+	}
+	return n, ok
+}
+
+// dockerAuth is the account at the registry. The password may stand in a file
+// of the cluster directory, which is not packaged with it, or in one of its
+// own.
+func (r *reader) dockerAuth() *DockerAuth {
+	const user = "heron.nomad.docker.auth.username"
+	a := &DockerAuth{
+		Username: r.text(user, ""),
+		Server:   r.text("heron.nomad.docker.auth.server", ""),
+	}
+	from := keyDockerPassword
+	a.Password = Secret(r.secretText(keyDockerPassword))
+	if file := r.place(keyDockerPasswordFile, ""); file != "" {
+		if a.Password != "" {
+			r.wrong(keyDockerPasswordFile, keyDockerPassword+" is set too", "leave one of them out")
+		}
+		from = keyDockerPasswordFile
+		text, err := readSecret(file)
+		if err != nil {
+			r.wrong(from, err.Error(), "name a file that holds the password and nothing else")
+		}
+		a.Password = text
+	}
+	switch {
+	case a.Username == "" && a.Password == "":
+		return nil
+	case a.Username == "":
+		r.wrong(from, "is set, but no user", "set "+user+" too")
+	case a.Password == "":
+		r.wrong(user, "is set, but no password", "set "+keyDockerPasswordFile+" too")
+	}
+	return a
+}
+
+// secretText is a secret that stands in a file. One on the command line could
+// be read by everybody on this machine.
+func (r *reader) secretText(key string) string {
+	s := r.rawText(key)
+	if e := r.values[key]; s != "" && e.file == fromProperty {
+		r.wrong(key, "is a secret, and others can read command lines", "use "+key+".file")
+	}
+	return s
+}
+
+// readSecret reads a file that holds a secret and nothing else.
+func readSecret(file string) (Secret, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(data))
+	switch {
+	case text == "":
+		return "", fmt.Errorf("%s is empty", file)
+	case strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f }):
+		return "", fmt.Errorf("%s holds more than one word", file)
+	}
+	return Secret(text), nil
+}
+
+// envName is what a shell takes as the name of a variable.
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// containerEnv reads further variables of containers. Heron's own stay as
+// they are.
+func (r *reader) containerEnv() map[string]string {
+	m, ok := r.structure(keyNomadEnv, "a map of names and texts").(mapping)
+	if !ok || len(m) == 0 {
+		return nil
+	}
+	env := make(map[string]string, len(m))
+	for _, p := range m {
+		name, _ := p.key.(string)
+		value, ok := scalarText(p.value)
+		switch {
+		case !envName.MatchString(name):
+			r.wrong(keyNomadEnv, javaText(p.key)+" is not the name of a variable", "use letters, digits and _")
+		case reservedEnv(name):
+			r.wrong(keyNomadEnv, name+" is set by Heron or Nomad", "use a name that does not begin with HERON_ or NOMAD_, and is neither HOST nor METRICS_PORT_FILE")
+		case !ok:
+			r.wrong(keyNomadEnv, name+" is "+kindName(p.value), "give it text")
+		case strings.ContainsRune(value, 0):
+			r.wrong(keyNomadEnv, name+" holds a character that no variable can", "")
+		}
+		env[name] = value
+	}
+	return env
+}
+
+// reservedEnv tells the variables that containers get from Heron and Nomad.
+func reservedEnv(name string) bool {
+	return strings.HasPrefix(name, "HERON_") || strings.HasPrefix(name, "NOMAD_") || name == "HOST" || name == "METRICS_PORT_FILE"
+}
+
+// absolute is the path of a file of this machine; empty where it is not set.
+func (r *reader) absolute(key string) string {
+	p := r.place(key, "")
+	if p != "" && !filepath.IsAbs(p) {
+		r.wrong(key, p+" is not an absolute path", "begin it with / or ${HOME}/")
+	}
+	return p
+}
