@@ -84,7 +84,7 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 	var resp *api.JobRegisterResponse
 	var answer api.UnexpectedResponseError
 	err := c.write(ctx, what, func(w *api.WriteOptions) (err error) {
-		resp, _, err = c.api.Jobs().RegisterOpts(job, &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
+		resp, _, err = c.api.Jobs().RegisterOpts(revealed(job), &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
 		errors.As(err, &answer)
 		return err
 	})
@@ -107,7 +107,7 @@ func (c *Client) validate(ctx context.Context, what string, job *api.Job) error 
 	//nolint:contextcheck // the context is in q
 	err := c.read(ctx, "validate", func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{}).WithContext(q.Context())
-		resp, _, err = c.api.Jobs().Validate(job, w)
+		resp, _, err = c.api.Jobs().Validate(revealed(job), w)
 		return err
 	})
 	if err != nil || len(resp.ValidationErrors) == 0 {

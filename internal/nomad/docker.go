@@ -43,6 +43,12 @@ func (s Spec) dockerConfig(command []string) (map[string]any, error) {
 	if len(n.DockerVolumes) > 0 {
 		config["volumes"] = n.DockerVolumes
 	}
+	if n.DockerAuth != nil {
+		config[dockerAuthKey] = dockerAuth(n.DockerAuth)
+	}
+	if n.DockerPrivileged {
+		config["privileged"] = true
+	}
 	return config, nil
 }
 

@@ -40,7 +40,7 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 	//nolint:contextcheck // the context is in q
 	err := c.read(ctx, what, func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
-		resp, _, err = c.api.Jobs().PlanOpts(job, &api.PlanOptions{Diff: true}, w)
+		resp, _, err = c.api.Jobs().PlanOpts(revealed(job), &api.PlanOptions{Diff: true}, w)
 		return err
 	})
 	if err != nil {
@@ -81,7 +81,11 @@ const (
 func (f *Forecast) fields(path string, diffs []*api.FieldDiff) {
 	for _, d := range diffs {
 		if d.Type != diffNone {
-			f.Changes = append(f.Changes, Change{Path: path + d.Name, Kind: d.Type, Old: d.Old, New: d.New})
+			c := Change{Path: path + d.Name, Kind: d.Type, Old: d.Old, New: d.New}
+			if secretField(c.Path) {
+				c.Old, c.New = "(hidden)", "(hidden)"
+			}
+			f.Changes = append(f.Changes, c)
 		}
 	}
 }
