@@ -3,7 +3,6 @@ package nomad
 import (
 	"math"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/hashicorp/nomad/api"
@@ -25,14 +24,16 @@ func BuildJob(s Spec) (*api.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.Job{
+	job := &api.Job{
 		ID:          ptr(id),
 		Name:        ptr(s.Definition.Name()),
 		Type:        ptr(api.JobTypeService),
 		Datacenters: s.Settings.Nomad.Datacenters,
 		Meta:        s.meta(),
 		TaskGroups:  []*api.TaskGroup{group},
-	}, nil
+	}
+	s.place(job)
+	return job, nil
 }
 
 func (s Spec) group() (*api.TaskGroup, error) {
@@ -40,23 +41,21 @@ func (s Spec) group() (*api.TaskGroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &api.TaskGroup{
+	disk, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	policy := s.policy()
+	return &api.TaskGroup{
 		Name:             ptr(GroupName),
 		Count:            ptr(len(s.Plan.Containers) + 1),
 		Networks:         []*api.NetworkResource{s.network()},
 		Tasks:            []*api.Task{task},
-		Update:           updatePolicy(),
-		RestartPolicy:    restartPolicy(),
-		ReschedulePolicy: reschedulePolicy(),
-	}
-	if s.Settings.Nomad.RequestDisk {
-		disk, err := megabytes("disk", s.Plan.Max().Disk)
-		if err != nil {
-			return nil, err
-		}
-		g.EphemeralDisk = &api.EphemeralDisk{SizeMB: ptr(disk)}
-	}
-	return g, nil
+		Update:           updatePolicy(policy.Update),
+		RestartPolicy:    restartPolicy(policy.Restart),
+		ReschedulePolicy: reschedulePolicy(policy.Reschedule),
+		EphemeralDisk:    disk,
+	}, nil
 }
 
 // resources gives every container what the largest of the plan needs: the
@@ -73,7 +72,7 @@ func (s Spec) resources() (*api.Resources, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.Resources{CPU: ptr(int(cpu)), MemoryMB: ptr(memory)}, nil
+	return &api.Resources{CPU: ptr(int(cpu)), MemoryMB: ptr(memory), MemoryMaxMB: s.memoryMax(memory)}, nil
 }
 
 // round is to the nearest whole number, halves up, as the original rounds.
@@ -97,44 +96,4 @@ func megabytes(what string, bytes int64) (int, error) {
 			"is %d bytes, %d MB; Nomad takes 1 to %d MB; see topology.container.%s", bytes, n, math.MaxInt32, what)
 	}
 	return int(n), nil
-}
-
-// updatePolicy changes containers one at a time: of two executors of one
-// index, which can overlap while one ends, never more than one index is
-// concerned. Health is that of the task, for checks need a Consul.
-func updatePolicy() *api.UpdateStrategy {
-	return &api.UpdateStrategy{
-		MaxParallel:      ptr(1),
-		HealthCheck:      ptr("task_states"),
-		MinHealthyTime:   ptr(5 * time.Second),
-		HealthyDeadline:  ptr(5 * time.Minute),
-		ProgressDeadline: ptr(10 * time.Minute),
-		AutoRevert:       ptr(false),
-		AutoPromote:      ptr(false),
-		Canary:           ptr(0),
-	}
-}
-
-// restartPolicy tries an executor that ended a few times where it is, then
-// leaves it to reschedulePolicy to find another node.
-func restartPolicy() *api.RestartPolicy {
-	return &api.RestartPolicy{
-		Attempts: ptr(3),
-		Interval: ptr(10 * time.Minute),
-		Delay:    ptr(5 * time.Second),
-		Mode:     ptr(api.RestartPolicyModeFail),
-	}
-}
-
-// reschedulePolicy never gives a container up: a topology without one of its
-// containers processes nothing.
-func reschedulePolicy() *api.ReschedulePolicy {
-	return &api.ReschedulePolicy{
-		Attempts:      ptr(0),
-		Interval:      ptr(time.Duration(0)),
-		Delay:         ptr(5 * time.Second),
-		DelayFunction: ptr("exponential"),
-		MaxDelay:      ptr(5 * time.Minute),
-		Unlimited:     ptr(true),
-	}
 }

@@ -65,6 +65,7 @@ func (s Spec) task() (*api.Task, error) {
 		Templates:   []*api.Template{scriptTemplate(s.Script)},
 		KillTimeout: ptr(n.KillTimeout),
 		KillSignal:  stopSignal,
+		LogConfig:   s.logs(),
 	}, nil
 }
 
@@ -104,6 +105,9 @@ func (s Spec) environment(command []string) (map[string]string, []*api.TaskArtif
 		if a != nil {
 			artifacts = append(artifacts, a)
 		}
+	}
+	if err := s.extraEnv(env); err != nil {
+		return nil, nil, err
 	}
 	return env, artifacts, nil
 }
