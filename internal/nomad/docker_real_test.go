@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -52,6 +53,8 @@ func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 			s := realSpec(t, dir)
 			s.Settings.Nomad.Driver, s.Settings.Nomad.DockerImage, s.Settings.Nomad.DockerNetwork = "docker", testImage, mode
 			s.PackageURI = server.URL + "/topology.tar.gz"
+			// The image is there already, so nobody logs in.
+			s.Settings.Nomad.DockerAuth = &conf.DockerAuth{Username: "ann", Password: password, Server: "registry:5000"}
 			job := mustBuild(t, s)
 			start(t, c, job)
 			for i, alloc := range byIndex(t, c, job) {
