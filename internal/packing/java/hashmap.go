@@ -1,5 +1,7 @@
 package java
 
+import "slices"
+
 // Sizes at which a HashMap changes its shape.
 const (
 	// DefaultCapacity is the number of bins of a map made without a size.
@@ -16,20 +18,9 @@ const (
 // them that had this number of bins at first and got the keys one by one.
 // Compare is the keys' compareTo, for keys with equal hash codes.
 func Order[K any](keys []K, capacity int, hash func(K) int32, compare func(a, b K) int) []K {
-	m := &table[K]{bins: make([]bin[K], tableSize(capacity)), compare: compare}
-	nodes := make([]node[K], len(keys))
-	for i, k := range keys {
-		h := hash(k)
-		nodes[i] = node[K]{key: k, hash: h ^ int32(uint32(h)>>16)}
-		m.put(&nodes[i])
-	}
-	out := make([]K, 0, len(keys))
-	for i := range m.bins {
-		for n := m.bins[i].first; n != nil; n = n.next {
-			out = append(out, n.key)
-		}
-	}
-	return out
+	s := Set[K]{table: table[K]{bins: make([]bin[K], tableSize(capacity)), compare: compare}, hash: hash}
+	s.Add(keys...)
+	return slices.AppendSeq(make([]K, 0, len(keys)), s.All())
 }
 
 // StringOrder is Order for the keys of a map that was made without a size. A
@@ -61,7 +52,7 @@ func tableSize(capacity int) int {
 	return n
 }
 
-// table is a HashMap that only grows.
+// table is a HashMap. It never gets fewer bins.
 type table[K any] struct {
 	bins    []bin[K]
 	size    int
@@ -102,6 +93,22 @@ func (m *table[K]) put(n *node[K]) {
 	m.size++
 	if m.size > len(m.bins)/4*3 {
 		m.grow()
+	}
+}
+
+func (m *table[K]) remove(i int, n *node[K]) {
+	m.bins[i].cut(n)
+	m.size--
+}
+
+// all calls yield with the keys in order until it returns false.
+func (m *table[K]) all(yield func(K) bool) {
+	for i := range m.bins {
+		for n := m.bins[i].first; n != nil; n = n.next {
+			if !yield(n.key) {
+				return
+			}
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import java.util.Random;
  *   java Orders.java [seed [sets]] > orders.txt
  * A set of names is one line of names in the order they were put, separated by
  * tabs, and one line of names in the order the map gives them. Before them a line
- * says how the map was made: "put" one by one, or a "copy" of a list into a set.
+ * says how the map was made: "put" one by one, or a "copy" of a list into a set, or
+ * "cut": names were added and removed, and each has a "+" or "-" before it.
  */
 public class Orders {
   private static final String[] WORDS = {"word", "count", "split", "sink", "spout", "bolt", "map",
@@ -29,6 +30,10 @@ public class Orders {
       print(out, mixed(random), false);
       print(out, sameBin(random, 9 + random.nextInt(14), random.nextInt(40)), false);
       print(out, mixed(random), true);
+      cut(out, random, words(random, 10 + random.nextInt(60)));
+      cut(out, random, mixed(random));
+      cut(out, random, sameBin(random, 12 + random.nextInt(30), random.nextInt(40)));
+      cut(out, random, sameBin(random, 30 + random.nextInt(60), 30));
     }
     out.flush();
   }
@@ -86,6 +91,26 @@ public class Orders {
     Collections.sort(list);
     Collections.shuffle(list, random);
     return list;
+  }
+
+  /** Adds names, and removes and adds some again. */
+  private static void cut(PrintStream out, Random random, List<String> names) {
+    HashSet<String> set = new HashSet<>();
+    List<String> steps = new ArrayList<>();
+    int first = names.size() / 2 + random.nextInt(names.size() / 2);
+    int steady = random.nextInt(4);
+    for (int i = 0; i < names.size() * 3; i++) {
+      String name = names.get(i < first ? i : random.nextInt(names.size()));
+      if (set.contains(name) && (i - first) % 4 >= steady) {
+        set.remove(name);
+        steps.add("-" + name);
+      } else if (set.add(name)) {
+        steps.add("+" + name);
+      }
+    }
+    out.println("cut");
+    out.println(String.join("\t", steps));
+    out.println(String.join("\t", set));
   }
 
   private static void print(PrintStream out, List<String> names, boolean copy) {
