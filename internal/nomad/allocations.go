@@ -44,7 +44,7 @@ func ContainerIndex(allocationName string) (int, bool) {
 // as long as Nomad keeps them. Where there is no such job there are none.
 func (c *Client) Allocations(ctx context.Context, jobID string) ([]*api.AllocationListStub, error) {
 	var allocs []*api.AllocationListStub
-	err := c.read(ctx, fmt.Sprintf("list the allocations of job %q", jobID), func(q *api.QueryOptions) (err error) {
+	err := c.read(ctx, fmt.Sprintf("list the allocations of job %q", jobID), readJob, func(q *api.QueryOptions) (err error) {
 		allocs, _, err = c.api.Jobs().Allocations(jobID, true, q)
 		return err
 	})
@@ -93,7 +93,7 @@ func split(allocs []*api.AllocationListStub) (live, lost []*api.AllocationListSt
 // may not read nodes, all count as live.
 func (c *Client) withoutLostNodes(ctx context.Context, allocs []*api.AllocationListStub) (live, lost []*api.AllocationListStub, err error) {
 	var nodes []*api.NodeListStub
-	err = c.read(ctx, "list the nodes", func(q *api.QueryOptions) (err error) {
+	err = c.read(ctx, "list the nodes", nodeRead, func(q *api.QueryOptions) (err error) {
 		nodes, _, err = c.api.Nodes().List(q)
 		return err
 	})

@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -43,6 +44,9 @@ type Client struct {
 	api     *api.Client
 	address string
 	timeout time.Duration
+	// namespace and hasToken are for messages.
+	namespace string
+	hasToken  bool
 }
 
 // NewClient makes a client; it connects to nothing. Wrong options are an
@@ -74,7 +78,10 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, badInput("the TLS setting for Nomad", "cannot be used: %v", err)
 	}
-	return &Client{api: c, address: address, timeout: o.RequestTimeout}, nil
+	return &Client{
+		api: c, address: address, timeout: o.RequestTimeout,
+		namespace: cmp.Or(o.Namespace, api.DefaultNamespace), hasToken: o.Token != "",
+	}, nil
 }
 
 // Address is the address of Nomad, as requests use it.
@@ -121,7 +128,7 @@ type Server struct {
 // change nothing.
 func (c *Client) Ping(ctx context.Context) (Server, error) {
 	var s Server
-	err := c.read(ctx, "ask for the leader", func(q *api.QueryOptions) error {
+	err := c.read(ctx, "ask for the leader", "", func(q *api.QueryOptions) error {
 		_, err := c.api.Raw().Query("/v1/status/leader", &s.Leader, q)
 		return err
 	})
@@ -132,7 +139,7 @@ func (c *Client) Ping(ctx context.Context) (Server, error) {
 		return Server{}, fmt.Errorf("nomad at %s has no leader: %w", c.address, ErrUnreachable)
 	}
 	var self api.AgentSelf
-	err = c.read(ctx, "ask for the version", func(q *api.QueryOptions) error {
+	err = c.read(ctx, "ask for the version", agentRead, func(q *api.QueryOptions) error {
 		_, err := c.api.Raw().Query("/v1/agent/self", &self, q)
 		return err
 	})

@@ -41,11 +41,7 @@ type RejectedError struct {
 
 // Error implements error.
 func (e *RejectedError) Error() string {
-	hint := ""
-	if e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized {
-		hint = "; check the ACL token"
-	}
-	return fmt.Sprintf("%s: nomad at %s refuses: %s%s", e.What, e.Address, e.Message, hint)
+	return fmt.Sprintf("%s: nomad at %s refuses: %s", e.What, e.Address, e.Message)
 }
 
 func rejected(err error) bool {
@@ -63,22 +59,23 @@ func indexRefused(answer api.UnexpectedResponseError) bool {
 	return answer.StatusCode() == http.StatusInternalServerError && strings.Contains(answer.Body(), enforceIndexMark)
 }
 
-// read runs one reading request with its own deadline.
-func (c *Client) read(ctx context.Context, what string, do func(*api.QueryOptions) error) error {
+// read runs one reading request with its own deadline. needs is the right
+// that a token must have for it.
+func (c *Client) read(ctx context.Context, what string, needs right, do func(*api.QueryOptions) error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return c.explain(ctx, bounded, what, do((&api.QueryOptions{}).WithContext(bounded)))
+	return c.explain(ctx, bounded, what, needs, do((&api.QueryOptions{}).WithContext(bounded)))
 }
 
 // write runs one changing request with its own deadline. Its error wraps
 // ErrUnknownOutcome where the request may have reached Nomad without an
 // answer that tells.
-func (c *Client) write(ctx context.Context, what string, do func(*api.WriteOptions) error) error {
+func (c *Client) write(ctx context.Context, what string, needs right, do func(*api.WriteOptions) error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	traced, sent := traceSent(bounded)
 	raw := do((&api.WriteOptions{}).WithContext(traced))
-	err := c.explain(ctx, bounded, what, raw)
+	err := c.explain(ctx, bounded, what, needs, raw)
 	if err == nil || !sent() || decided(raw) {
 		return err
 	}
@@ -93,13 +90,13 @@ func decided(err error) bool {
 
 // explain turns an error of the API into one of this package. caller is the
 // context of whoever asked, bounded the one with the request's deadline.
-func (c *Client) explain(caller, bounded context.Context, what string, err error) error {
+func (c *Client) explain(caller, bounded context.Context, what string, needs right, err error) error {
 	if err == nil {
 		return nil
 	}
 	var answer api.UnexpectedResponseError
 	if errors.As(err, &answer) {
-		return c.explainAnswer(what, answer)
+		return c.explainAnswer(what, needs, answer)
 	}
 	if caller.Err() != nil {
 		return fmt.Errorf("%s at %s: %w", what, c.address, context.Cause(caller))
@@ -115,7 +112,7 @@ func (c *Client) explain(caller, bounded context.Context, what string, err error
 	return fmt.Errorf("%s: %w at %s: %w", what, ErrUnreachable, c.address, err)
 }
 
-func (c *Client) explainAnswer(what string, answer api.UnexpectedResponseError) error {
+func (c *Client) explainAnswer(what string, needs right, answer api.UnexpectedResponseError) error {
 	status, message := answer.StatusCode(), oneLine(answer.Body())
 	if message == "" {
 		message = http.StatusText(status)
@@ -127,9 +124,12 @@ func (c *Client) explainAnswer(what string, answer api.UnexpectedResponseError) 
 		return fmt.Errorf("%s: nomad at %s: %w", what, c.address, ErrNotFound)
 	case status == http.StatusTooManyRequests, status >= 500:
 		return fmt.Errorf("%s: %w: %s answers %d: %s", what, ErrUnreachable, c.address, status, message)
-	default:
-		return &RejectedError{What: what, Address: c.address, Status: status, Message: message}
 	}
+	refusal := &RejectedError{What: what, Address: c.address, Status: status, Message: message}
+	if status == http.StatusForbidden || status == http.StatusUnauthorized {
+		return &DeniedError{Refusal: refusal, Capability: string(needs), Policy: needs.policy(c.namespace), HasToken: c.hasToken}
+	}
+	return refusal
 }
 
 // errorCount heads each level of Nomad's lists of errors.

@@ -25,7 +25,7 @@ type Registration struct {
 // purged; where there is none the error wraps ErrNotFound.
 func (c *Client) Job(ctx context.Context, id string) (*api.Job, error) {
 	var job *api.Job
-	err := c.read(ctx, fmt.Sprintf("read job %q", id), func(q *api.QueryOptions) (err error) {
+	err := c.read(ctx, fmt.Sprintf("read job %q", id), readJob, func(q *api.QueryOptions) (err error) {
 		job, _, err = c.api.Jobs().Info(id, q)
 		return err
 	})
@@ -63,7 +63,7 @@ func (c *Client) TopologyJobs(ctx context.Context, name string) ([]*api.JobListS
 
 func (c *Client) jobs(ctx context.Context, what, prefix, filter string) ([]*api.JobListStub, error) {
 	var stubs []*api.JobListStub
-	err := c.read(ctx, what, func(q *api.QueryOptions) (err error) {
+	err := c.read(ctx, what, listJobs, func(q *api.QueryOptions) (err error) {
 		q.Prefix, q.Filter = prefix, filter
 		opts := &api.JobListOptions{Fields: &api.JobListFields{Meta: true}}
 		stubs, _, err = c.api.Jobs().ListOptions(opts, q)
@@ -83,7 +83,7 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 	what := fmt.Sprintf("register job %q", id)
 	var resp *api.JobRegisterResponse
 	var answer api.UnexpectedResponseError
-	err := c.write(ctx, what, func(w *api.WriteOptions) (err error) {
+	err := c.write(ctx, what, submitJob, func(w *api.WriteOptions) (err error) {
 		resp, _, err = c.api.Jobs().RegisterOpts(revealed(job), &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
 		errors.As(err, &answer)
 		return err
@@ -105,7 +105,7 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 func (c *Client) validate(ctx context.Context, what string, job *api.Job) error {
 	var resp *api.JobValidateResponse
 	//nolint:contextcheck // the context is in q
-	err := c.read(ctx, "validate", func(q *api.QueryOptions) (err error) {
+	err := c.read(ctx, "validate", readJob, func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{}).WithContext(q.Context())
 		resp, _, err = c.api.Jobs().Validate(revealed(job), w)
 		return err
@@ -121,7 +121,7 @@ func (c *Client) validate(ctx context.Context, what string, job *api.Job) error 
 // any more when it has ended, so call it only afterwards. A job that is not
 // there is no error.
 func (c *Client) Purge(ctx context.Context, id string) error {
-	return c.write(ctx, fmt.Sprintf("purge job %q", id), func(w *api.WriteOptions) error {
+	return c.write(ctx, fmt.Sprintf("purge job %q", id), submitJob, func(w *api.WriteOptions) error {
 		_, _, err := c.api.Jobs().Deregister(id, true, w)
 		return err
 	})

@@ -137,7 +137,7 @@ func (c *Client) settle(ctx context.Context, job *api.Job, reg Registration, bas
 // is the history of a job that was replaced properly, not of a race.
 func (c *Client) firstVersion(ctx context.Context, id string, base uint64) (first *api.Job, err error) {
 	var versions []*api.Job
-	err = c.read(ctx, fmt.Sprintf("read the versions of job %q", id), func(q *api.QueryOptions) (err error) {
+	err = c.read(ctx, fmt.Sprintf("read the versions of job %q", id), readJob, func(q *api.QueryOptions) (err error) {
 		versions, _, _, err = c.api.Jobs().VersionsOpts(id, nil, q)
 		return err
 	})

@@ -38,7 +38,7 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 	what := fmt.Sprintf("plan job %q", value(job.ID))
 	var resp *api.JobPlanResponse
 	//nolint:contextcheck // the context is in q
-	err := c.read(ctx, what, func(q *api.QueryOptions) (err error) {
+	err := c.read(ctx, what, submitJob, func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
 		resp, _, err = c.api.Jobs().PlanOpts(revealed(job), &api.PlanOptions{Diff: true}, w)
 		return err

@@ -48,7 +48,7 @@ func (w *watcher[T]) next(ctx context.Context) (items []T, changed bool, err err
 	pause := 50 * time.Millisecond
 	for {
 		var meta *api.QueryMeta
-		err = w.client.read(ctx, w.what, func(q *api.QueryOptions) (err error) {
+		err = w.client.read(ctx, w.what, readJob, func(q *api.QueryOptions) (err error) {
 			q.WaitIndex, q.WaitTime = w.index, w.client.timeout/2
 			items, meta, err = w.list(q)
 			return err

@@ -1,0 +1,66 @@
+package nomad
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrDenied says that the token, or the lack of one, does not allow the
+// request; the error is a *DeniedError.
+var ErrDenied = errors.New("nomad denies it")
+
+// DeniedError is Nomad's refusal of a request for lack of a right. Nothing was
+// changed.
+type DeniedError struct {
+	Refusal *RejectedError
+	// Capability is what a token needs for the request, in the words of
+	// Nomad's policies; Policy the line of a policy that gives it. Both are
+	// empty where the request needs none.
+	Capability, Policy string
+	// HasToken is false where the request was made without a token.
+	HasToken bool
+}
+
+// Error implements error.
+func (e *DeniedError) Error() string {
+	who := "the token needs"
+	if !e.HasToken {
+		who = "no token was given (NOMAD_TOKEN, --nomad-token-file or heron.nomad.token.file); it needs"
+	}
+	if e.Capability == "" {
+		return fmt.Sprintf("%s; %s to be valid", e.Refusal, who)
+	}
+	return fmt.Sprintf("%s; %s the capability %s: %s", e.Refusal, who, e.Capability, e.Policy)
+}
+
+// Is says that it is ErrDenied.
+func (e *DeniedError) Is(target error) bool { return target == ErrDenied }
+
+// Unwrap is the refusal.
+func (e *DeniedError) Unwrap() error { return e.Refusal }
+
+// right is what a token must have for a request: a capability of a namespace,
+// or, as "node:read", a policy of what belongs to none. The empty one is
+// nothing.
+type right string
+
+// Rights that this package needs, as docs/nomad-acl.md lists them.
+const (
+	listJobs  right = "list-jobs"
+	readJob   right = "read-job"
+	submitJob right = "submit-job"
+	nodeRead  right = "node:read"
+	agentRead right = "agent:read"
+)
+
+// policy is how a policy gives the right.
+func (r right) policy(namespace string) string {
+	if r == "" {
+		return ""
+	}
+	if block, policy, ok := strings.Cut(string(r), ":"); ok {
+		return fmt.Sprintf("%s { policy = %q }", block, policy)
+	}
+	return fmt.Sprintf("namespace %q { capabilities = [%q] }", namespace, string(r))
+}
