@@ -18,6 +18,7 @@ type clusterFlags struct {
 	properties []string
 	serviceURL string
 	verbose    bool
+	nomad      conf.NomadFlags
 }
 
 func (c *clusterFlags) add(f *pflag.FlagSet) {
@@ -25,6 +26,29 @@ func (c *clusterFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.properties, "config-property", nil, "override a setting, as KEY=VALUE; may be repeated")
 	f.StringVar(&c.serviceURL, "service-url", "", "address of an API server to go through")
 	f.BoolVar(&c.verbose, "verbose", false, "tell more about what is done")
+}
+
+// addNomad adds the flags that the original client did not have.
+func (c *clusterFlags) addNomad(f *pflag.FlagSet) {
+	n := &c.nomad
+	for _, flag := range []struct {
+		to          *string
+		name, usage string
+	}{
+		{&n.Address, "nomad-address", "address of Nomad, as http://host:4646 (also NOMAD_ADDR)"},
+		{&n.Region, "nomad-region", "region of Nomad (also NOMAD_REGION)"},
+		{&n.Namespace, "nomad-namespace", "namespace of Nomad (also NOMAD_NAMESPACE)"},
+		{&n.TokenFile, "nomad-token-file", "file that holds an ACL token (also NOMAD_TOKEN, the token itself)"},
+		{&n.CACert, "nomad-ca-cert", "PEM file of the authority that Nomad's certificate is checked with (also NOMAD_CACERT)"},
+		{&n.CAPath, "nomad-ca-path", "folder of such files (also NOMAD_CAPATH)"},
+		{&n.ClientCert, "nomad-client-cert", "PEM file of the client's own certificate (also NOMAD_CLIENT_CERT)"},
+		{&n.ClientKey, "nomad-client-key", "PEM file of its key (also NOMAD_CLIENT_KEY)"},
+		{&n.TLSServerName, "nomad-tls-server-name", "name that Nomad's certificate must have (also NOMAD_TLS_SERVER_NAME)"},
+		{&n.SkipVerify, "nomad-skip-verify", "do not check Nomad's certificate (also NOMAD_SKIP_VERIFY)"},
+	} {
+		f.StringVar(flag.to, flag.name, "", flag.usage)
+	}
+	f.Lookup("nomad-skip-verify").NoOptDefVal = "true"
 }
 
 // config loads the configuration of a place; more adds what a command has to
@@ -62,6 +86,8 @@ func (a *app) config(c *clusterFlags, p place, who string, more func(*conf.Optio
 		User:       who,
 		UserHome:   userHome,
 		JavaHome:   a.getenv("JAVA_HOME"),
+		NomadFlags: c.nomad,
+		Getenv:     a.getenv,
 	}
 	more(&options)
 	config, err := submit.LoadConfig(options)
@@ -110,12 +136,26 @@ func (a *app) refuseService(c *clusterFlags, p place, userHome string) error {
 	return nil
 }
 
-// explain prints what a person asks for with --verbose.
+// explain prints what a person has to know about what is used, and what one
+// asks for with --verbose.
 func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
-	if !c.verbose || report == nil {
+	if report == nil {
 		return
 	}
 	s := config.Settings
+	if ignored := s.Nomad.Access.Ignored; len(ignored) > 0 {
+		report("Nomad is at %s, but NOMAD_ADDR names another server: not used are %s", s.Nomad.Address, strings.Join(ignored, ", "))
+	}
+	if !c.verbose {
+		return
+	}
 	report("cluster configuration %s", config.Options.Dir)
 	report("Nomad %s, state in %s %s below %s, packages by %s", s.Nomad.Address, s.State.Kind, s.State.Connection, s.State.Root, s.Upload.Kind)
+	for _, o := range s.Nomad.Access.Origins {
+		what := "Nomad's " + o.What
+		if o.Value != "" {
+			what += " " + o.Value
+		}
+		report("%s is from %s", what, o.From)
+	}
 }

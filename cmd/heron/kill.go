@@ -31,6 +31,7 @@ and its job. Killing again removes what an interrupted kill left.`,
 	f := cmd.Flags()
 	a.outputFlag(cmd)
 	flags.add(f)
+	flags.addNomad(f)
 	f.BoolVar(&opts.IgnoreMissing, "ignore-missing", false, "succeed when there is no such topology")
 	f.BoolVar(&opts.PurgeCheckpoints, "purge-checkpoints", false, "remove the record of stateful checkpoints too")
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")

@@ -47,6 +47,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	original = map[string]bool{"verbose-gc": true}
 	f.VisitAll(func(f *pflag.Flag) { original[f.Name] = true })
 
+	s.addNomad(f)
 	f.StringVar(&s.definition, "topology-definition", "", "take this definition file and run nothing")
 	f.StringVar(&s.topologyID, "topology-id", "", "use this topology id instead of the program's")
 	f.BoolVar(&s.wait, "wait", false, "return when the topology runs")

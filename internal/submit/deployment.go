@@ -162,6 +162,7 @@ func (d *Deployment) state(uri string) ([]statemgr.Op, error) {
 		ConfigDigest:  digest,
 	}
 	record.Nomad.Address, record.Nomad.JobID = s.Nomad.Address, *d.Job.ID
+	record.Nomad.Region, record.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace
 	record.Package.Uploader, record.Package.URI = s.Upload.Kind, uri
 	record.Package.SHA256, record.Package.Size = d.in.Package.SHA256, d.in.Package.Size
 	sub.Deployment = record

@@ -45,7 +45,7 @@ type Connection struct {
 // Connect opens what the settings name. Nomad and the uploader are first
 // asked by the use case; the state store is connected here.
 func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection, error) {
-	client, err := nomad.NewClient(nomad.ClientOptions{Address: s.Nomad.Address, RequestTimeout: s.Nomad.RequestTimeout})
+	client, err := nomad.NewClient(clientOptions(s.Nomad))
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,20 @@ func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection,
 		Env:    Env{Store: store, Jobs: client, Uploader: up, Report: report},
 		client: client,
 	}, nil
+}
+
+// clientOptions are how to reach the Nomad that the settings name.
+func clientOptions(n conf.Nomad) nomad.ClientOptions {
+	a := n.Access
+	return nomad.ClientOptions{
+		Address: n.Address, Region: n.Region, Namespace: n.Namespace,
+		Token: string(a.Token),
+		TLS: nomad.TLSOptions{
+			CACert: a.CACert, CAPath: a.CAPath, ClientCert: a.ClientCert, ClientKey: a.ClientKey,
+			ServerName: a.ServerName, Insecure: a.SkipVerify,
+		},
+		RequestTimeout: n.RequestTimeout,
+	}
 }
 
 // Close ends all connections.

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,24 @@ func (k *killing) readRecord(ctx context.Context) error {
 		k.env.Report.say("the deployment record of %q cannot be read, so its package may stay: %v", k.name, err)
 		return nil
 	}
+	if err := k.checkWhere(record); err != nil {
+		return err
+	}
 	k.addPackage(record.Package.Uploader, record.Package.URI)
+	return nil
+}
+
+// checkWhere refuses to look for the job in another region or namespace than
+// it is in: the state would go, and the containers run on.
+func (k *killing) checkWhere(record statemgr.DeploymentRecord) error {
+	there, here := cmp.Or(record.Nomad.Namespace, api.DefaultNamespace), cmp.Or(k.s.Nomad.Namespace, api.DefaultNamespace)
+	if there != here {
+		return withCode(ExitInput, "topology %q runs in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", k.name, there, here)
+	}
+	there, here = record.Nomad.Region, k.s.Nomad.Region
+	if there != "" && here != "" && there != here {
+		return withCode(ExitInput, "topology %q runs in Nomad's region %q, not %q; kill it with --nomad-region %[2]s", k.name, there, here)
+	}
 	return nil
 }
 
