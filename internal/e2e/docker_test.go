@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
@@ -20,24 +19,26 @@ import (
 
 const dockerImage = "heron-test:1"
 
-// dockerServers are a daemon with the image, and an agent that runs it.
-func dockerServers(t *testing.T) *testenv.DockerServer {
+// dockerServers are a daemon with the image, and an agent that runs it, with
+// more configuration of its own.
+func dockerServers(t *testing.T, config string) *testenv.DockerServer {
 	t.Helper()
 	d := testenv.Docker(t)
 	if err := d.BuildCore(t.Context(), dockerImage, bin.core); err != nil {
 		t.Fatal(err)
 	}
-	agent, err := testenv.StartNomad(t.Context(), t.TempDir(), testenv.NomadOptions{Driver: "docker", Config: d.NomadConfig(true)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := agent.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("HERON_TEST_NOMAD", agent.Addr)
+	ownNomad(t, testenv.NomadOptions{Driver: "docker", Config: d.NomadConfig(true) + config})
 	return d
+}
+
+// useImages makes the topology's containers those of a daemon.
+func (c *cluster) useImages(d *testenv.DockerServer, network string) {
+	c.t.Helper()
+	c.properties["heron.nomad.driver"] = "docker"
+	c.properties["heron.executor.docker.image"] = dockerImage
+	c.properties["heron.nomad.network.mode"] = network
+	c.properties["heron.nomad.docker.volumes"] = c.packages + ":" + c.packages + ":ro"
+	c.properties["heron.statemgr.connection.string"] = relay(c.t, d.IP, c.zookeeper)
 }
 
 // relay passes connections from containers on to a server that only this
@@ -74,7 +75,7 @@ func relay(t *testing.T, host, server string) string {
 // The same topology as on raw_exec runs in images, on every kind of network,
 // with and without a metrics sink.
 func TestDocker(t *testing.T) {
-	d := dockerServers(t)
+	d := dockerServers(t, "")
 	for name, test := range map[string]struct {
 		network string
 		sink    bool
@@ -86,11 +87,7 @@ func TestDocker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.properties["heron.nomad.driver"] = "docker"
-			c.properties["heron.executor.docker.image"] = dockerImage
-			c.properties["heron.nomad.network.mode"] = test.network
-			c.properties["heron.nomad.docker.volumes"] = c.packages + ":" + c.packages + ":ro"
-			c.properties["heron.statemgr.connection.string"] = relay(t, d.IP, c.zookeeper)
+			c.useImages(d, test.network)
 			if !test.sink {
 				c.removeSinks()
 			}
@@ -182,32 +179,6 @@ func (c *cluster) checkReachable(d *testenv.DockerServer, network string, sink b
 	if out := ask(ports["0"]["tmanager_ctl"], "/get_current_physical_plan"); !strings.HasPrefix(out, "HTTP/1.1 200") {
 		c.t.Errorf("the topology manager answers another container with %.200q", out)
 	}
-}
-
-// ports are the node's ports by container index and label.
-func (c *cluster) ports() map[string]map[string]int {
-	c.t.Helper()
-	client := c.api()
-	list, _, err := client.Jobs().Allocations(c.jobID(), false, nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	all := map[string]map[string]int{}
-	for _, stub := range list {
-		if stub.ClientStatus != api.AllocClientStatusRunning {
-			continue
-		}
-		alloc, _, err := client.Allocations().Info(stub.ID, nil)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		_, index, _ := strings.Cut(strings.TrimSuffix(alloc.Name, "]"), "[")
-		all[index] = map[string]int{}
-		for _, p := range alloc.AllocatedResources.Shared.Ports {
-			all[index][p.Label] = p.Value
-		}
-	}
-	return all
 }
 
 // noContainers waits until the daemon has no container.

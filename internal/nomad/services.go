@@ -20,6 +20,7 @@ func (s Spec) services() []*api.Service {
 	}
 	return []*api.Service{{
 		Name:      serviceName(s.Definition.Name()),
+		Provider:  n.ServiceProvider,
 		PortLabel: metricsPort,
 		Tags:      tags,
 		Checks: []api.ServiceCheck{{

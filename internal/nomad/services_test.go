@@ -31,6 +31,17 @@ func TestServicesBearTheNamesOfTheirContainers(t *testing.T) {
 	}
 }
 
+func TestServicesGoToTheProvider(t *testing.T) {
+	for _, provider := range []string{"consul", "nomad"} {
+		s := someSpec()
+		s.Settings.Executor.MetricsPortFile, s.Settings.Nomad.RegisterMetrics = "port_file", true
+		s.Settings.Nomad.ServiceProvider = provider
+		if services := mustBuild(t, s).TaskGroups[0].Tasks[0].Services; len(services) != 1 || services[0].Provider != provider {
+			t.Errorf("%s: %+v", provider, services)
+		}
+	}
+}
+
 // What topology.Validate lets through a real Nomad takes, and what it refuses
 // Nomad would refuse too, whatever the catalog.
 func TestRealNomadTakesTheSameServiceNames(t *testing.T) {
