@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ type NomadOptions struct {
 	Driver string
 	// Config is configuration in HCL, merged over ours.
 	Config string
+
+	// secure, where set, is what the agent wants of those who talk to it.
+	secure *SecureNomad
 }
 
 // StartNomad runs a Nomad agent with its data in dir, which must exist, and
@@ -72,18 +76,37 @@ func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, er
 		// A development agent that is asked to end stops its tasks first.
 		deathSignal: syscall.SIGTERM,
 	}
-	client, err := api.NewClient(&api.Config{Address: s.Addr, TLSConfig: &api.TLSConfig{}})
+	client, err := opts.client(s)
 	if err != nil {
 		_ = s.discard()
 		return nil, fmt.Errorf("start Nomad: %w", err)
 	}
-	s.ready = func(ctx context.Context) error { return nodeReady(ctx, client, cmp.Or(opts.Driver, "raw_exec")) }
+	s.ready = func(ctx context.Context) error {
+		if opts.secure != nil {
+			if err := opts.secure.bootstrap(ctx); err != nil {
+				return err
+			}
+		}
+		return nodeReady(ctx, client, cmp.Or(opts.Driver, "raw_exec"))
+	}
 	s.drain = func(ctx context.Context) error { return stopJobs(ctx, client) }
 	if err := s.start(ctx); err != nil {
 		_ = s.discard()
 		return nil, err
 	}
 	return s, nil
+}
+
+// client may do everything. It sets the server's address to what it uses.
+func (o NomadOptions) client(s *Server) (*api.Client, error) {
+	if o.secure == nil {
+		return api.NewClient(&api.Config{Address: s.Addr, TLSConfig: &api.TLSConfig{}})
+	}
+	s.Addr = strings.Replace(s.Addr, "http:", "https:", 1)
+	if err := o.secure.connect(s.Addr); err != nil {
+		return nil, err
+	}
+	return o.secure.API, nil
 }
 
 // writeNomadConfig returns the command that runs an agent with it. The node's
