@@ -20,6 +20,31 @@ import (
 type Algorithm interface {
 	// Pack makes a plan from nothing.
 	Pack(def *topology.Definition) (*Plan, error)
+	Repacker
+}
+
+// Repacker changes a plan. The definition is the one that was submitted: its
+// numbers of instances may be out of date, those of the plan count. The plan
+// handed in stays as it is.
+//
+// Errors are *Error; the kinds of them that callers tell apart are the Err
+// variables of this package.
+type Repacker interface {
+	// Repack makes the plan that follows current. How many containers there
+	// are then, and which instances move, is up to the algorithm. Ties depend
+	// on the order of the lists in current, which is that of DecodeStored.
+	Repack(def *topology.Definition, current *Plan, changes []Change) (*Plan, error)
+	// RepackContainers is Repack to this number of containers. Algorithms that
+	// decide on the number themselves say ErrUnsupported.
+	RepackContainers(def *topology.Definition, current *Plan, containers int, changes []Change) (*Plan, error)
+}
+
+// Change is by how many instances a component is to grow, or to shrink if the
+// number is below 0. A list of them is in the order of the request, on which
+// the order of ties may depend; each component is in it once.
+type Change struct {
+	Component string
+	Delta     int
 }
 
 // Settings are the cluster's defaults for an instance whose definition says
@@ -64,6 +89,10 @@ func algorithms() []entry {
 	return []entry{{
 		name:  "roundrobin",
 		class: "org.apache.heron.packing.roundrobin.RoundRobinPacking",
-		make:  func(s Settings) Algorithm { return &roundRobin{Settings: s} },
+		make:  func(s Settings) Algorithm { return &roundRobin{Settings: s, minimum: minimumRAM, divide: true} },
+	}, {
+		name:  "roundrobinv2",
+		class: "org.apache.heron.packing.roundrobin.RoundRobinPackingV2",
+		make:  func(s Settings) Algorithm { return &roundRobin{Settings: s, minimum: minimumRAMV2} },
 	}}
 }

@@ -11,18 +11,22 @@ import (
 func (r *roundRobin) allot(def *topology.Definition, p *Plan, padding bytes, asked request, ram map[string]bytes) error {
 	// Containers differ by one instance at most and the first is a fullest.
 	largest := len(p.Containers[0].Instances)
-	full, err := bytes(r.InstanceRAM).times(largest)
-	if err != nil {
-		return err
-	}
-	if full, err = full.plus(padding); err != nil {
-		return err
-	}
 	rule := division[bytes]{
 		resource: "RAM", key: topology.KeyContainerRAM,
-		explicit: ram, limit: asked.ram, full: full, padding: padding,
+		explicit: ram, limit: asked.ram, padding: padding,
 	}
-	err = rule.apply(p, func(in *Instance, b bytes) { in.Resource.RAM = int64(b) })
+	if !r.divide {
+		rule.each = (*bytes)(&r.InstanceRAM)
+	} else {
+		full, err := bytes(r.InstanceRAM).times(largest)
+		if err != nil {
+			return err
+		}
+		if rule.full, err = full.plus(padding); err != nil {
+			return err
+		}
+	}
+	err := rule.apply(p, func(in *Instance, b bytes) { in.Resource.RAM = int64(b) })
 	if err != nil {
 		return err
 	}
@@ -36,6 +40,9 @@ func (r *roundRobin) allot(def *topology.Definition, p *Plan, padding bytes, ask
 	cpuRule := division[cores]{
 		resource: "CPU", key: topology.KeyContainerCPU,
 		explicit: cpu, limit: asked.cpu, full: cores(whole), padding: paddingCPU,
+	}
+	if !r.divide {
+		cpuRule.each = (*cores)(&r.InstanceCPU)
 	}
 	err = cpuRule.apply(p, func(in *Instance, c cores) { in.Resource.CPU = float64(c) })
 	if err != nil {
@@ -51,7 +58,7 @@ func (r *roundRobin) allot(def *topology.Definition, p *Plan, padding bytes, ask
 			return err
 		}
 	}
-	return checkMinimum(p)
+	return checkMinimum(p, r.minimum)
 }
 
 func (r *roundRobin) containerDisk(largest int, asked *bytes) (bytes, error) {
@@ -100,8 +107,10 @@ type division[T amount[T]] struct {
 	resource string
 	// key is where the definition sets limit.
 	key string
-	// explicit is what instances of single components get.
+	// explicit is what instances of single components get; each is what the
+	// others get, nil if they divide what is left.
 	explicit map[string]T
+	each     *T
 	// limit is what the definition asks for each container, nil if nothing;
 	// full is what a full container gets then.
 	limit *T
@@ -129,6 +138,9 @@ func (d division[T]) applyTo(c *Container, give func(*Instance, T)) error {
 	)
 	for i := range c.Instances {
 		share, ok := d.explicit[c.Instances[i].Component]
+		if !ok && d.each != nil {
+			share, ok = *d.each, true
+		}
 		if !ok {
 			others++
 			continue
@@ -166,7 +178,7 @@ func (d division[T]) share(container int32, used T, others int) (T, error) {
 		}
 		if used.compare(unpadded) > 0 {
 			if used.compare(rest) > 0 {
-				return none, refuse("raise "+d.key+" or use more containers",
+				return none, refuse(ErrExceeded, "raise "+d.key+" or use more containers",
 					"Invalid packing plan generated. Total instance %s (%s) in container#%d have exceeded "+
 						"the container-level constraint of %s.", d.resource, used, container, rest)
 			}
@@ -185,7 +197,7 @@ func (d division[T]) share(container int32, used T, others int) (T, error) {
 		return none, err
 	}
 	if rest.compare(none) <= 0 {
-		return none, refuse(fmt.Sprintf("container %d has none left for %d instances; raise %s or use more containers",
+		return none, refuse(ErrExceeded, fmt.Sprintf("container %d has none left for %d instances; raise %s or use more containers",
 			container, others, d.key),
 			"Invalid packing plan generated. No enough %s to allocate for unspecified instances", d.resource)
 	}

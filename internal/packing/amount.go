@@ -32,14 +32,14 @@ type bytes int64
 
 func (b bytes) plus(o bytes) (bytes, error) {
 	if math.MaxInt64-b < o {
-		return 0, refuse(hintTooBig, "Adding %s to %s would exceed Long.MAX_LONG", o, b)
+		return 0, refuse(ErrExceeded, hintTooBig, "Adding %s to %s would exceed Long.MAX_LONG", o, b)
 	}
 	return b + o, nil
 }
 
 func (b bytes) minus(o bytes) (bytes, error) {
 	if math.MinInt64+o > b {
-		return 0, refuse(hintTooBig, "Subtracting %s from %s would overshoot Long.MIN_LONG", o, b)
+		return 0, refuse(ErrExceeded, hintTooBig, "Subtracting %s from %s would overshoot Long.MIN_LONG", o, b)
 	}
 	return b - o, nil
 }
@@ -47,7 +47,7 @@ func (b bytes) minus(o bytes) (bytes, error) {
 // times multiplies by a number above 0.
 func (b bytes) times(n int) (bytes, error) {
 	if b > math.MaxInt64/bytes(n) {
-		return 0, refuse(hintTooBig, "Multiplying %s by %d would exceed Long.MAX_LONG", b, n)
+		return 0, refuse(ErrExceeded, hintTooBig, "Multiplying %s by %d would exceed Long.MAX_LONG", b, n)
 	}
 	return b * bytes(n), nil
 }

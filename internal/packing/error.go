@@ -1,6 +1,9 @@
 package packing
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Stage is where in packing an error arose.
 type Stage string
@@ -10,12 +13,35 @@ const (
 	StageChoose     Stage = "choose"
 	StageInitialize Stage = "initialize"
 	StagePack       Stage = "pack"
+	// StageRequest is reading what a user asks a plan to become.
+	StageRequest Stage = "request"
+	StageRepack  Stage = "repack"
+)
+
+// Kinds of an Error, for errors.Is.
+var (
+	// ErrExceeded says that a container cannot hold what it has to.
+	ErrExceeded = errors.New("resource exceeded")
+	// ErrMinimum says that an instance would have too little.
+	ErrMinimum = errors.New("minimum not met")
+	// ErrUnsupported says that the algorithm cannot do this at all.
+	ErrUnsupported = errors.New("unsupported operation")
+	// ErrUnchanged says that the plan is what is asked for already.
+	ErrUnchanged = errors.New("nothing to change")
+	// ErrComponent says that the plan has no such component.
+	ErrComponent = errors.New("unknown component")
+	// ErrParallelism says that a component cannot have that many instances.
+	ErrParallelism = errors.New("impossible parallelism")
+	// ErrContainers says that there cannot be that many containers.
+	ErrContainers = errors.New("impossible number of containers")
 )
 
 // Error says why there is no plan. It is always the definition's or the
 // configuration's to mend.
 type Error struct {
 	Stage Stage
+	// Kind is one of the Err variables, nil where nobody has to know.
+	Kind error
 	// Statement is what is wrong. Where the original refuses too it is the
 	// original's wording to the letter, spelling included: that is what people
 	// search for and scripts match.
@@ -41,15 +67,29 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Is says whether target is the error's kind.
+func (e *Error) Is(target error) bool { return e.Kind != nil && target == e.Kind }
+
 // Unwrap is the cause, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
 // ExitCode is that of bad input.
 func (e *Error) ExitCode() int { return 2 }
 
-// refuse makes an error of the pack stage.
-func refuse(hint, statement string, args ...any) error {
-	return &Error{Stage: StagePack, Statement: fmt.Sprintf(statement, args...), Hint: hint}
+// refuse makes an error of the pack stage. A kind may be nil.
+func refuse(kind error, hint, statement string, args ...any) error {
+	return &Error{Stage: StagePack, Kind: kind, Statement: fmt.Sprintf(statement, args...), Hint: hint}
+}
+
+// whileRepacking makes an error of the pack stage one of the repack stage.
+func whileRepacking(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Stage != StagePack {
+		return err
+	}
+	moved := *e
+	moved.Stage = StageRepack
+	return &moved
 }
 
 // unreadable makes an error of a stage about something that is no number, or

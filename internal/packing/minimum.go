@@ -9,16 +9,16 @@ import (
 
 // checkMinimum refuses a plan with an instance that has too little RAM. Of
 // several it names the one that the original comes upon first.
-func checkMinimum(p *Plan) error {
-	if !p.hasBelow(minimumRAM) {
+func checkMinimum(p *Plan, least bytes) error {
+	if !p.hasBelow(least) {
 		return nil
 	}
 	for _, c := range p.hashOrder() {
 		for _, in := range c.Instances {
-			if ram := bytes(in.Resource.RAM); ram < minimumRAM {
-				return refuse("raise its share in "+topology.KeyComponentRAMMap+", or "+topology.KeyContainerRAM,
+			if ram := bytes(in.Resource.RAM); ram < least {
+				return refuse(ErrMinimum, "raise its share in "+topology.KeyComponentRAMMap+", or "+topology.KeyContainerRAM,
 					"Invalid packing plan generated. A minimum of %s RAM is required, "+
-						"but InstancePlan for component '%s' has %s", minimumRAM, in.Component, ram)
+						"but InstancePlan for component '%s' has %s", least, in.Component, ram)
 			}
 		}
 	}
@@ -46,10 +46,11 @@ func (p *Plan) hashOrder() []Container {
 		c.Instances = java.Order(ids, java.CopyCapacity(len(ids)), hashInstance, byTask)
 		list[i] = c
 	}
-	byID := func(a, b Container) int { return cmp.Compare(a.ID, b.ID) }
 	list = java.Order(list, java.DefaultCapacity, func(c Container) int32 { return c.ID }, byID)
 	return java.Order(list, java.DefaultCapacity, hashContainer, byID)
 }
+
+func byID(a, b Container) int { return cmp.Compare(a.ID, b.ID) }
 
 func byTask(a, b Instance) int { return cmp.Compare(a.TaskID, b.TaskID) }
 
@@ -64,7 +65,11 @@ func hashContainer(c Container) int32 {
 	for _, in := range c.Instances {
 		instances += hashInstance(in)
 	}
-	return 31*(31*c.ID+instances) + hashResource(c.Required)
+	h := 31*(31*c.ID+instances) + hashResource(c.Required)
+	if c.Scheduled != nil {
+		h = 31*h + hashResource(*c.Scheduled)
+	}
+	return h
 }
 
 func hashResource(r Resource) int32 {

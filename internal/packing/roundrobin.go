@@ -2,6 +2,7 @@ package packing
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/heron-nomad/heron/internal/packing/java"
@@ -14,14 +15,23 @@ const (
 	daemonRAM   bytes = 1 << 30
 	paddingCPU  cores = 1
 	paddingDisk bytes = 12 << 30
-	minimumRAM  bytes = 16 << 20
+	// minimumRAMV2 is that of RoundRobinPackingV2.
+	minimumRAM   bytes = 16 << 20
+	minimumRAMV2 bytes = 192 << 20
 )
 
 // roundRobin is org.apache.heron.packing.roundrobin.RoundRobinPacking: it
 // deals instances to containers in turn. In each container, what the
 // container gets less Heron's own share is split evenly among the instances
 // of components that the definition gives nothing of their own.
-type roundRobin struct{ Settings }
+//
+// Without divide it is RoundRobinPackingV2 of the same package: those get the
+// cluster's default, however much the container has.
+type roundRobin struct {
+	Settings
+	minimum bytes
+	divide  bool
+}
 
 // Pack deals the definition's instances to as many containers as it asks for.
 func (r *roundRobin) Pack(def *topology.Definition) (*Plan, error) {
@@ -106,10 +116,14 @@ func (r *roundRobin) pack(def *topology.Definition, padding bytes, n int, counts
 		total += c.instances
 	}
 	if n < 1 {
-		return nil, refuse("set "+topology.KeyStmgrs+" to 1 or more", "Invlaid number of container: %d", n)
+		return nil, refuse(ErrContainers, "set "+topology.KeyStmgrs+" to 1 or more", "Invlaid number of container: %d", n)
+	}
+	if total > math.MaxInt32 {
+		return nil, refuse(ErrParallelism, "lower the parallelism of a component",
+			"%d instances are more than task ids can number", total)
 	}
 	if n > total {
-		return nil, refuse("lower "+topology.KeyStmgrs+" or raise the parallelism of a component",
+		return nil, refuse(ErrContainers, "lower "+topology.KeyStmgrs+" or raise the parallelism of a component",
 			"More containers (%d) allocated than instances (%d).", n, total)
 	}
 	ram, err := explicitRAM(def)

@@ -26,6 +26,15 @@ func Round(v float64) int64 {
 	return int64(r)
 }
 
+// Int is a cast of a double to an int: what is beyond the decimal point goes,
+// what does not fit becomes the nearest that does, and no number becomes 0.
+func Int(v float64) int {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return int(math.Trunc(max(math.MinInt32, min(math.MaxInt32, v))))
+}
+
 // Double is String.valueOf of a double: "4.0", "1.0E7", "Infinity". Digits
 // are the fewest that tell the number apart from its neighbours; from 1e16 on
 // Java before 19 sometimes gave one more.
