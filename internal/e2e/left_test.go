@@ -181,6 +181,14 @@ func (c *cluster) files(dir string) []string {
 // eventually polls until done says true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
+	if !within(t, done) {
+		t.Fatalf("after %s still not: %s", patience, what)
+	}
+}
+
+// within tells whether done says true before patience ends.
+func within(t *testing.T, done func() bool) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -188,8 +196,9 @@ func eventually(t *testing.T, what string, done func() bool) {
 	for !done() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("after %s still not: %s", patience, what)
+			return false
 		case <-tick.C:
 		}
 	}
+	return true
 }
