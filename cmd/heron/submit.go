@@ -113,6 +113,9 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if err != nil {
 		return err
 	}
+	if err := req.Config.CheckEngine(flags.dryRun, a.report()); err != nil {
+		return err
+	}
 	prepared, err := submit.Prepare(ctx, req)
 	if err != nil {
 		return err

@@ -56,7 +56,6 @@ func TestCheckRefusesAnEngineFileThatDoesNotStart(t *testing.T) {
 	for what, c := range map[string]struct{ text, override, want string }{
 		"one key missing":       {without, "", "heron.tmanager.establish.retry.times: missing"},
 		"a key without a value": {internals(t), "heron.logging.directory: ~\n", "heron.logging.directory: missing"},
-		"no file":               {"", "", "copy the file of that name"},
 		"given by an override":  {without, "heron.tmanager.establish.retry.times: 3\n", ""},
 	} {
 		err := resolved(t, map[string]string{"heron_internals.yaml": c.text, "override.yaml": c.override}).Check()
@@ -70,6 +69,17 @@ func TestCheckRefusesAnEngineFileThatDoesNotStart(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q in it", what, err, c.want)
 		}
+	}
+}
+
+func TestAMissingEngineFileCanBeShownButNotRun(t *testing.T) {
+	l := resolved(t, map[string]string{"override.yaml": "heron.config.note: of a user\n"})
+	if err := l.Check(); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	wantError(t, "engine", l.CheckEngine())
+	if err := resolved(t, map[string]string{"heron_internals.yaml": internals(t)}).CheckEngine(); err != nil {
+		t.Errorf("with the file: %v", err)
 	}
 }
 

@@ -95,6 +95,9 @@ var tunnelKeys = [...]string{
 // policies name their own.
 const openPrefix = "heron.healthmgr."
 
+// notesPrefix begins keys of the client itself.
+const notesPrefix = "heron.config."
+
 // ourPrefix begins the keys that must be known; all others are the user's.
 const ourPrefix = "heron."
 
@@ -120,8 +123,13 @@ func knownKeys() map[string]bool {
 	return known
 }
 
-// unknown tells whether a key claims to be Heron's and is not.
+// unknown tells whether a key claims to be Heron's and is not. Below
+// "heron.config." the client itself puts what it was asked for; what else is
+// directly below it are users' own notes, which no process reads.
 func unknown(known map[string]bool, key string) bool {
+	if note, ok := strings.CutPrefix(key, notesPrefix); ok && !strings.Contains(note, ".") {
+		return false
+	}
 	return strings.HasPrefix(key, ourPrefix) && !strings.HasPrefix(key, openPrefix) && !known[key]
 }
 
@@ -159,8 +167,8 @@ func distance(a, b string) int {
 }
 
 // Check refuses what Load lets pass: keys below "heron." that do not exist,
-// keys that are not text, and a heron_internals.yaml with which the engine
-// would not start. Keys with other prefixes are the user's own.
+// keys that are not text, and a heron_internals.yaml that lacks keys without
+// which the engine would not start. Keys with other prefixes are the user's own.
 func (l *Loaded) Check() error {
 	known := knownKeys()
 	for _, layer := range l.layers {
@@ -201,13 +209,19 @@ func (l *Loaded) checkInternals() error {
 			missing = append(missing, k)
 		}
 	}
-	switch {
-	case len(missing) == 0:
+	if len(missing) == 0 || len(l.internals) == 0 {
 		return nil
-	case len(l.internals) == 0:
-		return &Error{File: l.internalsPath, Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
 	}
 	return &Error{File: l.internalsPath, Key: missing[0], Msg: "missing, and the engine does not start without it", Hint: "copy its line from Heron's conf/nomad; missing in all: " + strings.Join(missing, ", ")}
+}
+
+// CheckEngine refuses a cluster directory without a heron_internals.yaml: what
+// is made of it can be shown, but the engine would not start.
+func (l *Loaded) CheckEngine() error {
+	if len(l.internals) > 0 {
+		return nil
+	}
+	return &Error{File: l.internalsPath, Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
 }
 
 // override is what the package's override.yaml says about a key.

@@ -42,6 +42,9 @@ type Input struct {
 	URI func(name string) string
 	// Script is the text of the start script.
 	Script string
+	// KillFlags are the flags, quoted for a shell, with which a kill reaches
+	// the same servers.
+	KillFlags string
 	// Client is the version of this program, Now the time of submission.
 	Client string
 	Now    time.Time

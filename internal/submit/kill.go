@@ -14,6 +14,8 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // KillOptions change what Kill removes and what it puts up with.
@@ -23,6 +25,9 @@ type KillOptions struct {
 	// PurgeCheckpoints removes the node of stateful checkpoints too; without
 	// it an effectively-once topology of this name goes on where it was.
 	PurgeCheckpoints bool
+	// Flags are those, quoted for a shell, with which a kill reaches the same
+	// servers again.
+	Flags string
 }
 
 // Killed is what a successful Kill found and removed.
@@ -57,7 +62,9 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 			err = st.do(ctx)
 		}
 		if err == nil {
-			done.Removed = append(done.Removed, st.what)
+			if st.removes {
+				done.Removed = append(done.Removed, st.what)
+			}
 			continue
 		}
 		if ctx.Err() != nil {
@@ -65,7 +72,21 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 		}
 		return nil, k.failed(steps, i, err)
 	}
+	if len(k.foreign) > 0 {
+		return nil, k.foreignPackages()
+	}
 	return done, nil
+}
+
+// foreignPackages is the end of a kill that removed all but packages that the
+// configured uploader did not store.
+func (k *killing) foreignPackages() error {
+	f := &Failure{Step: fmt.Sprintf("remove the package of topology %q", k.name), Err: errors.New("the configured uploader did not store it")}
+	f.Repair = "all else is removed; delete it where it lies"
+	for _, uri := range k.foreign {
+		f.Left = append(f.Left, Leftover{What: "package " + uri, Why: "not in " + cmp.Or(k.s.Upload.LocalDir, k.s.Upload.Kind)})
+	}
+	return f
 }
 
 // killing is one run of Kill.
@@ -77,8 +98,9 @@ type killing struct {
 	layout statemgr.Layout
 
 	// What look found.
-	state bool
-	jobs  []*api.Job
+	state     bool
+	runningID string
+	jobs      []*api.Job
 	// packages are URIs of the uploader that is configured, foreign those of
 	// another.
 	packages []string
@@ -94,6 +116,9 @@ func (k *killing) look(ctx context.Context) error {
 		return fmt.Errorf("look for topology %q: %w", k.name, err)
 	}
 	k.state = len(ops) > 0
+	if k.runningID, err = k.currentID(ctx); err != nil {
+		return err
+	}
 	id, err := k.checkIdentity(ctx)
 	if err != nil {
 		return err
@@ -146,6 +171,37 @@ func (k *killing) readRecord(ctx context.Context) error {
 	}
 	k.addPackage(record.Package.Uploader, record.Package.URI)
 	return nil
+}
+
+// currentID is the id in the stored definition, "" where there is none or it
+// cannot be read: a broken one can be killed too.
+func (k *killing) currentID(ctx context.Context) (string, error) {
+	node, err := k.env.Store.Read(ctx, k.layout.Topology(k.name))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for topology %q: %w", k.name, err)
+	}
+	def, err := topology.Decode(node.Data)
+	if err != nil {
+		return "", nil
+	}
+	return def.ID(), nil
+}
+
+// deleteState removes the state if it is still that of the topology that was
+// looked at: while its containers ended, somebody may have killed it and
+// submitted another.
+func (k *killing) deleteState(ctx context.Context) error {
+	id, err := k.currentID(ctx)
+	if err != nil {
+		return err
+	}
+	if id != "" && k.runningID != "" && id != k.runningID {
+		return withCode(ExitExists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, id)
+	}
+	return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
 }
 
 // checkWhere refuses to look for the job in another region or namespace than
@@ -220,36 +276,36 @@ func (k *killing) steps() []step {
 	}
 	if k.state {
 		list = append(list, step{
-			name: fmt.Sprintf("remove the state of topology %q below %s", k.name, k.s.State.Root),
-			what: "state of topology " + k.name + " below " + k.s.State.Root,
-			do: func(ctx context.Context) error {
-				return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
-			},
+			name:    fmt.Sprintf("remove the state of topology %q below %s", k.name, k.s.State.Root),
+			removes: true,
+			what:    "state of topology " + k.name + " below " + k.s.State.Root,
+			do:      k.deleteState,
 		})
 	}
 	for _, uri := range k.packages {
 		list = append(list, step{
-			name: "remove package " + uri,
-			what: "package " + uri,
-			do:   func(ctx context.Context) error { return k.env.Uploader.Delete(ctx, uri) },
+			name:    "remove package " + uri,
+			removes: true,
+			what:    "package " + uri,
+			do: func(ctx context.Context) error {
+				err := k.env.Uploader.Delete(ctx, uri)
+				if errors.Is(err, uploader.ErrForeign) {
+					// It must not hold up the rest for ever.
+					k.foreign = append(k.foreign, uri)
+					return nil
+				}
+				return err
+			},
 		})
 	}
 	for _, job := range k.jobs {
 		id := *job.ID
 		list = append(list, step{
-			name: fmt.Sprintf("remove job %s at %s", id, k.s.Nomad.Address),
-			what: "job " + id + " at " + k.s.Nomad.Address,
+			name:    fmt.Sprintf("remove job %s at %s", id, k.s.Nomad.Address),
+			removes: true,
+			what:    "job " + id + " at " + k.s.Nomad.Address,
 			do: func(ctx context.Context) error {
 				return k.env.Jobs.PurgeOwned(ctx, id, job.Meta[nomad.MetaTopologyID])
-			},
-		})
-	}
-	for _, uri := range k.foreign {
-		list = append(list, step{
-			name: "remove package " + uri,
-			what: "package " + uri,
-			do: func(context.Context) error {
-				return fmt.Errorf("it was stored by another uploader than the one configured, %s; remove it there", k.s.Upload.Kind)
 			},
 		})
 	}
@@ -262,7 +318,7 @@ func (k *killing) failed(steps []step, i int, err error) error {
 		return fmt.Errorf("%s: %w; nothing was removed", steps[0].name, err)
 	}
 	f := &Failure{Step: steps[i].name, Err: err}
-	f.Repair = fmt.Sprintf("heron kill %s/%s/%s %s", k.s.Cluster, k.s.Role, k.s.Environ, k.name)
+	f.Repair = killCommand(k.s, k.opts.Flags, k.name)
 	for _, st := range steps[i:] {
 		f.Left = append(f.Left, Leftover{What: st.what})
 	}

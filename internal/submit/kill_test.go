@@ -10,6 +10,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 func TestKillRemovesEverything(t *testing.T) {
@@ -195,5 +196,45 @@ func TestKillKeepsCheckpointsUnlessAsked(t *testing.T) {
 		if _, err := b.store.Read(t.Context(), path); (err != nil) != purge {
 			t.Errorf("purge %v: reading the checkpoints gives %v", purge, err)
 		}
+	}
+}
+
+func TestKillDoesNotTouchATopologySubmittedMeanwhile(t *testing.T) {
+	b := newBench(t)
+	b.must(b.submit(t.Context()))
+	b.jobs.after = func(m string) error {
+		if m == "WaitStopped" {
+			b.jobs.after = nil
+			b.must(statemgr.DeleteTopology(t.Context(), b.store, b.layout, "words", true))
+			clear(b.jobs.jobs)
+			b.d = b.deployment("words5678")
+			b.must(b.submit(t.Context()))
+		}
+		return nil
+	}
+	_, err := b.kill(t.Context(), KillOptions{})
+	if err == nil || !strings.Contains(err.Error(), "submitted anew in the meantime, as words5678") {
+		t.Errorf("error %v", err)
+	}
+	for _, op := range b.d.State {
+		if _, err := b.store.Read(t.Context(), op.Path); err != nil {
+			t.Errorf("the new topology has lost %s: %v", op.Path, err)
+		}
+	}
+}
+
+func TestKillGoesOnWhenThePackageIsOutOfReach(t *testing.T) {
+	b := newBench(t)
+	b.must(b.submit(t.Context()))
+	b.uploader.remove = func() error { return fmt.Errorf("there: %w", uploader.ErrForeign) }
+	_, err := b.kill(t.Context(), KillOptions{Flags: "--config-path /x"})
+	if ExitCode(err) != ExitLeft || !strings.Contains(err.Error(), "package "+b.d.URI) {
+		t.Errorf("exit code %d, %v", ExitCode(err), err)
+	}
+	if len(b.jobs.jobs) > 0 {
+		t.Error("the job holds up for ever")
+	}
+	if _, err := b.kill(t.Context(), KillOptions{}); ExitCode(err) != ExitNotFound {
+		t.Errorf("again: %v", err)
 	}
 }

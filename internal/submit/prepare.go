@@ -21,6 +21,9 @@ type Config struct {
 	Options  conf.Options
 	Loaded   *conf.Loaded
 	Settings *conf.Settings
+	// KillFlags are the flags, quoted for a shell, with which another command
+	// gets the same configuration.
+	KillFlags string
 }
 
 // LoadConfig reads a cluster's configuration and refuses one with unknown
@@ -38,6 +41,17 @@ func LoadConfig(opts conf.Options) (*Config, error) {
 		return nil, err
 	}
 	return &Config{Options: opts, Loaded: loaded, Settings: settings}, nil
+}
+
+// CheckEngine refuses a configuration with which the engine would not start;
+// where it is only to be shown, that is told and no error.
+func (c *Config) CheckEngine(show bool, report Report) error {
+	err := c.Loaded.CheckEngine()
+	if err != nil && show {
+		report.say("a real run would be refused: %v", err)
+		return nil
+	}
+	return err
 }
 
 // Request is what a user asks to submit.
@@ -208,6 +222,7 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		Package:        file,
 		URI:            w.uploader.URI,
 		Script:         string(w.script),
+		KillFlags:      w.req.Config.KillFlags,
 		Client:         w.req.Client,
 		Now:            w.req.Now,
 	})

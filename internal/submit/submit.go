@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -40,11 +42,18 @@ type Submitted struct {
 // when ctx ends, what this run made is removed again, in reverse order. With
 // Wait, a topology that does not run in time stays: its error has ExitWait.
 func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitted, error) {
-	s := &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}
+	s := newSubmission(env, d)
 	if err := s.preflight(ctx); err != nil {
 		return nil, err
 	}
-	if err := run(ctx, s.steps(), d.killCommand(), env.Report); err != nil {
+	plan := run{
+		steps:  s.steps(),
+		repair: d.killCommand(),
+		report: env.Report,
+		// Long enough for containers to end.
+		undoLimit: d.in.Settings.Nomad.StopTimeout + 4*d.in.Settings.Nomad.RequestTimeout,
+	}
+	if err := plan.carryOut(ctx); err != nil {
 		return nil, err
 	}
 	done := s.result()
@@ -59,16 +68,53 @@ func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitt
 
 // killCommand is what a person types to remove what a submit left.
 func (d *Deployment) killCommand() string {
-	s := d.in.Settings
-	return fmt.Sprintf("heron kill %s/%s/%s %s", s.Cluster, s.Role, s.Environ, d.Definition.Name())
+	return killCommand(d.in.Settings, d.in.KillFlags, d.Definition.Name())
+}
+
+// killCommand is the command line that kills a topology, for a shell.
+func killCommand(s *conf.Settings, flags, name string) string {
+	words := []string{"heron kill"}
+	if flags != "" {
+		words = append(words, flags)
+	}
+	return strings.Join(append(words, s.Cluster+"/"+s.Role+"/"+s.Environ, name), " ")
+}
+
+// SubmitAll carries several deployments out, one after the other. All are
+// checked before the first one writes. The first failure ends it; what was
+// submitted before stays and is returned beside the error.
+func SubmitAll(ctx context.Context, env Env, list []*Deployment, opts Options) ([]*Submitted, error) {
+	for _, d := range list {
+		if err := newSubmission(env, d).preflight(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var done []*Submitted
+	for _, d := range list {
+		result, err := Submit(ctx, env, d, opts)
+		if result != nil {
+			done = append(done, result)
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func newSubmission(env Env, d *Deployment) *submission {
+	return &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}
 }
 
 // submission is one run of Submit.
 type submission struct {
-	env      Env
-	d        *Deployment
-	layout   statemgr.Layout
-	uploaded bool
+	env    Env
+	d      *Deployment
+	layout statemgr.Layout
+	// uploaded: the package is there. stateMade: this run made the state, or
+	// may have. Another run with the same topology id can have made either, so
+	// what is found is not ours for having our id.
+	uploaded, stateMade bool
 	// stopped is the stopped job of an earlier run that the new one replaces,
 	// if there is one.
 	stopped *api.Job
@@ -81,7 +127,7 @@ func (s *submission) preflight(ctx context.Context) error {
 	if err := nomad.CheckReach(s.d.in.Settings, s.d.URI); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
 	}
-	checks := []func(context.Context) error{s.checkState, s.checkJob, s.env.Uploader.Check}
+	checks := []func(context.Context) error{s.checkState, s.checkJob, s.checkRegister, s.env.Uploader.Check}
 	errs := make([]error, len(checks))
 	var wg sync.WaitGroup
 	for i, check := range checks {
@@ -137,6 +183,23 @@ func (s *submission) checkJob(ctx context.Context) error {
 		id, s.d.Definition.Name(), s.d.killCommand())
 }
 
+// checkRegister finds out whether Nomad would take the job, from this token
+// and at all. The forecast is of no containers, so that it costs the same for
+// any topology; whether there is room is no reason to refuse.
+func (s *submission) checkRegister(ctx context.Context) error {
+	empty, none := *s.d.Job, 0
+	empty.TaskGroups = nil
+	for _, g := range s.d.Job.TaskGroups {
+		group := *g
+		group.Count = &none
+		empty.TaskGroups = append(empty.TaskGroups, &group)
+	}
+	if _, err := s.env.Jobs.Forecast(ctx, &empty); err != nil {
+		return fmt.Errorf("ask Nomad whether it would take job %s: %w", *s.d.Job.ID, err)
+	}
+	return nil
+}
+
 func foreignJob(id, address string) error {
 	return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job", id, address)
 }
@@ -189,11 +252,37 @@ func (s *submission) upload(ctx context.Context) error {
 	return nil
 }
 
+// deletePackage removes the package unless a topology refers to it: one that
+// another run with the same topology id has put up in the meantime.
 func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 	if !s.uploaded {
 		return false, nil
 	}
+	record, err := readRecord(ctx, s.env, s.layout, s.d.Definition.Name())
+	if err != nil {
+		return false, err
+	}
+	if record != nil && record.Package.URI == s.d.URI {
+		return false, nil
+	}
 	return true, s.env.Uploader.Delete(ctx, s.d.URI)
+}
+
+// readRecord reads the deployment record of a topology, nil where there is
+// none.
+func readRecord(ctx context.Context, env Env, layout statemgr.Layout, name string) (*statemgr.DeploymentRecord, error) {
+	node, err := env.Store.Read(ctx, layout.Deployment(name))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the deployment record of %q: %w", name, err)
+	}
+	record, err := statemgr.DecodeDeployment(node.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", layout.Deployment(name), err)
+	}
+	return &record, nil
 }
 
 func (s *submission) writeState(ctx context.Context) error {
@@ -201,7 +290,9 @@ func (s *submission) writeState(ctx context.Context) error {
 		return err
 	}
 	err := statemgr.ApplyAll(ctx, s.env.Store, s.d.State...)
-	if !errors.Is(err, statemgr.ErrUnreachable) && !errors.Is(err, statemgr.ErrExists) {
+	// Only a plain refusal says that nothing of it was done.
+	s.stateMade = err == nil || errors.Is(err, statemgr.ErrUnreachable) || ctx.Err() != nil
+	if !errors.Is(err, statemgr.ErrUnreachable) {
 		return err
 	}
 	// The reply may have been lost on the way: what is there may be ours.
@@ -215,15 +306,14 @@ func (s *submission) writeState(ctx context.Context) error {
 // have won the race for the name.
 func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	name := s.d.Definition.Name()
-	node, err := s.env.Store.Read(ctx, s.layout.Deployment(name))
-	if errors.Is(err, statemgr.ErrNotFound) {
+	if !s.stateMade {
 		return false, nil
 	}
+	record, err := readRecord(ctx, s.env, s.layout, name)
 	if err != nil {
 		return false, err
 	}
-	record, err := statemgr.DecodeDeployment(node.Data)
-	if err != nil || record.TopologyID != s.d.Definition.ID() {
+	if record == nil || record.TopologyID != s.d.Definition.ID() {
 		return false, nil
 	}
 	return true, statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false)

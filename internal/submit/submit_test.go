@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/topology"
 )
 
 func TestSubmitWritesPackageStateAndJob(t *testing.T) {
@@ -206,5 +210,53 @@ func TestTwoSubmissionsOfOneNameLeaveTheFirst(t *testing.T) {
 	node, err := b.store.Read(t.Context(), b.layout.Deployment("words"))
 	if err != nil || !strings.Contains(string(node.Data), "words5678") {
 		t.Errorf("the record is %s, %v", node.Data, err)
+	}
+}
+
+func TestALosingSubmissionOfTheSameIDTouchesNothingOfTheWinner(t *testing.T) {
+	b := newBench(t)
+	// Both have one id and one package; the other one is a second later.
+	other := *b.d
+	other.in.Now = other.in.Now.Add(time.Second)
+	second, err := other.withURI(b.d.URI)
+	b.must(err)
+	b.uploader.upload = func() error {
+		b.uploader.upload = nil
+		_, err := Submit(t.Context(), b.env, second, Options{})
+		return err
+	}
+	if err := b.submit(t.Context()); ExitCode(err) != ExitUndone {
+		t.Errorf("exit code %d, %v", ExitCode(err), err)
+	}
+	for _, op := range second.State {
+		node, err := b.store.Read(t.Context(), op.Path)
+		if err != nil || string(node.Data) != string(op.Data) {
+			t.Errorf("the winner's %s: %v", op.Path, err)
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(b.packages, "*/*/*/*/*/*.tar.gz")); len(files) != 1 {
+		t.Errorf("packages: %v, want the winner's", files)
+	}
+	if len(b.jobs.jobs) != 1 {
+		t.Errorf("jobs: %v", b.jobs.jobs)
+	}
+}
+
+func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
+	b := newBench(t)
+	b.must(b.store.EnsureDirs(t.Context(), b.layout.Dirs()...))
+	first := words("first1").Proto()
+	first.Name = proto.String("first")
+	in := b.d.in
+	in.Definition = topology.FromProto(first)
+	d, err := Decide(in)
+	b.must(err)
+	b.must(b.submit(t.Context()))
+	done, err := SubmitAll(t.Context(), b.env, []*Deployment{d, b.d}, Options{})
+	if ExitCode(err) != ExitExists || len(done) > 0 {
+		t.Errorf("exit code %d, %v, %v", ExitCode(err), err, done)
+	}
+	if _, err := b.store.Read(t.Context(), b.layout.Topology("first")); err == nil {
+		t.Error("the first one was submitted")
 	}
 }

@@ -20,7 +20,7 @@ func (s *submission) wait(ctx context.Context, limit time.Duration) error {
 	defer cancel()
 	name := s.d.Definition.Name()
 	count := *s.d.Job.TaskGroups[0].Count
-	err := s.env.Jobs.WaitRunning(wctx, *s.d.Job.ID, count, limit, func(p nomad.RunProgress) {
+	err := s.env.Jobs.WaitRunning(ctx, *s.d.Job.ID, count, limit, func(p nomad.RunProgress) {
 		s.env.Report.say("%d of %d containers run", p.Running, p.Want)
 	})
 	if err == nil {
