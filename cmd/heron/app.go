@@ -99,7 +99,10 @@ func helpCommand() *cobra.Command {
 
 // outputFlag adds --output to a command.
 func (a *app) outputFlag(cmd *cobra.Command) {
+	// The form that was asked for holds until the line is understood.
+	wanted := a.output
 	cmd.Flags().StringVar(&a.output, "output", "text", "form of the result: text or json")
+	a.output = wanted
 }
 
 func (a *app) checkOutput() error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,13 +29,15 @@ func (c *clusterFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&c.verbose, "verbose", false, "tell more about what is done")
 }
 
-// addNomad adds the flags that the original client did not have.
-func (c *clusterFlags) addNomad(f *pflag.FlagSet) {
+// nomadFlag is a flag that the original client did not have.
+type nomadFlag struct {
+	to          *string
+	name, usage string
+}
+
+func (c *clusterFlags) nomadFlags() []nomadFlag {
 	n := &c.nomad
-	for _, flag := range []struct {
-		to          *string
-		name, usage string
-	}{
+	return []nomadFlag{
 		{&n.Address, "nomad-address", "address of Nomad, as http://host:4646 (also NOMAD_ADDR)"},
 		{&n.Region, "nomad-region", "region of Nomad (also NOMAD_REGION)"},
 		{&n.Namespace, "nomad-namespace", "namespace of Nomad (also NOMAD_NAMESPACE)"},
@@ -45,7 +48,12 @@ func (c *clusterFlags) addNomad(f *pflag.FlagSet) {
 		{&n.ClientKey, "nomad-client-key", "PEM file of its key (also NOMAD_CLIENT_KEY)"},
 		{&n.TLSServerName, "nomad-tls-server-name", "name that Nomad's certificate must have (also NOMAD_TLS_SERVER_NAME)"},
 		{&n.SkipVerify, "nomad-skip-verify", "do not check Nomad's certificate (also NOMAD_SKIP_VERIFY)"},
-	} {
+	}
+}
+
+// addNomad adds these flags.
+func (c *clusterFlags) addNomad(f *pflag.FlagSet) {
+	for _, flag := range c.nomadFlags() {
 		f.StringVar(flag.to, flag.name, "", flag.usage)
 	}
 	f.Lookup("nomad-skip-verify").NoOptDefVal = "true"
@@ -99,8 +107,53 @@ func (a *app) config(c *clusterFlags, p place, who string, more func(*conf.Optio
 	case config.Settings.EnvironRequired && p.noEnviron:
 		return nil, usagef("cluster %s needs an environment: give %s/%s/ENV (heron.config.is.env.required)", p.cluster, p.cluster, p.role)
 	}
+	config.KillFlags = c.again()
+	c.warn(a.report())
 	c.explain(a.report(), config)
 	return config, nil
+}
+
+// again is the flags, quoted for a shell, with which another command gets the
+// same configuration. Secrets are left out.
+func (c *clusterFlags) again() string {
+	var words []string
+	add := func(name, value string) {
+		if value != "" {
+			words = append(words, "--"+name+"="+quote(value))
+		}
+	}
+	add("config-path", c.configPath)
+	for _, p := range c.properties {
+		if key, _, _ := strings.Cut(p, "="); !conf.IsSecret(key) {
+			add("config-property", p)
+		}
+	}
+	for _, flag := range c.nomadFlags() {
+		add(flag.name, *flag.to)
+	}
+	return strings.Join(words, " ")
+}
+
+// plain are words that a shell takes as they are.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+func quote(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// warn tells of secrets that others on this machine can see.
+func (c *clusterFlags) warn(report submit.Report) {
+	if report == nil {
+		return
+	}
+	for _, p := range c.properties {
+		if key, _, _ := strings.Cut(p, "="); conf.IsSecret(key) {
+			report("warning: every user of this machine can see the value of %s on the command line; put it into the cluster's configuration or a file", key)
+		}
+	}
 }
 
 // noCluster says which clusters there are instead.
@@ -113,8 +166,11 @@ func noCluster(dir, parent, cluster string) error {
 		}
 	}
 	hint := "there are: " + strings.Join(have, ", ")
-	if err != nil || len(have) == 0 {
-		hint = "there is none yet; make one with: heron init"
+	switch {
+	case err != nil:
+		hint = parent + " is not there; make the default one with: heron init"
+	case len(have) == 0:
+		hint = "there is none in " + parent + "; --config-path names the folder above those of the clusters"
 	}
 	return usagef("no folder %s for cluster %q: %s", dir, cluster, hint)
 }

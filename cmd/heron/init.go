@@ -50,12 +50,8 @@ func (a *app) init(ctx context.Context, prefix, core, sum string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	done, err := install.Install(ctx, install.Options{
-		Prefix: prefix, Program: program, Conf: shipped.Files, Release: releaseText(),
-	})
-	if err != nil {
-		return err
-	}
+	// The core first: it is what can fail, and then nothing is half done.
+	var done []install.Done
 	if core != "" {
 		one, err := install.Core(ctx, prefix, core, sum)
 		if err != nil {
@@ -63,6 +59,13 @@ func (a *app) init(ctx context.Context, prefix, core, sum string) error {
 		}
 		done = append(done, one)
 	}
+	rest, err := install.Install(ctx, install.Options{
+		Prefix: prefix, Program: program, Conf: shipped.Files, Release: releaseText(),
+	})
+	if err != nil {
+		return err
+	}
+	done = append(done, rest...)
 	if a.asJSON() {
 		a.printJSON(map[string]any{"prefix": prefix, "files": done})
 		return nil

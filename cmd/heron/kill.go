@@ -56,6 +56,7 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 		return err
 	}
 	defer env.Close()
+	opts.Flags = config.KillFlags
 	done, err := submit.Kill(ctx, env.Env, config.Settings, name, opts)
 	if err != nil {
 		return err

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/submit"
@@ -34,49 +32,48 @@ func main() {
 func mainCode() int {
 	ctx, stop := untilSignal()
 	defer stop()
+	out := &result{to: os.Stdout}
 	a := &app{
-		stdout: os.Stdout,
+		stdout: out,
 		stderr: os.Stderr,
 		getenv: os.Getenv,
 		env:    os.Environ(),
 		now:    time.Now,
 	}
-	return a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
-}
-
-// interruption is the signal that ended a context. The user's program is sent
-// the same one.
-type interruption struct{ signal os.Signal }
-
-func (i interruption) Error() string     { return i.signal.String() }
-func (i interruption) Signal() os.Signal { return i.signal }
-
-// untilSignal is a context that ends with the first SIGINT or SIGTERM. A
-// second one ends the program at once: whoever sends it knows that something
-// may be left.
-func untilSignal() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			cancel(interruption{s})
-		case <-ctx.Done():
+	code := a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
+	if out.err != nil {
+		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", out.err)
+		if code == submit.ExitOK {
+			code = submit.ExitFailure
 		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
 	}
+	return code
 }
+
+// result is standard output; it keeps the first error, for a result that
+// nobody got is none.
+type result struct {
+	to  *os.File
+	err error
+}
+
+func (r *result) Write(p []byte) (int, error) {
+	n, err := r.to.Write(p)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
+
+// Fd is for those who want to know whether it is a terminal.
+func (r *result) Fd() uintptr { return r.to.Fd() }
 
 // run carries one command line out and returns its exit code.
 func (a *app) run(ctx context.Context, name string, args []string) int {
 	if name == "heron-apiserver" || name == "heron-downloader" {
 		return a.fail(usagef("%s is not part of this version; use heron submit and heron kill", name))
 	}
+	a.output = wantedOutput(args)
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -86,12 +83,29 @@ func (a *app) run(ctx context.Context, name string, args []string) int {
 	return a.fail(err)
 }
 
+// wantedOutput finds --output on a line that may turn out not to be one: its
+// error should come in the form that was asked for.
+func wantedOutput(args []string) string {
+	for i, word := range args {
+		if word == "--output=json" || word == "--output" && i+1 < len(args) && args[i+1] == "json" {
+			return "json"
+		}
+	}
+	return "text"
+}
+
 // fail tells the error and returns its exit code.
 func (a *app) fail(err error) int {
 	code := submit.ExitCode(err)
-	var told *toldError
+	var (
+		told   *toldError
+		failed *submit.Failure
+	)
 	if errors.As(err, &told) {
 		return code
+	}
+	if errors.Is(err, context.Canceled) && !errors.As(err, &failed) {
+		err = fmt.Errorf("interrupted, and nothing was changed (%w)", err)
 	}
 	if a.asJSON() {
 		a.printJSON(failureDoc(err, code))

@@ -97,6 +97,9 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 		if err := cmd.Flags().Parse(s.flags); err != nil {
 			return usagef("%v; see: %s --help", err, cmd.CommandPath())
 		}
+		if !cmd.Flags().Changed("output") {
+			a.output = "text" // what looked like it is the program's
+		}
 		if help, _ := cmd.Flags().GetBool("help"); help {
 			return cmd.Help()
 		}
@@ -109,6 +112,9 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 }
 
 func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error {
+	if flags.dryRun && flags.wait {
+		return usagef("--wait does not go with --dry-run, which starts nothing")
+	}
 	req, err := a.submitRequest(flags, words)
 	if err != nil {
 		return err
@@ -133,17 +139,8 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
 	}
-	var done []*submit.Submitted
-	for _, d := range prepared.Deployments {
-		result, err := submit.Submit(ctx, env.Env, d, opts)
-		if result != nil {
-			done = append(done, result)
-		}
-		if err != nil {
-			return a.submitted(done, err)
-		}
-	}
-	return a.submitted(done, nil)
+	done, err := submit.SubmitAll(ctx, env.Env, prepared.Deployments, opts)
+	return a.submitted(done, err)
 }
 
 // submitRequest turns the command line into a request.

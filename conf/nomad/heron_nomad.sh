@@ -79,10 +79,17 @@ download() {
 fresh_directory() {
 	dir=${HERON_NOMAD_WORKING_DIR:?is not set}
 	# Whatever is there is deleted, so it has to look like one of ours.
-	case $dir in
-	/*/container-[0-9]*) ;;
-	*) fail "HERON_NOMAD_WORKING_DIR is $dir; it has to be absolute and end in container-N" ;;
+	case ${dir##*/} in
+	container-*[!0-9]* | container-) number= ;;
+	container-*) number=yes ;;
+	*) number= ;;
 	esac
+	case $number$dir in
+	*/../* | */./*) number= ;;
+	yes/*) ;;
+	*) number= ;;
+	esac
+	[ -n "$number" ] || fail "HERON_NOMAD_WORKING_DIR is $dir; it has to be absolute and end in container-N"
 	rm -rf "$dir" || fail "could not empty the working directory $dir"
 	mkdir -p "$dir" || fail "could not make the working directory $dir"
 	cd "$dir" || fail "could not enter the working directory $dir"

@@ -114,7 +114,7 @@ func TestNomadIsKilledDuringSubmit(t *testing.T) {
 	}))
 	r := c.submit()
 	// Whether the job got there cannot be known, so it is named.
-	c.want(r, 8, "still there: job "+c.jobID(), "heron kill nomad/ann/default "+c.topology)
+	c.want(r, 8, "still there: job "+c.jobID(), " nomad/ann/default "+c.topology)
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestZooKeeperIsLostInTheMiddle(t *testing.T) {
 	// reach.
 	nomad.Fail(testenv.HTTPError, -1, onRegister(zoo.Down))
 	nomad.Fail(testenv.HTTPError, -1, register)
-	c.want(c.submit(), 8, "still there: state of topology "+c.topology, "heron kill nomad/ann/default "+c.topology)
+	c.want(c.submit(), 8, "still there: state of topology "+c.topology, " nomad/ann/default "+c.topology)
 
 	zoo.Up()
 	nomad.Heal()
@@ -280,7 +280,7 @@ func TestKillWorksWhenHalfIsGone(t *testing.T) {
 func TestWaitExpires(t *testing.T) {
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
-	c.want(c.submit("--wait", "--wait-timeout", "20s"), 9, "is submitted, but does not run", "heron kill nomad/ann/default "+c.topology)
+	c.want(c.submit("--wait", "--wait-timeout", "20s"), 9, "is submitted, but does not run", " nomad/ann/default "+c.topology)
 	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

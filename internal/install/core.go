@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -27,6 +29,8 @@ func (e *CoreError) Error() string { return fmt.Sprintf("heron-core from %s: %s"
 // ExitCode is that of bad input.
 func (*CoreError) ExitCode() int { return 2 }
 
+var digestForm = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+
 // executor is the file by which a core package is known.
 const executor = "heron-core/bin/heron-executor"
 
@@ -40,8 +44,14 @@ const responseTimeout = 30 * time.Second
 // that fails leaves nothing.
 func Core(ctx context.Context, prefix, source, sha256hex string) (Done, error) {
 	target := filepath.Join(prefix, "dist", "heron-core.tar.gz")
+	if sha256hex != "" && !digestForm.MatchString(sha256hex) {
+		return Done{}, &CoreError{source, fmt.Sprintf("%q is not a SHA-256; give its 64 hex digits", sha256hex)}
+	}
 	src, err := openCore(ctx, source)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Done{}, &CoreError{source, "there is no such file"}
+	case err != nil:
 		return Done{}, fmt.Errorf("heron-core from %s: %w", source, err)
 	}
 	defer src.Close()

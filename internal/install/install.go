@@ -78,9 +78,8 @@ func Install(ctx context.Context, opts Options) ([]Done, error) {
 	if err == nil {
 		err = in.program()
 	}
-	if err == nil {
-		err = in.writeManifest()
-	}
+	// Also after a failure: what was written must not look edited later.
+	err = errors.Join(err, in.writeManifest())
 	if err != nil {
 		return in.done, fmt.Errorf("install into %s: %w", opts.Prefix, err)
 	}

@@ -161,7 +161,8 @@ func TestCore(t *testing.T) {
 		{name: "no executor", source: file(corePackage(t, "readme")), fails: "has no heron-core/bin/heron-executor"},
 		{name: "not an archive", source: file([]byte("hello")), fails: "not a .tar.gz"},
 		{name: "cut off", source: file(good[:len(good)-20]), fails: "read the archive"},
-		{name: "missing file", source: "/nonexistent/core", fails: "no such file"},
+		{name: "missing file", source: "/nonexistent/core", fails: "there is no such file"},
+		{name: "a digest that is none", source: file(good), sha: "zz", fails: "is not a SHA-256"},
 		{name: "missing on the server", source: server.URL + "/other", fails: "404"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

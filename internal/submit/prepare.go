@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
@@ -198,6 +200,9 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		return nil, err
 	}
 	binary := filepath.Base(w.req.File)
+	if err := checkTexts(def, binary); err != nil {
+		return nil, err
+	}
 	settings, err := w.loaded.ForTopology(conf.Topology{
 		Name: def.Name(), ID: def.ID(),
 		DefinitionFile: def.Filename(), BinaryFile: binary, PackageType: kind,
@@ -256,14 +261,50 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
 }
 
-// withoutSecrets takes secrets out of a configuration file. Scripts and what
-// else lies beside the configuration have no keys to tell secrets by.
+// withoutSecrets takes secrets out of a file of the cluster directory. Copies
+// that editors and people leave there have the same keys as the originals, so
+// all that reads as YAML is looked at; scripts and the like have no keys to
+// tell secrets by.
 func (w *preparation) withoutSecrets(name string, data []byte) ([]byte, error) {
+	clean, err := w.loaded.SecretFree(name, data)
 	switch filepath.Ext(name) {
 	case ".yaml", ".yml":
-		return w.loaded.SecretFree(name, data)
+		return clean, err
 	}
-	return data, nil
+	if err != nil {
+		return data, nil
+	}
+	return clean, nil
+}
+
+// idForm is what an id may be made of: it goes into paths, arguments that
+// Nomad and shells read, and the executor's flags.
+var idForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
+
+// idLimit is the longest id, in bytes: file systems take names of 255.
+const idLimit = 200
+
+// checkTexts refuses texts of the user's that Nomad, a shell or a file system
+// would take for something else.
+func checkTexts(def *topology.Definition, binary string) error {
+	switch id := def.ID(); {
+	case !idForm.MatchString(id) || strings.Contains(id, ".."):
+		return withCode(ExitInput, "topology id %q: use letters, digits and . _ + @ ~ - only, starting with a letter or digit", id)
+	case len(id) > idLimit:
+		return withCode(ExitInput, "topology id %q: it has %d bytes, %d are the most", id, len(id), idLimit)
+	case strings.Contains(binary, "${"):
+		return withCode(ExitInput, "topology file %q: Nomad would take ${ for a variable; rename the file", binary)
+	}
+	components, err := def.Components()
+	if err != nil {
+		return err
+	}
+	for _, c := range components {
+		if strings.Contains(c.Name, "${") {
+			return withCode(ExitInput, "component %q: Nomad would take ${ for a variable; rename the component", c.Name)
+		}
+	}
+	return nil
 }
 
 // release is the text of the release file and its base name.

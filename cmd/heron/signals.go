@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/submit"
+)
+
+// sameSignal is how long a repeated signal counts as the same one: "timeout"
+// and terminals send one to a process and to its group.
+const sameSignal = time.Second
+
+// interruption is the signal that ended a context. The user's program is sent
+// the same one.
+type interruption struct{ signal os.Signal }
+
+func (i interruption) Error() string     { return i.signal.String() }
+func (i interruption) Signal() os.Signal { return i.signal }
+
+// untilSignal is a context that ends with the first SIGINT, SIGTERM or
+// SIGHUP. A later one ends the program at once, with the exit code that says
+// that something may be left. A reader of our output that goes away ends
+// nothing: what was begun has to be finished or undone.
+func untilSignal() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE)
+	go func() {
+		var first time.Time
+		for s := range signals {
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel(interruption{s})
+			case time.Since(first) > sameSignal:
+				fmt.Fprintln(os.Stderr, "heron: interrupted while undoing; what was made may still be there: heron kill removes it")
+				os.Exit(submit.ExitLeft)
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
