@@ -182,7 +182,7 @@ func TestRoundRobinRefuses(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	for _, name := range []string{"roundrobin", "RoundRobin", roundRobinClass} {
+	for _, name := range []string{"roundrobin", "RoundRobin", "org.apache.heron.packing.roundrobin.RoundRobinPacking"} {
 		if _, err := New(name, plain); err != nil {
 			t.Errorf("New(%q): %v", name, err)
 		}
