@@ -24,14 +24,15 @@ type DeniedError struct {
 
 // Error implements error.
 func (e *DeniedError) Error() string {
-	who := "the token needs"
-	if !e.HasToken {
-		who = "no token was given (NOMAD_TOKEN, --nomad-token-file or heron.nomad.token.file); it needs"
+	switch {
+	case e.Capability == "":
+		return fmt.Sprintf("%s; see whether the token is valid", e.Refusal)
+	case !e.HasToken:
+		return fmt.Sprintf("%s; no token was given (NOMAD_TOKEN, --nomad-token-file or heron.nomad.token.file): one with the capability %s is needed (%s)",
+			e.Refusal, e.Capability, e.Policy)
 	}
-	if e.Capability == "" {
-		return fmt.Sprintf("%s; %s to be valid", e.Refusal, who)
-	}
-	return fmt.Sprintf("%s; %s the capability %s: %s", e.Refusal, who, e.Capability, e.Policy)
+	// Nomad gives the same answer to tokens that it does not know.
+	return fmt.Sprintf("%s; the token lacks the capability %s (%s), or is not valid", e.Refusal, e.Capability, e.Policy)
 }
 
 // Is says that it is ErrDenied.
