@@ -115,6 +115,9 @@ func knownKeys() map[string]bool {
 	for _, k := range nomadKeys() {
 		known[k] = true
 	}
+	for _, k := range zooKeeperKeys {
+		known[k] = true
+	}
 	for _, system := range []string{"statemgr", "scheduler"} {
 		for _, k := range tunnelKeys {
 			known["heron."+system+"."+k] = true

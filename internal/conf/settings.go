@@ -27,6 +27,11 @@ type State struct {
 	// "host:port" each (none for localfs).
 	Connection string
 	Servers    []string
+	// ClientServers are those that this program goes to, which may be other
+	// ports of the same ZooKeeper.
+	ClientServers []string
+	// ZooKeeper is never part of what is printed, kept or sent elsewhere.
+	ZooKeeper ZooKeeperAccess `json:"-"`
 	// Root is the node, or folder, that holds everything; it starts with "/".
 	Root           string
 	InitTree       bool

@@ -46,7 +46,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(State{
-		Kind: "zookeeper", Connection: "zk1:2181,zk2:2182", Servers: []string{"zk1:2181", "zk2:2182"}, Root: "/heron",
+		Kind: "zookeeper", Connection: "zk1:2181,zk2:2182", Servers: []string{"zk1:2181", "zk2:2182"}, ClientServers: []string{"zk1:2181", "zk2:2182"}, Root: "/heron",
 		InitTree: true, SessionTimeout: 30 * time.Second, ConnectTimeout: 30 * time.Second, RetryCount: 10, RetryInterval: 10 * time.Second,
 	}, s.State); diff != "" {
 		t.Error(diff)

@@ -34,7 +34,12 @@ func (r *reader) state() State {
 	switch s.Kind {
 	case "zookeeper":
 		s.InitTree = r.flag(zk+"is.initialize.tree", true)
-		s.Servers = r.servers(s.Connection)
+		s.Servers = r.servers(keyStateConnection, s.Connection)
+		s.ClientServers = s.Servers
+		if own := r.place(keyZooKeeperClient, ""); own != "" {
+			s.ClientServers = r.servers(keyZooKeeperClient, own)
+		}
+		s.ZooKeeper = r.zooKeeper()
 	case "localfs":
 		s.InitTree = r.flag("heron.statemgr.localfs.is.initialize.file.tree", true)
 		if s.Connection == "" {
@@ -45,11 +50,16 @@ func (r *reader) state() State {
 }
 
 // servers splits a connection string the way an executor does: host:port
-// parts and nothing else.
-func (r *reader) servers(connection string) []string {
+// parts and nothing else. A path behind them (chroot) would lead this program
+// to another folder than the executors.
+func (r *reader) servers(key, connection string) []string {
 	const hint = "write host:port[,host:port...]"
-	if strings.Contains(connection, "/") {
-		r.wrong(keyStateConnection, strconv.Quote(connection)+" has a path, which executors cannot follow", hint+"; the folder in ZooKeeper goes into "+keyStateRoot)
+	switch {
+	case strings.Contains(connection, "@"):
+		r.wrong(key, "has a user or password in it, which others could read in packages and process lists", hint+"; credentials go into "+keyZooKeeperDigest+" or "+VarZooKeeperAuth)
+		return nil
+	case strings.Contains(connection, "/"):
+		r.wrong(key, strconv.Quote(connection)+" has a path (chroot), which executors cannot follow: they would look for the state elsewhere", hint+"; the folder in ZooKeeper goes into "+keyStateRoot)
 		return nil
 	}
 	servers := strings.Split(connection, ",")
@@ -58,7 +68,7 @@ func (r *reader) servers(connection string) []string {
 		host, port, err := net.SplitHostPort(servers[i])
 		number, portErr := strconv.Atoi(port)
 		if err != nil || host == "" || portErr != nil || number < 1 || number > 65535 {
-			r.wrong(keyStateConnection, strconv.Quote(server)+" is not a server", hint)
+			r.wrong(key, strconv.Quote(server)+" is not a server", hint)
 			return nil
 		}
 	}

@@ -352,7 +352,7 @@ func testLarge(t *testing.T, f fixture) {
 	wantGone(t, s, l.Topology("u"))
 
 	// What is just below the limit by our count the server takes as well.
-	fits := f.limit - multiSize([]Op{Create(l.Topology("v"), nil)})
+	fits := f.limit - f.acls().multiSize([]Op{Create(l.Topology("v"), nil)})
 	must(t, s.Apply(ctx, Create(l.Topology("v"), bytes.Repeat([]byte{1}, fits))))
 	wantErr(t, s.Apply(ctx, Create(l.Topology("w"), bytes.Repeat([]byte{1}, fits+1))), ErrTooLarge, "")
 	if n, err := s.Read(ctx, l.Topology("v")); err != nil || len(n.Data) != fits {

@@ -91,6 +91,15 @@ func (l Layout) Dirs() []string {
 	return dirs
 }
 
+// engineDirs are the directories that Heron's processes make nodes in.
+func (l Layout) engineDirs() []string {
+	var dirs []string
+	for _, d := range []string{dirTManagers, dirMetricsCaches, dirPhysicalPlans, dirCheckpoints} {
+		dirs = append(dirs, l.Root+"/"+d)
+	}
+	return dirs
+}
+
 func (l Layout) node(dir, topology, suffix string) string {
 	if CheckName(topology) != nil {
 		return ""

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -24,15 +27,17 @@ func TestMain(m *testing.M) {
 }
 
 func withZooKeeper(m *testing.M) (code int, err error) {
-	const env = "HERON_TEST_ZOOKEEPER"
-	if os.Getenv(env) != "" {
-		return m.Run(), nil
-	}
 	dir, err := os.MkdirTemp("", "statemgr-zookeeper-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
+	secure.dir = filepath.Join(dir, "secure")
+	defer func() { err = errors.Join(err, secure.stop()) }()
+	const env = "HERON_TEST_ZOOKEEPER"
+	if os.Getenv(env) != "" {
+		return m.Run(), nil
+	}
 	server, err := testenv.StartZooKeeper(context.Background(), dir)
 	if err != nil {
 		return 0, err
@@ -44,6 +49,36 @@ func withZooKeeper(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
+// secure is one ZooKeeper with TLS for all tests, begun by the first that
+// needs it.
+var secure lazySecure
+
+type lazySecure struct {
+	mu     sync.Mutex
+	dir    string
+	server *testenv.SecureZooKeeper
+}
+
+func (l *lazySecure) get(t testing.TB) *testenv.SecureZooKeeper {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server == nil {
+		must(t, os.Mkdir(l.dir, 0o700))
+		s, err := testenv.StartSecureZooKeeper(context.Background(), l.dir, testenv.SecureZooKeeperOptions{})
+		must(t, err)
+		l.server = s
+	}
+	return l.server
+}
+
+func (l *lazySecure) stop() error {
+	if l.server == nil {
+		return nil
+	}
+	return l.server.Stop()
+}
+
 // fixture is one kind of store, and a root of the test's own in it.
 type fixture struct {
 	root string
@@ -51,7 +86,13 @@ type fixture struct {
 	open func(t testing.TB) Store
 	// limit is the largest transaction in bytes, 0 for none.
 	limit int
+	// access is how ZooKeeper is entered.
+	access conf.ZooKeeperAccess
+	addr   string
 }
+
+// acls are those of new nodes in ZooKeeper.
+func (f fixture) acls() zkACLs { return newZKACLs(f.access.ACL, f.layout()) }
 
 func (f fixture) layout() Layout { return Layout{Root: f.root} }
 
@@ -64,11 +105,43 @@ func (f fixture) dirs(t testing.TB) Store {
 }
 
 func zkFixture(t testing.TB) fixture {
-	f := fixture{root: "/test-" + rand.Text(), limit: defaultMaxRequest}
-	addr := testenv.ZooKeeper(t)
-	f.open = func(t testing.TB) Store { return openZK(t, ZooKeeperOptions{Servers: []string{addr}}, nil) }
-	t.Cleanup(func() { removeTree(t, addr, f.root) })
+	return serverFixture(t, testenv.ZooKeeper(t), conf.ZooKeeperAccess{})
+}
+
+// serverFixture is a root in the ZooKeeper at addr, entered with access.
+func serverFixture(t testing.TB, addr string, access conf.ZooKeeperAccess) fixture {
+	f := fixture{root: "/test-" + rand.Text(), limit: defaultMaxRequest, access: access, addr: addr}
+	f = f.entered(func(*conf.ZooKeeperAccess) {})
+	t.Cleanup(func() { removeTree(t, f.options(t, ZooKeeperOptions{})) })
 	return f
+}
+
+// entered is the same root, entered in another way.
+func (f fixture) entered(change func(*conf.ZooKeeperAccess)) fixture {
+	change(&f.access)
+	f.open = func(t testing.TB) Store { return f.openZK(t, ZooKeeperOptions{}) }
+	return f
+}
+
+// options completes o by what the fixture's server needs, and by generous
+// times.
+func (f fixture) options(t testing.TB, o ZooKeeperOptions) ZooKeeperOptions {
+	var err error
+	o.TLS, err = newTLSConfig(f.access.TLS)
+	must(t, err)
+	if len(o.Servers) == 0 {
+		o.Servers = []string{f.addr}
+	}
+	o.Digest, o.DigestFrom, o.ACL, o.Root = f.access.Digest, f.access.DigestFrom, f.access.ACL, f.root
+	o.SessionTimeout = positive(o.SessionTimeout, 20*time.Second)
+	o.ConnectTimeout = positive(o.ConnectTimeout, 60*time.Second)
+	return o
+}
+
+// openZK opens the fixture's tree with other options.
+func (f fixture) openZK(t testing.TB, o ZooKeeperOptions) *zkStore {
+	t.Helper()
+	return openZK(t, f.options(t, o), nil)
 }
 
 // openZK fills in generous times and closes the store when the test ends.
@@ -82,21 +155,21 @@ func openZK(t testing.TB, o ZooKeeperOptions, watch func([]byte)) *zkStore {
 	return s
 }
 
-func removeTree(t testing.TB, addr, root string) {
+func removeTree(t testing.TB, o ZooKeeperOptions) {
 	ctx := context.Background()
-	s, err := OpenZooKeeper(ctx, ZooKeeperOptions{Servers: []string{addr}})
+	s, err := OpenZooKeeper(ctx, o)
 	must(t, err)
 	defer s.Close()
 	for try := 0; ; try++ {
-		if _, err := s.Read(ctx, root); errors.Is(err, ErrNotFound) {
+		if _, err := s.Read(ctx, o.Root); errors.Is(err, ErrNotFound) {
 			return
 		}
-		ops, err := deleteTree(ctx, s, root)
+		ops, err := deleteTree(ctx, s, o.Root)
 		must(t, err)
 		if err := s.Apply(ctx, ops...); err == nil {
 			return
 		} else if try == 100 {
-			t.Errorf("remove %s: %v", root, err)
+			t.Errorf("remove %s: %v", o.Root, err)
 			return
 		}
 	}

@@ -18,8 +18,21 @@ func Open(ctx context.Context, c conf.State) (Store, error) {
 	}
 	switch c.Kind {
 	case "zookeeper":
+		tlsConfig, err := newTLSConfig(c.ZooKeeper.TLS)
+		if err != nil {
+			return nil, err
+		}
+		servers := c.ClientServers
+		if len(servers) == 0 {
+			servers = c.Servers
+		}
 		return OpenZooKeeper(ctx, ZooKeeperOptions{
-			Servers:        c.Servers,
+			Servers:        servers,
+			TLS:            tlsConfig,
+			Digest:         c.ZooKeeper.Digest,
+			DigestFrom:     c.ZooKeeper.DigestFrom,
+			ACL:            c.ZooKeeper.ACL,
+			Root:           c.Root,
 			SessionTimeout: c.SessionTimeout,
 			ConnectTimeout: c.ConnectTimeout,
 			Retries:        c.RetryCount,

@@ -2,6 +2,7 @@ package statemgr
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"github.com/heron-nomad/heron/internal/conf"
 )
 
 // defaultTimeout is how long servers are waited for where nothing is
@@ -24,6 +27,16 @@ type ZooKeeperOptions struct {
 	// Servers are "host:port" each. They are tried in turn, beginning at a
 	// random one.
 	Servers []string
+	// TLS is how to make sure of the servers; nil for connections without TLS.
+	TLS *tls.Config
+	// Digest is "user:password" for the digest scheme, "" for none. DigestFrom
+	// is where it was found, for messages.
+	Digest     conf.Secret
+	DigestFrom string
+	// ACL is given to new nodes; Root tells which of them Heron's processes
+	// must be able to write in.
+	ACL  conf.ZooKeeperACL
+	Root string
 	// SessionTimeout is how long the servers keep the session, and what
 	// belongs to it, after the connection is lost; default 30 s. Servers have
 	// limits of their own.
@@ -54,6 +67,8 @@ type zkStore struct {
 	timeout time.Duration
 	retries int
 	limit   int
+	creds   credentials
+	acls    zkACLs
 
 	// writing is held by the one write under way, until the library has let go
 	// of it.
@@ -65,7 +80,9 @@ type zkStore struct {
 }
 
 // OpenZooKeeper connects to the servers and returns when there is a session,
-// with ErrUnreachable when none of them gave one within ConnectTimeout.
+// with ErrUnreachable when none of them gave one within ConnectTimeout, and
+// sooner where TLS tells that none of them will. That a password is wrong shows
+// only at the first request that needs the right one.
 func OpenZooKeeper(ctx context.Context, o ZooKeeperOptions) (Store, error) {
 	return openZooKeeper(ctx, o, nil)
 }
@@ -89,6 +106,12 @@ func openZooKeeper(ctx context.Context, o ZooKeeperOptions, watch func(packet []
 		timeout: o.ConnectTimeout,
 		retries: o.Retries,
 		limit:   o.MaxRequest,
+		creds: credentials{
+			digest:      o.Digest,
+			from:        o.DigestFrom,
+			certificate: o.TLS != nil && len(o.TLS.Certificates) > 0,
+		},
+		acls:    newZKACLs(o.ACL, Layout{Root: o.Root}),
 		writing: make(chan struct{}, 1),
 	}
 	conn, events, err := zk.Connect(slices.Clone(o.Servers), o.SessionTimeout,
@@ -105,7 +128,11 @@ func openZooKeeper(ctx context.Context, o ZooKeeperOptions, watch func(packet []
 	}()
 	bound, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := s.link.await(bound); err != nil {
+	err = s.link.await(bound)
+	if err == nil {
+		err = s.authenticate(bound)
+	}
+	if err != nil {
 		err = s.explain(ctx, "connect to", err)
 		return nil, errors.Join(err, s.Close())
 	}
@@ -226,12 +253,14 @@ func (s *zkStore) explain(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", where, ended(ctx))
 	}
-	if reason := zkReason(err); reason != nil {
+	if reason := s.refused(err); reason != nil {
 		return fmt.Errorf("%s: %w", where, reason)
 	}
 	switch {
 	case errors.Is(err, errStoreClosed), errors.Is(err, zk.ErrClosing):
 		return fmt.Errorf("%s: %w", where, errStoreClosed)
+	case errors.Is(err, errHopeless):
+		return fmt.Errorf("%s: %w%s", where, ErrUnreachable, s.link.why())
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w: no answer within %v%s; is it running, and is its address right?",
 			where, ErrUnreachable, s.timeout, s.link.why())
@@ -252,7 +281,7 @@ func zkReason(err error) error {
 		return ErrVersion
 	case errors.Is(err, zk.ErrNotEmpty):
 		return ErrNotEmpty
-	case errors.Is(err, zk.ErrNoAuth), errors.Is(err, zk.ErrAuthFailed), errors.Is(err, zk.ErrInvalidACL):
+	case errors.Is(err, zk.ErrNoAuth), errors.Is(err, zk.ErrAuthFailed), errors.Is(err, zk.ErrInvalidACL), wantsCredentials(err):
 		return ErrDenied
 	}
 	return nil

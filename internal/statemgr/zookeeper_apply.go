@@ -24,13 +24,13 @@ func (s *zkStore) Apply(ctx context.Context, ops ...Op) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	if size := multiSize(ops); size > s.limit {
+	if size := s.acls.multiSize(ops); size > s.limit {
 		return fmt.Errorf("write %d nodes to ZooKeeper at %s: %w: %d bytes, of which it takes %d",
 			len(ops), s.link, ErrTooLarge, size, s.limit)
 	}
 	requests := make([]any, len(ops))
 	for i, op := range ops {
-		requests[i] = zkOp(op)
+		requests[i] = s.acls.zkOp(op)
 	}
 	answers, err := s.multi(ctx, requests)
 	if err == nil {
@@ -40,7 +40,7 @@ func (s *zkStore) Apply(ctx context.Context, ops ...Op) error {
 		if a.Error == nil || i >= len(ops) {
 			continue
 		}
-		reason := zkReason(a.Error)
+		reason := s.refused(a.Error)
 		if reason == nil {
 			reason = a.Error
 		}
@@ -94,7 +94,7 @@ func (s *zkStore) EnsureDirs(ctx context.Context, paths ...string) error {
 		}
 		requests := make([]any, len(missing))
 		for i, p := range missing {
-			requests[i] = zkOp(Create(p, nil))
+			requests[i] = s.acls.zkOp(Create(p, nil))
 		}
 		answers, err := s.multi(ctx, requests)
 		again := errors.Is(err, zk.ErrNodeExists) || errors.Is(err, zk.ErrNoNode) || connectionLost(err)
@@ -167,12 +167,11 @@ func withParents(paths []string) ([]string, error) {
 	return all, nil
 }
 
-// zkOp is the library's form of an operation. All nodes are open to everyone:
-// Heron's processes and other clients know no credentials.
-func zkOp(op Op) any {
+// zkOp is the library's form of an operation.
+func (a zkACLs) zkOp(op Op) any {
 	switch op.Kind {
 	case OpCreate:
-		return &zk.CreateRequest{Path: op.Path, Data: op.Data, Acl: zk.WorldACL(zk.PermAll)}
+		return &zk.CreateRequest{Path: op.Path, Data: op.Data, Acl: a.of(op.Path)}
 	case OpSet:
 		return &zk.SetDataRequest{Path: op.Path, Data: op.Data, Version: int32(op.Version)}
 	case OpDelete:
@@ -184,13 +183,12 @@ func zkOp(op Op) any {
 
 // multiSize is the size of a transaction as sent, in bytes: head of the
 // request, each operation behind a head of its own, and an end mark.
-func multiSize(ops []Op) int {
+func (a zkACLs) multiSize(ops []Op) int {
 	const (
 		requestHead = 8
 		opHead      = 9
 		length      = 4
 		version     = 4
-		openACL     = 4 + 4 + length + len("world") + length + len("anyone")
 		flags       = 4
 	)
 	size := requestHead + opHead
@@ -198,7 +196,7 @@ func multiSize(ops []Op) int {
 		size += opHead + length + len(op.Path)
 		switch op.Kind {
 		case OpCreate:
-			size += length + len(op.Data) + openACL + flags
+			size += length + len(op.Data) + a.size(op.Path) + flags
 		case OpSet:
 			size += length + len(op.Data) + version
 		default:

@@ -16,9 +16,10 @@ const maxGreeting = 1024
 // library would wait for far too long, and sees to it that a write which its
 // caller has given up is not sent.
 type zkConn struct {
-	net.Conn
-	link   *zkLink
-	server string
+	net.Conn          // raw, or TLS over it
+	raw      net.Conn // what fail closes: TLS would first say goodbye
+	link     *zkLink
+	server   string
 
 	mu      sync.Mutex
 	dead    error
@@ -36,7 +37,7 @@ func (c *zkConn) fail(why error) {
 		c.dead = why
 	}
 	c.mu.Unlock()
-	c.Close()
+	_ = c.raw.Close()
 }
 
 func (c *zkConn) usable() bool {
@@ -57,8 +58,12 @@ func (c *zkConn) Read(b []byte) (int, error) {
 		switch {
 		case c.dead != nil:
 			return n, c.dead // our own doing
+		case isAlert(err):
+			err = tlsError(err)
 		case isTimeout(err):
 			err = errors.New("accepts connections but does not answer")
+		case c.link.tls == nil:
+			err = errors.New("closes the connection instead of answering; is this a port for TLS (heron.statemgr.zookeeper.tls.enabled)?")
 		default:
 			err = errors.New("closes the connection instead of answering")
 		}

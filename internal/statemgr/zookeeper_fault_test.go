@@ -72,6 +72,8 @@ func listener(t *testing.T, serve func(net.Conn)) string {
 	return l.Addr().String()
 }
 
+func silent(net.Conn) {}
+
 func TestZooKeeperOpenFails(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -79,7 +81,7 @@ func TestZooKeeperOpenFails(t *testing.T) {
 	must(t, l.Close())
 	for _, c := range []struct{ name, server, why string }{
 		{"refused", refusing, "connection refused"},
-		{"silent", listener(t, func(net.Conn) {}), "does not answer"},
+		{"silent", listener(t, silent), "does not answer"},
 		{"hangs up", listener(t, func(c net.Conn) { c.Close() }), "closes the connection"},
 		{"not ZooKeeper", listener(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), "does not answer as ZooKeeper does"},
 		{"no such host", "no-such-host.invalid:2181", "no-such-host.invalid"},
@@ -110,11 +112,11 @@ func TestZooKeeperOneServerOfSeveral(t *testing.T) {
 	must(t, err)
 	refusing := l.Addr().String()
 	must(t, l.Close())
-	silent := listener(t, func(net.Conn) {})
+	mute := listener(t, silent)
 	good := testenv.ZooKeeper(t)
 	for range 4 { // each begins at a server of its own choice
 		s := openZK(t, ZooKeeperOptions{
-			Servers:        []string{"no-such-host.invalid:2181", refusing, silent, good},
+			Servers:        []string{"no-such-host.invalid:2181", refusing, mute, good},
 			ConnectTimeout: 4 * time.Second * 5,
 		}, nil)
 		must(t, s.EnsureDirs(t.Context(), f.root))
@@ -132,12 +134,17 @@ type faulty struct {
 
 func newFaulty(t *testing.T, limit time.Duration) faulty {
 	t.Helper()
-	f := faulty{fixture: zkFixture(t)}
+	return withProxy(t, zkFixture(t), limit)
+}
+
+func withProxy(t *testing.T, fixture fixture, limit time.Duration) faulty {
+	t.Helper()
+	f := faulty{fixture: fixture}
 	f.other = f.dirs(t)
-	f.proxy = testenv.Proxy(t, testenv.ZooKeeper(t))
-	f.store = openZK(t, ZooKeeperOptions{
+	f.proxy = testenv.Proxy(t, f.addr)
+	f.store = f.openZK(t, ZooKeeperOptions{
 		Servers: []string{f.proxy.Addr}, ConnectTimeout: limit, SessionTimeout: 60 * time.Second, Retries: 10,
-	}, nil)
+	})
 	l := f.layout()
 	for _, p := range []string{l.PackingPlan("t"), l.ExecutionState("t"), l.Topology("t")} {
 		f.ops = append(f.ops, Create(p, []byte("data of "+p)))
@@ -174,8 +181,9 @@ func (f faulty) settle(t *testing.T) (all bool) {
 	return there[0]
 }
 
-func TestZooKeeperCutInTransaction(t *testing.T) {
-	f := newFaulty(t, slack)
+func TestZooKeeperCutInTransaction(t *testing.T) { cutInTransaction(t, newFaulty(t, slack)) }
+
+func cutInTransaction(t *testing.T, f faulty) {
 	for range 5 {
 		f.proxy.CutAfter(1)
 		wantUnreachable(t, slack, f.proxy.Addr, func() error { return f.store.Apply(t.Context(), f.ops...) })
@@ -190,8 +198,9 @@ func TestZooKeeperCutInTransaction(t *testing.T) {
 	}
 }
 
-func TestZooKeeperSilentInTransaction(t *testing.T) {
-	f := newFaulty(t, patience)
+func TestZooKeeperSilentInTransaction(t *testing.T) { silentInTransaction(t, newFaulty(t, patience)) }
+
+func silentInTransaction(t *testing.T, f faulty) {
 	f.proxy.Silent()
 	wantUnreachable(t, patience, f.proxy.Addr, func() error { return f.store.Apply(t.Context(), f.ops...) })
 	wantUnreachable(t, patience, f.proxy.Addr, func() error { _, err := f.store.Read(t.Context(), f.root); return err })
@@ -230,8 +239,9 @@ func TestZooKeeperSlow(t *testing.T) {
 	}
 }
 
-func TestZooKeeperTooSlow(t *testing.T) {
-	f := newFaulty(t, patience)
+func TestZooKeeperTooSlow(t *testing.T) { tooSlow(t, newFaulty(t, patience)) }
+
+func tooSlow(t *testing.T, f faulty) {
 	f.proxy.Slow(time.Hour)
 	wantUnreachable(t, patience, f.proxy.Addr, func() error { return f.store.Apply(t.Context(), f.ops...) })
 	f.proxy.Up()
@@ -294,8 +304,9 @@ func TestZooKeeperCloseEndsSession(t *testing.T) {
 	wantNoMoreGoroutines(t, before)
 }
 
-func TestZooKeeperCloseWhileSilent(t *testing.T) {
-	f := newFaulty(t, time.Hour)
+func TestZooKeeperCloseWhileSilent(t *testing.T) { closeWhileSilent(t, newFaulty(t, time.Hour)) }
+
+func closeWhileSilent(t *testing.T, f faulty) {
 	f.proxy.Silent()
 	read := make(chan error, 1)
 	go func() { _, err := f.store.Read(t.Context(), f.root); read <- err }()

@@ -2,6 +2,7 @@ package statemgr
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ var (
 	errStoreClosed = errors.New("the store is closed")
 	errNoAnswer    = errors.New("no answer")
 	errTooLate     = errors.New("given up before it was sent")
+	errHopeless    = errors.New("no server can be used")
 )
 
 // The longest and the first pause between two rounds of trying to connect.
@@ -30,6 +32,7 @@ const (
 // The library asks it for servers and connections and tells it what happens.
 type zkLink struct {
 	servers []string
+	tls     *tls.Config   // nil for none
 	attempt time.Duration // for one server: connect and handshake
 	pause   time.Duration
 	watch   func(packet []byte)
@@ -46,6 +49,8 @@ type zkLink struct {
 	next    int
 	failed  int               // attempts since the last session
 	reasons map[string]string // server -> why its last attempt failed
+	refuse  map[string]bool   // server -> that will not change
+	met     bool              // there was a session once
 	gate    int64             // the write that may go out, 0 for none
 	writes  int64
 }
@@ -53,6 +58,7 @@ type zkLink struct {
 func newZKLink(o ZooKeeperOptions, watch func([]byte)) *zkLink {
 	l := &zkLink{
 		servers: o.Servers,
+		tls:     o.TLS,
 		// A little less than the share of each, so that the reason of the last
 		// is known when the whole time is over.
 		attempt: o.ConnectTimeout * 9 / 10 / time.Duration(len(o.Servers)),
@@ -61,6 +67,7 @@ func newZKLink(o ZooKeeperOptions, watch func([]byte)) *zkLink {
 		changed: make(chan struct{}),
 		next:    rand.IntN(len(o.Servers)),
 		reasons: map[string]string{},
+		refuse:  map[string]bool{},
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
@@ -85,11 +92,13 @@ func (l *zkLink) why() string {
 	return " (" + strings.Join(parts, "; ") + ")"
 }
 
-// await returns when there is a session.
+// await returns when there is a session, and with errHopeless when it is clear
+// that there will be none.
 func (l *zkLink) await(ctx context.Context) error {
 	for {
 		l.mu.Lock()
 		closed, session, changed := l.closed, l.session, l.changed
+		hopeless := !l.met && len(l.refuse) == len(l.servers)
 		l.mu.Unlock()
 		switch {
 		case closed:
@@ -98,6 +107,8 @@ func (l *zkLink) await(ctx context.Context) error {
 			return ctx.Err()
 		case session:
 			return nil
+		case hopeless:
+			return errHopeless
 		}
 		select {
 		case <-changed:
@@ -149,7 +160,9 @@ func (l *zkLink) event(e zk.Event) {
 	case zk.StateHasSession:
 		l.session = l.conn != nil && l.conn.usable()
 		l.failed = 0
+		l.met = l.met || l.session
 		clear(l.reasons)
+		clear(l.refuse)
 	case zk.StateDisconnected, zk.StateConnecting, zk.StateExpired:
 		l.session = false
 	default:
@@ -203,8 +216,16 @@ func (l *zkLink) dial(network, server string, _ time.Duration) (net.Conn, error)
 		l.note(server, err)
 		return nil, err
 	}
+	secure := raw
+	if l.tls != nil {
+		if secure, err = shake(ctx, raw, server, l.tls); err != nil {
+			_ = raw.Close()
+			l.note(server, err)
+			return nil, err
+		}
+	}
 	deadline, _ := ctx.Deadline()
-	conn := &zkConn{Conn: raw, link: l, server: server, greetBy: deadline}
+	conn := &zkConn{Conn: secure, raw: raw, link: l, server: server, greetBy: deadline}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -224,10 +245,16 @@ func (l *zkLink) note(server string, err error) {
 	}
 	why := err.Error()
 	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
+	if errors.As(err, &op) && op.Op == "dial" && op.Err != nil {
 		why = op.Err.Error()
 	}
 	l.reasons[server] = why
+	if errors.As(err, new(permanentError)) {
+		l.refuse[server] = true
+		l.announce()
+	} else {
+		delete(l.refuse, server)
+	}
 }
 
 // open lets one write out and returns its number.

@@ -17,12 +17,12 @@ type Identity struct {
 const optionsVariable = "HERON_OPTIONS"
 
 // SecretVariables are environment variables that hold the means to act on
-// Nomad, Consul, Vault and object stores. A user's program does not get them.
+// Nomad, Consul, Vault, ZooKeeper and object stores. A user's program does not get them.
 func SecretVariables() []string {
 	return []string{
 		"NOMAD_TOKEN", "NOMAD_HTTP_AUTH", "NOMAD_CLIENT_KEY",
 		"CONSUL_HTTP_TOKEN", "CONSUL_HTTP_AUTH", "CONSUL_CLIENT_KEY", "CONSUL_TOKEN",
-		"VAULT_TOKEN",
+		"VAULT_TOKEN", "HERON_ZOOKEEPER_AUTH",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
 	}
 }
