@@ -159,8 +159,13 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // containerEnv reads further variables of containers. Heron's own stay as
 // they are.
 func (r *reader) containerEnv() map[string]string {
-	m, ok := r.structure(keyNomadEnv, "a map of names and texts").(mapping)
-	if !ok || len(m) == 0 {
+	const want = "a map of names and texts"
+	v := r.structure(keyNomadEnv, want)
+	m, ok := v.(mapping)
+	if v != nil && !ok {
+		r.wrong(keyNomadEnv, "is "+kindName(v), "give it "+want)
+	}
+	if len(m) == 0 {
 		return nil
 	}
 	env := make(map[string]string, len(m))

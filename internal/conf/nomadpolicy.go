@@ -25,7 +25,8 @@ func (r *reader) restartPolicy(p *RestartPolicy) {
 	p.Delay = r.atLeast(prefix+"delay", 0, p.Delay)
 	p.Mode = r.oneOf(prefix+"mode", p.Mode, "fail", "delay")
 	if time.Duration(p.Attempts)*p.Delay > p.Interval {
-		r.wrong(prefix+"attempts", "that many do not fit into the interval", "attempts times delay must be at most "+prefix+"interval")
+		r.wrong(r.whichIsSet(prefix+"attempts", prefix+"delay", prefix+"interval"),
+			"so many attempts do not fit into the interval", prefix+"attempts times "+prefix+"delay must be at most "+prefix+"interval")
 	}
 }
 
@@ -42,7 +43,8 @@ func (r *reader) reschedulePolicy(p *ReschedulePolicy) {
 	p.DelayFunction = r.oneOf(prefix+"delay.function", p.DelayFunction, "constant", "exponential", "fibonacci")
 	p.MaxDelay = r.atLeast(prefix+"max.delay", minPolicyTime, p.MaxDelay)
 	if p.DelayFunction != "constant" && p.MaxDelay < p.Delay {
-		r.wrong(prefix+"max.delay", "is below the first delay", "it must be at least "+prefix+"delay")
+		r.wrong(r.whichIsSet(prefix+"max.delay", prefix+"delay"),
+			"the longest delay is below the first", prefix+"max.delay must be at least "+prefix+"delay")
 	}
 }
 
@@ -55,10 +57,13 @@ func (r *reader) updatePolicy(p *UpdatePolicy) {
 	p.ProgressDeadline = r.atLeast(prefix+"progress.deadline", 0, p.ProgressDeadline)
 	p.AutoRevert = r.flag(prefix+"auto.revert", p.AutoRevert)
 	if p.MinHealthyTime >= p.HealthyDeadline {
-		r.wrong(prefix+"healthy.deadline", "is over before a container can be healthy", "it must be above "+prefix+"min.healthy.time")
+		r.wrong(r.whichIsSet(prefix+"healthy.deadline", prefix+"min.healthy.time"),
+			"the deadline is over before a container can be healthy", prefix+"healthy.deadline must be above "+prefix+"min.healthy.time")
 	}
 	if p.ProgressDeadline != 0 && p.HealthyDeadline >= p.ProgressDeadline {
-		r.wrong(prefix+"progress.deadline", "is not above "+prefix+"healthy.deadline", "raise it, or set it to 0: the first container that fails then ends the change")
+		r.wrong(r.whichIsSet(prefix+"progress.deadline", prefix+"healthy.deadline"),
+			"the time for one container is not below that for progress",
+			prefix+"progress.deadline must be above "+prefix+"healthy.deadline, or 0: the first container that fails then ends the change")
 	}
 }
 
@@ -71,6 +76,16 @@ func (r *reader) logPolicy(p *LogPolicy) {
 		r.wrong(size, "is below 1 MB", "Nomad counts whole megabytes: 10MB")
 	}
 	p.MaxFileSize = n
+}
+
+// whichIsSet is the first of the keys that has a value: the one to blame.
+func (r *reader) whichIsSet(keys ...string) string {
+	for _, key := range keys {
+		if _, ok := r.lookup(key); ok {
+			return key
+		}
+	}
+	return keys[0]
 }
 
 // count is a whole number with a lower bound.
