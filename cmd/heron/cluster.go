@@ -206,12 +206,15 @@ func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
 		return
 	}
 	report("cluster configuration %s", config.Options.Dir)
-	report("Nomad %s, state in %s %s below %s, packages by %s", s.Nomad.Address, s.State.Kind, s.State.Connection, s.State.Root, s.Upload.Kind)
+	report("Nomad %s, state in %s %s below %s, packages by %s", s.Nomad.Address, s.State.Kind, s.State.Address(), s.State.Root, s.Upload.Kind)
 	for _, o := range s.Nomad.Access.Origins {
 		what := "Nomad's " + o.What
 		if o.Value != "" {
 			what += " " + o.Value
 		}
 		report("%s is from %s", what, o.From)
+	}
+	if from := s.State.ZooKeeper.DigestFrom; from != "" {
+		report("ZooKeeper's credentials are from %s", from)
 	}
 }

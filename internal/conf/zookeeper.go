@@ -1,5 +1,7 @@
 package conf
 
+import "strings"
+
 // ZooKeeperAccess says how this program gets into ZooKeeper, and what it
 // allows others there. Nothing of it concerns executors, which neither
 // authenticate nor speak TLS.
@@ -45,6 +47,18 @@ type ACLEntry struct {
 	Scheme, ID string
 	// Perms are letters: create, delete, read, write, admin.
 	Perms string
+}
+
+// Address is where this program goes for the state, for people to read.
+func (s State) Address() string {
+	address := s.Connection
+	if len(s.ClientServers) > 0 {
+		address = strings.Join(s.ClientServers, ",")
+	}
+	if s.ZooKeeper.TLS != nil {
+		address += " with TLS"
+	}
+	return address
 }
 
 const (

@@ -53,7 +53,7 @@ func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection,
 	if err != nil {
 		return nil, err
 	}
-	report.say("connect to the state store: %s %s", s.State.Kind, s.State.Connection)
+	report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
 	store, err := statemgr.Open(ctx, s.State)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -120,13 +121,21 @@ func (f *fakeJobs) PurgeOwned(_ context.Context, id, topologyID string) error {
 	})
 }
 
-// brokenStore fails transactions, before or behind their effect.
+// brokenStore fails transactions, before or behind their effect. rights, if
+// set, answers those that only ask what is allowed.
 type brokenStore struct {
 	statemgr.Store
 	before, after func() error
+	rights        func() error
 }
 
 func (s *brokenStore) Apply(ctx context.Context, ops ...statemgr.Op) error {
+	if last := ops[len(ops)-1]; last.Kind == statemgr.OpCheck && last.Version == math.MaxInt32 {
+		if s.rights != nil {
+			return s.rights()
+		}
+		return s.Store.Apply(ctx, ops...)
+	}
 	if s.before != nil {
 		if err := s.before(); err != nil {
 			return err

@@ -126,7 +126,14 @@ func (k *killing) look(ctx context.Context) error {
 	if err := k.readRecord(ctx); err != nil {
 		return err
 	}
-	return k.findJobs(ctx, id)
+	if err := k.findJobs(ctx, id); err != nil || !k.state {
+		return err
+	}
+	// A job that is stopped, and its state that must stay, would be worse.
+	if err := statemgr.CheckRights(ctx, k.env.Store, k.layout, ops...); err != nil {
+		return fmt.Errorf("kill topology %q: %w; nothing was touched", k.name, err)
+	}
+	return nil
 }
 
 // checkIdentity compares cluster, role and environ with those the topology
@@ -207,6 +214,9 @@ func (k *killing) deleteState(ctx context.Context) error {
 // checkWhere refuses to look for the job in another region or namespace than
 // it is in: the state would go, and the containers run on.
 func (k *killing) checkWhere(record statemgr.DeploymentRecord) error {
+	if k.runningID != "" && record.TopologyID != k.runningID {
+		return nil // of an earlier topology
+	}
 	there, here := cmp.Or(record.Nomad.Namespace, api.DefaultNamespace), cmp.Or(k.s.Nomad.Namespace, api.DefaultNamespace)
 	if there != here {
 		return withCode(ExitInput, "topology %q runs in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", k.name, there, here)

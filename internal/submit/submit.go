@@ -127,7 +127,7 @@ func (s *submission) preflight(ctx context.Context) error {
 	if err := nomad.CheckReach(s.d.in.Settings, s.d.URI); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
 	}
-	checks := []func(context.Context) error{s.checkState, s.checkJob, s.checkRegister, s.env.Uploader.Check}
+	checks := []func(context.Context) error{s.checkState, s.checkNomad, s.env.Uploader.Check}
 	errs := make([]error, len(checks))
 	var wg sync.WaitGroup
 	for i, check := range checks {
@@ -142,7 +142,8 @@ func (s *submission) preflight(ctx context.Context) error {
 	return nil
 }
 
-// checkState refuses a name whose state is there, in part or whole.
+// checkState refuses a name whose state is there, in part or whole, and a
+// state store that would not let us write.
 func (s *submission) checkState(ctx context.Context) error {
 	name := s.d.Definition.Name()
 	switch _, err := s.env.Store.Read(ctx, s.layout.Topology(name)); {
@@ -160,6 +161,9 @@ func (s *submission) checkState(ctx context.Context) error {
 		case !errors.Is(err, statemgr.ErrNotFound):
 			return fmt.Errorf("look for topology %q: %w", name, err)
 		}
+	}
+	if err := statemgr.CheckRights(ctx, s.env.Store, s.layout, s.d.State...); err != nil {
+		return fmt.Errorf("submit topology %q: %w", name, err)
 	}
 	return nil
 }
@@ -181,6 +185,14 @@ func (s *submission) checkJob(ctx context.Context) error {
 	}
 	return withCode(ExitExists, "job %s runs although the state of topology %q is gone; remove it with: %s",
 		id, s.d.Definition.Name(), s.d.killCommand())
+}
+
+// checkNomad refuses what Nomad would.
+func (s *submission) checkNomad(ctx context.Context) error {
+	if err := s.checkJob(ctx); err != nil {
+		return err
+	}
+	return s.checkRegister(ctx)
 }
 
 // checkRegister finds out whether Nomad would take the job, from this token

@@ -260,3 +260,28 @@ func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
 		t.Error("the first one was submitted")
 	}
 }
+
+func TestNothingIsTouchedWithoutTheRightToGoOn(t *testing.T) {
+	b := newBench(t)
+	denied := func() error { return statemgr.ErrDenied }
+	b.store.rights = denied
+	if err := b.submit(t.Context()); !errors.Is(err, statemgr.ErrDenied) || ExitCode(err) != ExitFailure {
+		t.Errorf("submit: exit code %d, %v", ExitCode(err), err)
+	}
+	if left := b.left(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+
+	b.store.rights = nil
+	if err := b.submit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.store.rights = denied
+	_, err := b.kill(t.Context(), KillOptions{})
+	if !errors.Is(err, statemgr.ErrDenied) || !strings.Contains(err.Error(), "nothing was touched") {
+		t.Errorf("kill: %v", err)
+	}
+	if job := b.jobs.jobs[*b.d.Job.ID]; job == nil || job.Stop != nil && *job.Stop {
+		t.Errorf("the job is %v", job)
+	}
+}
