@@ -42,8 +42,8 @@ func TestIsSecret(t *testing.T) {
 	secret := map[string]bool{
 		"heron.uploader.s3.access_key": true, "heron.uploader.s3.secret_key": true, "heron.uploader.s3.proxy_uri": true,
 		"heron.uploader.gcs.credentials_path": true,
-		"heron.nomad.token":                   true, "heron.nomad.token.file": true,
-		"heron.nomad.docker.auth.password": true, "heron.nomad.docker.auth.password.file": true,
+		"heron.nomad.token":                   true,
+		"heron.nomad.docker.auth.password":    true,
 	}
 	for key := range knownKeys() {
 		if strings.HasPrefix(key, "heron.statemgr.") {

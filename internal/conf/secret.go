@@ -7,18 +7,21 @@ import (
 	"unicode"
 )
 
-// secretKeys hold secrets though their words do not say so.
+// secretKeys are those whose words mislead: secrets that do not sound so, and
+// names of files that hold one and are none.
 var secretKeys = map[string]bool{
 	"heron.uploader.s3.proxy_uri":         true,
 	"heron.uploader.gcs.credentials_path": true,
+	keyNomadTokenFile:                     false,
+	keyDockerPasswordFile:                 false,
 }
 
 // IsSecret tells whether a key, by its name, holds something that must not
 // leave the client: a password, a token, a private or access key. Words count
 // however they are joined: secret_key, secret.key, secretKey.
 func IsSecret(key string) bool {
-	if secretKeys[key] {
-		return true
+	if secret, listed := secretKeys[key]; listed {
+		return secret
 	}
 	words := splitWords(key)
 	for i, w := range words {
