@@ -1,11 +1,16 @@
 package conf
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 func TestPlace(t *testing.T) {
@@ -155,5 +160,58 @@ func TestNomadOptionsRefuse(t *testing.T) {
 				t.Errorf("%s: %v, want %q in it", line, err, part)
 			}
 		}
+	}
+}
+
+func TestEveryNomadKeyIsExplained(t *testing.T) {
+	for file, form := range map[string]string{
+		"conf/nomad/scheduler.yaml": `(?m)^(# )?%s:`,
+		"docs/configuration.md":     "`%s`",
+	} {
+		text, err := os.ReadFile(filepath.Join(testenv.Root(), filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range nomadKeys() {
+			if !regexp.MustCompile(strings.Replace(form, "%s", regexp.QuoteMeta(key), 1)).Match(text) {
+				t.Errorf("%s does not explain %s", file, key)
+			}
+		}
+	}
+}
+
+// TestExamplesWork takes the comment signs from the examples of the shipped
+// file, and reads those of the docs.
+func TestExamplesWork(t *testing.T) {
+	shipped, err := os.ReadFile(filepath.Join(testenv.Root(), "conf", "nomad", "scheduler.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`(?m)^# (heron\.|  - )`).ReplaceAllString(string(shipped), "$1")
+	// These name files, and secrets twice.
+	text = regexp.MustCompile(`(?m)^heron\.(nomad\.(token|docker\.auth).*|scheduler\.job\.template.*)$`).ReplaceAllString(text, "")
+	s, err := resolved(t, with(map[string]string{"scheduler.yaml": text})).Settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.Nomad.Place
+	if len(p.Constraints) != 1 || len(p.Affinities) != 1 || len(p.Spreads) != 1 || p.NodePool != "default" || s.Nomad.Env["TZ"] != "UTC" || s.Nomad.MemoryMaxPercent != 150 {
+		t.Errorf("%+v, %v", p, s.Nomad.Env)
+	}
+	want := DefaultNomadPolicy()
+	want.Logs = LogPolicy{MaxFiles: 10, MaxFileSize: 10 << 20}
+	if diff := cmp.Diff(want, s.Nomad.Policy); diff != "" {
+		t.Errorf("the policies of the shipped file are not the defaults (-default +shipped):\n%s", diff)
+	}
+
+	docs, err := os.ReadFile(filepath.Join(testenv.Root(), "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(docs), "```yaml\nheron.nomad.constraints")
+	example, _, _ = strings.Cut("heron.nomad.constraints"+example, "```")
+	s, err = resolved(t, with(map[string]string{"override.yaml": example})).Settings()
+	if err != nil || len(s.Nomad.Place.Constraints) != 3 || len(s.Nomad.Place.Spreads[0].Targets) != 2 || s.Nomad.Env["TZ"] != "UTC" {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
