@@ -139,7 +139,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
 	}
-	done, err := submit.SubmitAll(ctx, env.Env, prepared.Deployments, opts)
+	done, err := submit.All(ctx, env.Env, prepared.Deployments, opts)
 	return a.submitted(done, err)
 }
 

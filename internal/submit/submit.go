@@ -80,10 +80,10 @@ func killCommand(s *conf.Settings, flags, name string) string {
 	return strings.Join(append(words, s.Cluster+"/"+s.Role+"/"+s.Environ, name), " ")
 }
 
-// SubmitAll carries several deployments out, one after the other. All are
+// All carries several deployments out, one after the other. All are
 // checked before the first one writes. The first failure ends it; what was
 // submitted before stays and is returned beside the error.
-func SubmitAll(ctx context.Context, env Env, list []*Deployment, opts Options) ([]*Submitted, error) {
+func All(ctx context.Context, env Env, list []*Deployment, opts Options) ([]*Submitted, error) {
 	for _, d := range list {
 		if err := newSubmission(env, d).preflight(ctx); err != nil {
 			return nil, err

@@ -252,7 +252,7 @@ func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
 	d, err := Decide(in)
 	b.must(err)
 	b.must(b.submit(t.Context()))
-	done, err := SubmitAll(t.Context(), b.env, []*Deployment{d, b.d}, Options{})
+	done, err := All(t.Context(), b.env, []*Deployment{d, b.d}, Options{})
 	if ExitCode(err) != ExitExists || len(done) > 0 {
 		t.Errorf("exit code %d, %v, %v", ExitCode(err), err, done)
 	}
