@@ -71,8 +71,10 @@ type cluster struct {
 	t *testing.T
 	// nomad and zookeeper are the real servers; the user may be given others.
 	nomad, zookeeper string
-	home, packages   string
-	tmp, root        string
+	// credentials are those for the real ZooKeeper, "" for none.
+	credentials    string
+	home, packages string
+	tmp, root      string
 	// topology is a name that no other test uses.
 	topology   string
 	properties map[string]string

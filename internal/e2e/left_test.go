@@ -91,6 +91,11 @@ func (c *cluster) zk(f func(*zk.Conn) error) {
 		c.t.Fatal(err)
 	}
 	defer conn.Close()
+	if c.credentials != "" {
+		if err := conn.AddAuth("digest", []byte(c.credentials)); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	if err := f(conn); err != nil {
 		c.t.Fatal(err)
 	}
