@@ -35,9 +35,9 @@ var (
 	}
 	packings = []part{
 		{"roundrobin", "org.apache.heron.packing.roundrobin.RoundRobinPacking", true},
-		{"roundrobinv2", "org.apache.heron.packing.roundrobin.RoundRobinPackingV2", false},
-		{"resourcecompliant", "org.apache.heron.packing.roundrobin.ResourceCompliantRRPacking", false},
-		{"firstfit", "org.apache.heron.packing.binpacking.FirstFitDecreasingPacking", false},
+		{"roundrobinv2", "org.apache.heron.packing.roundrobin.RoundRobinPackingV2", true},
+		{"resourcecompliant", "org.apache.heron.packing.roundrobin.ResourceCompliantRRPacking", true},
+		{"firstfit", "org.apache.heron.packing.binpacking.FirstFitDecreasingPacking", true},
 	}
 	schedulers = []part{{"nomad", "org.apache.heron.scheduler.nomad.NomadScheduler", true}}
 	launchers  = []part{{"nomad", "org.apache.heron.scheduler.nomad.NomadLauncher", true}}

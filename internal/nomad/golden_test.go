@@ -1,7 +1,6 @@
 package nomad
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"os"
@@ -68,13 +67,6 @@ type installed struct {
 // fixedUploader is a class of the recorder that returned a fixed URI.
 const fixedUploader = "golden.FixedUploader"
 
-const (
-	keyAlgorithm    = "heron.class.packing.algorithm"
-	roundRobinClass = "org.apache.heron.packing.roundrobin.RoundRobinPacking"
-)
-
-func (v vector) roundRobin() bool { return v.Setting(keyAlgorithm) == roundRobinClass }
-
 // install writes a vector's files. What the vector has below Heron's home
 // lies below a folder of the test; see original.
 func (v vector) install(t *testing.T) installed {
@@ -82,10 +74,6 @@ func (v vector) install(t *testing.T) installed {
 	files := maps.Clone(v.ConfFiles)
 	for name, text := range files {
 		text = strings.ReplaceAll(text, fixedUploader, "org.apache.heron.uploader.localfs.LocalFileSystemUploader")
-		if !v.roundRobin() {
-			// The plan is then the recorded one; see plan.
-			text = strings.ReplaceAll(text, v.Setting(keyAlgorithm), roundRobinClass)
-		}
 		files[name] = text
 	}
 	in := installed{home: testenv.Recording{ConfFiles: files}.Install(t), pkg: v.Setting("golden.package.uri")}
@@ -155,7 +143,7 @@ func (v vector) spec(t *testing.T, in installed) (Spec, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Plan, err = v.plan(def, s.Settings.Packing); err != nil {
+	if s.Plan, err = plan(def, s.Settings.Packing); err != nil {
 		return s, err
 	}
 	s.Definition = def.WithStmgrs(len(s.Plan.Containers))
@@ -168,20 +156,8 @@ func (v vector) spec(t *testing.T, in installed) (Spec, error) {
 	return s, err
 }
 
-// plan packs as a submission does, or takes the recorded plan where the
-// original packed with another algorithm than RoundRobin.
-func (v vector) plan(def *topology.Definition, p conf.Packing) (*packing.Plan, error) {
-	if recorded := v.Outputs[0].PackingPlan.ProtoBase64; recorded != "" && !v.roundRobin() {
-		data, err := base64.StdEncoding.DecodeString(recorded)
-		if err != nil {
-			return nil, err
-		}
-		plan, err := packing.Decode(data)
-		if err != nil {
-			return nil, err
-		}
-		return plan.Homogeneous(), nil
-	}
+// plan packs as a submission does.
+func plan(def *topology.Definition, p conf.Packing) (*packing.Plan, error) {
 	algorithm, err := packing.New(p.Algorithm, packing.Settings{
 		InstanceCPU: p.InstanceCPU, InstanceRAM: p.InstanceRAM, InstanceDisk: p.InstanceDisk,
 	})

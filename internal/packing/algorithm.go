@@ -32,7 +32,7 @@ type Algorithm interface {
 type Repacker interface {
 	// Repack makes the plan that follows current. How many containers there
 	// are then, and which instances move, is up to the algorithm. Ties depend
-	// on the order of the lists in current, which is that of DecodeStored.
+	// on current's listings.
 	Repack(def *topology.Definition, current *Plan, changes []Change) (*Plan, error)
 	// RepackContainers is Repack to this number of containers. Algorithms that
 	// decide on the number themselves say ErrUnsupported.
@@ -94,5 +94,13 @@ func algorithms() []entry {
 		name:  "roundrobinv2",
 		class: "org.apache.heron.packing.roundrobin.RoundRobinPackingV2",
 		make:  func(s Settings) Algorithm { return &roundRobin{Settings: s, minimum: minimumRAMV2} },
+	}, {
+		name:  "resourcecompliant",
+		class: "org.apache.heron.packing.roundrobin.ResourceCompliantRRPacking",
+		make:  func(s Settings) Algorithm { return &compliant{s} },
+	}, {
+		name:  "firstfit",
+		class: "org.apache.heron.packing.binpacking.FirstFitDecreasingPacking",
+		make:  func(s Settings) Algorithm { return &firstFit{s} },
 	}}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -40,7 +41,12 @@ type goldenCase struct {
 	Containers *int
 }
 
-type goldenError struct{ Exception, Message, Stage string }
+type goldenError struct {
+	Exception, Message, Stage string
+
+	Cause        string
+	CauseMessage string `json:"cause_message"`
+}
 
 // crash says that the original did not mean to refuse; the text is Java's.
 func (e *goldenError) crash() bool {
@@ -229,6 +235,16 @@ func wantError(t *testing.T, err error, want *goldenError) {
 		t.Errorf("stage %s, exit code %d, %q; want stage %s, exit code 2 and %q",
 			e.Stage, e.ExitCode(), e, want.Stage, message)
 	}
+	if !strings.Contains(e.Error(), want.CauseMessage) {
+		t.Errorf("%q does not say %q", e, want.CauseMessage)
+	}
+	for cause, kind := range map[string]error{
+		"ResourceExceededException": ErrExceeded, "MinResourceNotSatisfiedException": ErrMinimum,
+	} {
+		if strings.HasSuffix(want.Cause, "."+cause) && !errors.Is(err, kind) {
+			t.Errorf("kind %v of %q, want %v", e.Kind, e, kind)
+		}
+	}
 	if unsupported := want.Exception == "java.lang.UnsupportedOperationException"; errors.Is(err, ErrUnsupported) != unsupported {
 		t.Errorf("kind %v of %q, which the original says with %s", e.Kind, e, want.Exception)
 	}
@@ -256,6 +272,13 @@ func checkStored(t *testing.T, what string, want []byte, got *Plan) {
 	}
 	if diff := cmp.Diff(stored, FromProto(got.Proto())); diff != "" {
 		t.Errorf("stored plan %s (-original +ours):\n%s", what, diff)
+	}
+	data, err := proto.Marshal(got.Proto())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(data, want) {
+		t.Errorf("the plan %s is stored in another order", what)
 	}
 }
 

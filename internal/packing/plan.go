@@ -37,6 +37,8 @@ type Container struct {
 	Required Resource
 	// Scheduled is what the scheduler gives, nil until one has decided.
 	Scheduled *Resource
+	// Listing is how a store lists Instances.
+	Listing Listing `json:"-"`
 }
 
 // Plan says which instance runs in which container. Containers are sorted by
@@ -45,6 +47,8 @@ type Plan struct {
 	// ID is the topology's id.
 	ID         string
 	Containers []Container
+	// Listing is how a store lists Containers.
+	Listing Listing `json:"-"`
 }
 
 // sorted puts containers and instances into their order.
@@ -82,7 +86,7 @@ func (p *Plan) Homogeneous() *Plan {
 }
 
 func (p *Plan) clone() *Plan {
-	c := &Plan{ID: p.ID, Containers: slices.Clone(p.Containers)}
+	c := &Plan{ID: p.ID, Containers: slices.Clone(p.Containers), Listing: p.Listing}
 	for i := range c.Containers {
 		c.Containers[i].Instances = slices.Clone(c.Containers[i].Instances)
 		if s := c.Containers[i].Scheduled; s != nil {
@@ -113,10 +117,10 @@ func (p *Plan) ComponentRAM() string {
 	return strings.Join(parts, ",")
 }
 
-// Proto is the plan as the state store keeps it.
+// Proto is the plan as the state store keeps it, listed as the original does.
 func (p *Plan) Proto() *heronpb.PackingPlan {
 	pb := &heronpb.PackingPlan{Id: proto.String(p.ID)}
-	for _, c := range p.Containers {
+	for _, c := range p.listed() {
 		cp := &heronpb.ContainerPlan{Id: proto.Int32(c.ID), RequiredResource: c.Required.proto()}
 		if c.Scheduled != nil {
 			cp.ScheduledResource = c.Scheduled.proto()
@@ -156,7 +160,7 @@ func inStoredOrder(pb *heronpb.PackingPlan) *Plan {
 		}
 		p.Containers = append(p.Containers, c)
 	}
-	return p
+	return p.keepListing()
 }
 
 // Decode reads a serialized heron.proto.system.PackingPlan.

@@ -128,5 +128,5 @@ func (p *Plan) counts() []count {
 // readOrder lists the containers in the order in which the original goes
 // through them when it has read a stored plan into a hash set.
 func (p *Plan) readOrder() []Container {
-	return java.Order(p.Containers, java.DefaultCapacity, hashContainer, byID)
+	return java.Order(p.listed(), java.DefaultCapacity, hashContainer, byID)
 }

@@ -138,7 +138,11 @@ func (r *roundRobin) pack(def *topology.Definition, padding bytes, n int, counts
 	if err != nil {
 		return nil, unreadable(StagePack, err)
 	}
-	return plan, r.allot(def, plan, padding, asked, ram)
+	if err := r.allot(def, plan, padding, asked, ram); err != nil {
+		return nil, err
+	}
+	plan.Containers = plan.hashOrder()
+	return plan.keepListing().sorted(), nil
 }
 
 // deal gives containers 1 to n one instance after the other, in turn.

@@ -30,7 +30,7 @@ func TestStateIsTheOriginals(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			d, err := v.decide(t, v.Steps[at], v.Outputs[at])
+			d, err := v.decide(t, v.Steps[at])
 			checkOutcome(t, v, v.Steps[at], v.Outputs[at], err)
 			if err == nil {
 				checkState(t, d, v.Outputs[at])

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -65,7 +64,7 @@ func (n *recordedNode) UnmarshalJSON(data []byte) error {
 }
 
 // decide does what Prepare does with a vector's input, up to Decide.
-func (v recording) decide(t *testing.T, step testenv.RecordedStep, out recordedOutput) (*Deployment, error) {
+func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Deployment, error) {
 	t.Helper()
 	def, err := topology.Decode(v.Definition(t))
 	if err != nil {
@@ -98,26 +97,7 @@ func (v recording) decide(t *testing.T, step testenv.RecordedStep, out recordedO
 		return nil, err
 	}
 	in.Script = string(script)
-	if packs(v.Setting(keyPacking)) || len(out.Plan.Proto) == 0 {
-		return Decide(in)
-	}
-	plan, err := packing.Decode(out.Plan.Proto)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return decide(in, plan)
-}
-
-const (
-	keyPacking   = "heron.class.packing.algorithm"
-	keyRepacking = "heron.class.repacking.algorithm"
-)
-
-// packs says whether a packing algorithm is there. The plan of another one is
-// taken from the vector, so that the rest is compared.
-func packs(class string) bool {
-	_, err := packing.New(class, packing.Settings{})
-	return err == nil
+	return Decide(in)
 }
 
 // settings are those of a vector's configuration. What the state does not
@@ -134,11 +114,6 @@ func (v recording) settings(t *testing.T, step testenv.RecordedStep, in Input) (
 	}
 	if file := step.Flag("--release_file"); file != "" {
 		opts.ReleaseFile = strings.Replace(file, testenv.RecordedHome, home, 1)
-	}
-	for _, key := range []string{keyPacking, keyRepacking} {
-		if !packs(v.Setting(key)) {
-			opts.Properties = append(opts.Properties, key+"=roundrobin")
-		}
 	}
 	// A class of the recorder's that gave a fixed URI.
 	if v.Setting("heron.class.uploader") == "golden.FixedUploader" {
