@@ -25,33 +25,42 @@ func writeTables(out *bytes.Buffer, in SubmitInput, title style) {
 			out.WriteByte('\n')
 		}
 		fmt.Fprintln(out, title(fmt.Sprintf("Container %d", c.ID)))
-		fmt.Fprintf(out, "CPU: %s, RAM: %d MB, Disk: %d MB\n", java.Double(c.Required.CPU),
-			packing.Megabytes(c.Required.RAM), packing.Megabytes(c.Required.Disk))
-		writeTable(out, c.Instances, title)
+		out.WriteString(usage(c.Required, c.Required, paint{}))
+		writeRows(out, dressed(c.Instances, plain), title)
 	}
 }
 
 // row is a line of a table: component, task id, cores, MiB of RAM and disk.
 type row [5]string
 
-func writeTable(out *bytes.Buffer, instances []packing.Instance, title style) {
-	head := row{"component", "task ID", "CPU", "RAM (MB)", "disk (MB)"}
-	rows := make([]row, len(instances))
+// dressedRow is a row and how its cells look.
+type dressedRow struct {
+	row
+	dress style
+}
+
+func dressed(instances []packing.Instance, dress style) []dressedRow {
+	rows := make([]dressedRow, len(instances))
 	for i, in := range instances {
-		rows[i] = row{
+		rows[i] = dressedRow{row{
 			in.Component,
 			strconv.Itoa(int(in.TaskID)),
 			java.Double(in.Resource.CPU),
 			strconv.FormatInt(packing.Megabytes(in.Resource.RAM), 10),
 			strconv.FormatInt(packing.Megabytes(in.Resource.Disk), 10),
-		}
+		}, dress}
 	}
+	return rows
+}
+
+func writeRows(out *bytes.Buffer, rows []dressedRow, title style) {
+	head := row{"component", "task ID", "CPU", "RAM (MB)", "disk (MB)"}
 	var widths [len(head)]int
 	frame := 1
 	for i := range widths {
 		widths[i] = width(head[i])
 		for _, r := range rows {
-			widths[i] = max(widths[i], width(r[i]))
+			widths[i] = max(widths[i], width(r.row[i]))
 		}
 		frame += widths[i] + 3
 	}
@@ -72,7 +81,7 @@ func writeTable(out *bytes.Buffer, instances []packing.Instance, title style) {
 	line(head, title)
 	rule("-")
 	for _, r := range rows {
-		line(r, plain)
+		line(r.row, r.dress)
 	}
 	rule("=")
 }
