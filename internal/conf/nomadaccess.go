@@ -212,6 +212,7 @@ func (r *reader) access(n *Nomad) {
 	if !c.address.set() {
 		c.address = said{value: defaultNomadAddress, from: "the default"}
 	}
+	c.address.value = strings.TrimRight(c.address.value, "/")
 	n.Address, n.Region, n.Namespace = c.address.value, c.region.value, c.namespace.value
 	r.checkNomadAddress(c.address)
 	for _, s := range []said{c.region, c.namespace} {

@@ -115,6 +115,9 @@ func TestAccessFromEverywhere(t *testing.T) {
 	if a := s.Nomad.Access; a.Token != "from-environment" || s.Nomad.Namespace != "mine" || s.Nomad.Region != "typed" || a.SkipVerify {
 		t.Errorf("%s %s %+v", s.Nomad.Region, s.Nomad.Namespace, a)
 	}
+	if s, err = access(t, nil, NomadFlags{}, map[string]string{"NOMAD_ADDR": "http://h:4646/"}); err != nil || s.Nomad.Address != "http://h:4646" {
+		t.Errorf("%s, %v", s.Nomad.Address, err)
+	}
 	// Files of TLS do not matter without it.
 	if s, err = access(t, nil, NomadFlags{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
 		t.Errorf("over http: %+v, %v", s, err)

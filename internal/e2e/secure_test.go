@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/go-zookeeper/zk"
+	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -173,5 +174,32 @@ func TestAccessFromFlagsAndFiles(t *testing.T) {
 	// The token of another server than the one in the file is not sent.
 	c.env = append(c.env, "NOMAD_ADDR=https://127.0.0.1:1", "NOMAD_TOKEN=of-another-server")
 	c.want(c.plan(nil), 0, "NOMAD_ADDR names another server: not used are NOMAD_TOKEN")
+	c.nothingLeft()
+}
+
+func TestAnotherNamespace(t *testing.T) {
+	c, n := secureCluster(t)
+	if _, err := n.API.Namespaces().Register(&api.Namespace{Name: "ads"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.API.NodePools().Register(&api.NodePool{Name: "apart"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	policy, _ := documentedPolicy(t)
+	user := c.as(n.NewToken(t, strings.Replace(policy, `"default"`, `"ads"`, 1)))
+	elsewhere := *user
+	user.env = append(user.env, "NOMAD_NAMESPACE=ads")
+
+	c.want(user.plan([]string{"--config-property", "heron.nomad.node.pool=apart"}), 3, "it does not fit now", "(node pool apart)")
+	c.want(user.submit("--wait"), 0, "topology "+c.topology+" runs at")
+	job, _, err := n.API.Jobs().Info(c.jobID(), &api.QueryOptions{Namespace: "ads"})
+	if err != nil || *job.Namespace != "ads" {
+		t.Errorf("the job in its namespace: %v, %v", job, err)
+	}
+	c.want(elsewhere.kill(), 2, `runs in Nomad's namespace "ads", not "default"; kill it with --nomad-namespace ads`)
+	c.want(elsewhere.kill("--nomad-namespace", "ads"), 0)
+	if _, _, err := n.API.Jobs().Info(c.jobID(), &api.QueryOptions{Namespace: "ads"}); err == nil {
+		t.Error("the job is left")
+	}
 	c.nothingLeft()
 }
