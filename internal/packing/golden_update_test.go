@@ -50,7 +50,8 @@ type goldenUpdate struct {
 	settings                Settings
 	parallelism, containers string
 	def                     *topology.Definition
-	current, after          *Plan
+	current                 *Plan
+	after                   []byte
 	err                     *goldenError
 }
 
@@ -106,7 +107,7 @@ func (g *goldenUpdates) updates(t *testing.T) []goldenUpdate {
 			parallelism: argument(step.Args, "--component_parallelism"),
 			containers:  argument(step.Args, "--container_number"),
 			current:     goldenPlanIn(t, before),
-			after:       goldenPlanIn(t, state),
+			after:       nodeIn(t, state, "packingplans"),
 			err:         out.Error,
 		}
 		var err error
@@ -144,7 +145,7 @@ func argument(args []string, flag string) string {
 
 func goldenPlanIn(t *testing.T, state map[string]goldenNode) *Plan {
 	t.Helper()
-	p, err := DecodeStored(nodeIn(t, state, "packingplans"))
+	p, err := Decode(nodeIn(t, state, "packingplans"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,10 +183,7 @@ func (u goldenUpdate) check(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := u.after.clone().sorted()
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("plan (-original +ours):\n%s", diff)
-		}
+		checkStored(t, "after the update", u.after, got)
 	case u.proposed() != nil:
 		if err != nil {
 			t.Fatal(err)

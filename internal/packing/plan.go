@@ -140,9 +140,7 @@ func (p *Plan) Proto() *heronpb.PackingPlan {
 
 // FromProto reads a stored plan. A scheduled resource that is absent or
 // lacks a part reads as none.
-func FromProto(pb *heronpb.PackingPlan) *Plan { return inStoredOrder(pb).sorted() }
-
-func inStoredOrder(pb *heronpb.PackingPlan) *Plan {
+func FromProto(pb *heronpb.PackingPlan) *Plan {
 	p := &Plan{ID: pb.GetId()}
 	for _, cp := range pb.GetContainerPlans() {
 		c := Container{ID: cp.GetId(), Required: resourceOf(cp.GetRequiredResource())}
@@ -160,27 +158,17 @@ func inStoredOrder(pb *heronpb.PackingPlan) *Plan {
 		}
 		p.Containers = append(p.Containers, c)
 	}
-	return p.keepListing()
+	return p.keepListing().sorted()
 }
 
 // Decode reads a serialized heron.proto.system.PackingPlan.
 func Decode(data []byte) (*Plan, error) {
-	p, err := DecodeStored(data)
-	if err != nil {
-		return nil, err
-	}
-	return p.sorted(), nil
-}
-
-// DecodeStored is Decode without putting anything into order: Repack decides
-// ties by the order in which containers and instances are stored.
-func DecodeStored(data []byte) (*Plan, error) {
 	var pb heronpb.PackingPlan
 	opts := proto.UnmarshalOptions{AllowPartial: true}
 	if err := opts.Unmarshal(data, &pb); err != nil {
 		return nil, fmt.Errorf("not a packing plan: %w", err)
 	}
-	return inStoredOrder(&pb), nil
+	return FromProto(&pb), nil
 }
 
 func (r Resource) proto() *heronpb.Resource {

@@ -111,7 +111,7 @@ func (p *Plan) counts() []count {
 		if len(names) == len(instances) {
 			break
 		}
-		for _, in := range java.Order(c.Instances, java.DefaultCapacity, hashInstance, byTask) {
+		for _, in := range c.Instances {
 			if !met[in.Component] {
 				met[in.Component] = true
 				names = append(names, in.Component)
@@ -123,10 +123,4 @@ func (p *Plan) counts() []count {
 		list[i] = count{name, instances[name]}
 	}
 	return list
-}
-
-// readOrder lists the containers in the order in which the original goes
-// through them when it has read a stored plan into a hash set.
-func (p *Plan) readOrder() []Container {
-	return java.Order(p.listed(), java.DefaultCapacity, hashContainer, byID)
 }

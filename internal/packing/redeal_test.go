@@ -155,7 +155,7 @@ func TestRedealRefuses(t *testing.T) {
 }
 
 func TestRedealKeepsItsPromises(t *testing.T) {
-	for seed := range uint64(testenv.Times(200, 100_000)) {
+	for seed := range uint64(testenv.Times(100, 20_000)) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		components, instances, total := randomComponents(random)
 		n := 1 + random.IntN(total)

@@ -184,9 +184,20 @@ func TestRoundRobinRefuses(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	for _, name := range []string{"roundrobin", "RoundRobin", "org.apache.heron.packing.roundrobin.RoundRobinPacking"} {
-		if _, err := New(name, plain); err != nil {
-			t.Errorf("New(%q): %v", name, err)
+	for class, short := range map[string]string{
+		"org.apache.heron.packing.roundrobin.RoundRobinPacking":          "roundrobin",
+		"org.apache.heron.packing.roundrobin.RoundRobinPackingV2":        "roundrobinv2",
+		"org.apache.heron.packing.roundrobin.ResourceCompliantRRPacking": "resourcecompliant",
+		"org.apache.heron.packing.binpacking.FirstFitDecreasingPacking":  "firstfit",
+	} {
+		want, err := New(class, plain)
+		if err != nil {
+			t.Fatalf("New(%q): %v", class, err)
+		}
+		for _, name := range []string{short, strings.ToUpper(short)} {
+			if got, err := New(name, plain); err != nil || fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
+				t.Errorf("New(%q) = %#v, %v; want %#v", name, got, err, want)
+			}
 		}
 	}
 	for _, name := range []string{"", "com.example.Mine"} {

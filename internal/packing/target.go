@@ -137,10 +137,17 @@ func (t Target) Repack(by Repacker, def *topology.Definition, current *Plan) (*P
 	if err != nil {
 		return nil, err
 	}
+	var p *Plan
 	if t.Containers != nil {
-		return by.RepackContainers(def, current, *t.Containers, changes)
+		p, err = by.RepackContainers(def, current, *t.Containers, changes)
+	} else {
+		p, err = by.Repack(def, current, changes)
 	}
-	return by.Repack(def, current, changes)
+	if err != nil {
+		return nil, err
+	}
+	// The original sends the new plan as a message to what stores it.
+	return p.reread(), nil
 }
 
 // unknownComponent lists what there is in the order of counts.
