@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // shownArgs are words that a command line could take for its own, and echoed
@@ -220,20 +222,35 @@ func TestProgramThatDefinesTwoTopologies(t *testing.T) {
 	b.nothingLeft()
 }
 
-func TestFirstOfTwoTopologiesStaysWhereTheSecondFails(t *testing.T) {
+func TestNoneOfTwoTopologiesIsSubmittedWhereOneExists(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.of(t, "two-a"), c.of(t, "two-b")
 	b.want(b.submit("--wait"), 0)
 	earlier := b.job()
-	file := twoTopologies(t, a.topology, b.topology)
+	r := c.heron("submit", "--wait", "nomad", twoTopologies(t, a.topology, b.topology), "-")
+	c.want(r, 5, `heron: topology "two-b" already exists`)
+	if jobs := a.jobs(); len(jobs) > 0 {
+		t.Errorf("two-a was submitted: %v", jobs)
+	}
+	if job := b.job(); job == nil || *job.Version != *earlier.Version || job.Meta["topology.id"] != earlier.Meta["topology.id"] {
+		t.Errorf("the earlier two-b was changed: %+v", job)
+	}
+	b.want(b.kill(), 0)
+	b.nothingLeft()
+}
 
-	r := c.heron("submit", "--wait", "--output", "json", "nomad", file, "-")
+func TestFirstOfTwoTopologiesStaysWhereTheSecondFails(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.of(t, "two-a"), c.of(t, "two-b")
+	var registrations atomic.Int32
+	proxy := c.throughHTTP()
+	proxy.Fail(testenv.HTTPError, -1, func(method, path string) bool {
+		return register(method, path) && registrations.Add(1) > 1
+	})
+	r := c.heron("submit", "--output", "json", "nomad", twoTopologies(t, a.topology, b.topology), "-")
 	var doc struct {
-		Submitted []struct {
-			Topology string
-			Running  bool
-		}
-		Error struct {
+		Submitted []struct{ Topology string }
+		Error     struct {
 			Message string
 			Code    int `json:"exit_code"`
 		}
@@ -241,24 +258,17 @@ func TestFirstOfTwoTopologiesStaysWhereTheSecondFails(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
 		t.Fatalf("%v: %s", err, r)
 	}
-	if r.code != 5 || doc.Error.Code != 5 || !strings.Contains(doc.Error.Message, `"two-b" already exists`) {
-		t.Errorf("want exit code 5 and the reason: %s", r)
+	if r.code != 7 || doc.Error.Code != 7 || !strings.Contains(doc.Error.Message, "register job") {
+		t.Errorf("want exit code 7 and the reason: %s", r)
 	}
-	if len(doc.Submitted) != 1 || doc.Submitted[0].Topology != "two-a" || !doc.Submitted[0].Running {
-		t.Errorf("want two-a as submitted and running: %s", r)
+	if len(doc.Submitted) != 1 || doc.Submitted[0].Topology != "two-a" {
+		t.Errorf("want two-a as submitted: %s", r)
 	}
-	if live := a.liveContainers(); len(live) != 2 {
-		t.Errorf("containers of two-a: %v", live)
+	if a.job() == nil || b.job() != nil {
+		t.Errorf("jobs: %v and %v, want that of two-a only", a.jobs(), b.jobs())
 	}
-	if job := b.job(); job == nil || *job.Version != *earlier.Version || job.Meta["topology.id"] != earlier.Meta["topology.id"] {
-		t.Errorf("the earlier two-b was changed: %+v", job)
-	}
+	proxy.Heal()
 	a.want(a.kill(), 0)
-
-	r = c.heron("submit", "--wait", "nomad", file, "-")
-	c.want(r, 5, "topology two-a runs at nomad/ann/default", `heron: topology "two-b" already exists`)
-	a.want(a.kill(), 0)
-	b.want(b.kill(), 0)
 	a.nothingLeft()
 	b.nothingLeft()
 }
