@@ -3,7 +3,9 @@ package testenv
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"testing"
 )
 
@@ -62,8 +64,25 @@ ssl.trustStore.type=PEM
 ssl.clientAuth=%s
 %s
 `, block.port(1), server.BothFile, s.Authority.CertFile, cmp.Or(opts.ClientAuth, "want"), opts.Config)
-	s.Server, err = startZooKeeper(ctx, dir, block, config)
-	return s, err
+	if s.Server, err = startZooKeeper(ctx, dir, block, config); err != nil {
+		return s, err
+	}
+	// The port for TLS is opened behind the other one, also after a restart.
+	plain := s.ready
+	s.ready = func(ctx context.Context) error { return errors.Join(plain(ctx), reachable(ctx, s.TLSAddr)) }
+	if err := s.waitReady(ctx, s.proc); err != nil {
+		return s, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// reachable says whether somebody listens on an address.
+func reachable(ctx context.Context, addr string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // RunSecureZooKeeper runs a ZooKeeper with TLS until the test ends.
