@@ -15,6 +15,9 @@ import (
 // is refused: it is a slip, and the memory would not hold them.
 const mostContainers = 1 << 20
 
+// mostFinders bounds the memory that finders take. They can be made again.
+const mostFinders = 32
+
 // builder fills and empties containers. It knows what the original's builder
 // does and when, but not which container is next: that is the algorithm's.
 type builder struct {
@@ -177,7 +180,7 @@ func (b *builder) find(component string, o order, limit int) (*box, error) {
 	r := b.instance(component)
 	f := b.room[r]
 	if f == nil {
-		if b.room == nil {
+		if b.room == nil || len(b.room) == mostFinders {
 			b.room = map[Resource]*finder{}
 		}
 		f = &finder{}

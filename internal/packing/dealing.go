@@ -1,6 +1,10 @@
 package packing
 
-import "github.com/heron-nomad/heron/internal/topology"
+import (
+	"slices"
+
+	"github.com/heron-nomad/heron/internal/topology"
+)
 
 // dealing is one packing in turn.
 type dealing struct {
@@ -8,6 +12,8 @@ type dealing struct {
 	def   *topology.Definition
 	runs  []run
 	total int
+	// suspects are numbers of instances, counted from 0 as they are dealt.
+	suspects []int
 }
 
 // run is the instances of a component, which come one after the other.
@@ -47,7 +53,8 @@ func (d *dealing) pack(n int) (*Plan, error) {
 		if over < 0 {
 			return d.plan()
 		}
-		for n++; n < d.total && d.overflows(over, n); n++ {
+		d.suspect(over, n)
+		for n++; n < d.total && d.overflows(n); n++ {
 		}
 	}
 }
@@ -105,19 +112,48 @@ func (d *dealing) deal(n int) (int, error) {
 	return -1, nil
 }
 
-// overflows says that the container of this index surely overflows when there
-// are n, so that the original would deal to them in vain.
-func (d *dealing) overflows(index, n int) bool {
-	cpu, ram, disk := d.padding.CPU, float64(d.padding.RAM), float64(d.padding.Disk)
-	// The number of instances below end that come to the container.
-	below := func(end int) int { return (end + n - 1 - index) / n }
+// suspect notes instances whose container is likely to overflow again: one of
+// the container that did, and those of the component of which an instance
+// fills most of it.
+func (d *dealing) suspect(index, n int) {
+	heaviest, most := d.runs[0], -1.0
 	for _, r := range d.runs {
-		instances := float64(below(r.first+r.instances) - below(r.first))
-		cpu += instances * r.needs.CPU
-		ram += instances * float64(r.needs.RAM)
-		disk += instances * float64(r.needs.Disk)
+		part := max(r.needs.CPU/d.capacity.CPU, float64(r.needs.RAM)/float64(d.capacity.RAM),
+			float64(r.needs.Disk)/float64(d.capacity.Disk))
+		if part > most && r.in(index, n) > 0 {
+			heaviest, most = r, part
+		}
 	}
-	return surely(cpu, d.capacity.CPU) || surely(ram, float64(d.capacity.RAM)) || surely(disk, float64(d.capacity.Disk))
+	for _, at := range []int{index, heaviest.first, heaviest.first + heaviest.instances - 1} {
+		if !slices.Contains(d.suspects, at) {
+			d.suspects = append(d.suspects, at)
+		}
+	}
+	d.suspects = d.suspects[max(0, len(d.suspects)-mostSuspects):]
+}
+
+const mostSuspects = 12
+
+// overflows says that some container surely overflows when there are n, so
+// that the original would deal to them in vain.
+func (d *dealing) overflows(n int) bool {
+	return slices.ContainsFunc(d.suspects, func(at int) bool {
+		cpu, ram, disk := d.padding.CPU, float64(d.padding.RAM), float64(d.padding.Disk)
+		for _, r := range d.runs {
+			instances := float64(r.in(at%n, n))
+			cpu += instances * r.needs.CPU
+			ram += instances * float64(r.needs.RAM)
+			disk += instances * float64(r.needs.Disk)
+		}
+		return surely(cpu, d.capacity.CPU) || surely(ram, float64(d.capacity.RAM)) ||
+			surely(disk, float64(d.capacity.Disk))
+	})
+}
+
+// in is how many instances of the run come to a container when there are n.
+func (r run) in(index, n int) int {
+	below := func(end int) int { return (end + n - 1 - index) / n }
+	return below(r.first+r.instances) - below(r.first)
 }
 
 // surely says that a sum is above a limit, however it was rounded.

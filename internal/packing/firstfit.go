@@ -80,11 +80,8 @@ func (f *firstFit) repack(def *topology.Definition, current *Plan, changes []Cha
 		return nil, unreadable(StageInitialize, err)
 	}
 	down, up := split(changes)
-	switch {
-	case len(down)+len(up) == 0:
+	if len(down)+len(up) == 0 {
 		return nil, unchanged()
-	case len(current.Containers) == 0:
-		return nil, refuse(nil, "", "the current plan has no container")
 	}
 	b, err := reopen(def, l, current)
 	if err != nil {
@@ -93,6 +90,9 @@ func (f *firstFit) repack(def *topology.Definition, current *Plan, changes []Cha
 	fill := &filling{builder: b, containers: len(b.boxes), cpuFirst: cpuFirst, failed: "Could not repack instances into existing packing plan"}
 	if err := newRemover(b).removeAll(fill.sort(down)); err != nil {
 		return nil, err
+	}
+	if len(b.boxes) == 0 {
+		return nil, refuse(ErrContainers, "kill the topology and submit it again", "the current plan has no container")
 	}
 	b.number()
 	if err := fill.add(up); err != nil {
