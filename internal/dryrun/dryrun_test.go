@@ -79,20 +79,8 @@ func (g goldenContainer) instances(t *testing.T) []packing.Instance {
 
 // Given the plan in its own order, the original's text comes out.
 func TestSubmitIsTheOriginals(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "dryrun", "dryrun-submit-*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors of dry runs: %v", err)
-	}
 	seen := map[string]int{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g goldenFile
-		if err := json.Unmarshal(data, &g); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+	for _, g := range testenv.ReadVectors[goldenFile](t, "dryrun/dryrun-submit-*.json") {
 		for i, step := range g.Steps {
 			asked := "table"
 			if at := slices.Index(step.Args, "--dry_run_format"); at >= 0 {

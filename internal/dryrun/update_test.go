@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,20 +19,8 @@ type updateStep struct{ file, what, format, text string }
 // updateSteps are all of them, with what was asked for but the format.
 func updateSteps(t *testing.T) []updateStep {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "dryrun", "dryrun-update-*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors of dry updates: %v", err)
-	}
 	var steps []updateStep
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g goldenFile
-		if err := json.Unmarshal(data, &g); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+	for file, g := range testenv.ReadVectors[goldenFile](t, "dryrun/dryrun-update-*.json") {
 		for i, step := range g.Steps {
 			if g.Outputs[i].Result != "dry_run" {
 				continue
@@ -44,7 +30,7 @@ func updateSteps(t *testing.T) []updateStep {
 				format = args[at+1]
 				args = slices.Delete(args, at, at+2)
 			}
-			steps = append(steps, updateStep{filepath.Base(file), strings.Join(args, " "), format, g.Outputs[i].Text})
+			steps = append(steps, updateStep{file, strings.Join(args, " "), format, g.Outputs[i].Text})
 		}
 	}
 	return steps
