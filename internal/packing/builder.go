@@ -88,8 +88,9 @@ func reopen(def *topology.Definition, l *limits, current *Plan) (*builder, error
 	return b, nil
 }
 
-// number works out which task ids and indexes come next.
-func (b *builder) number() {
+// number works out which task ids and indexes come next. It refuses to go on
+// when those of the instances that up adds would not fit.
+func (b *builder) number(up []Change) error {
 	b.lastTask, b.firstNext = 0, map[string]int32{}
 	note := func(in Instance) {
 		b.lastTask = max(b.lastTask, in.TaskID)
@@ -107,6 +108,14 @@ func (b *builder) number() {
 		}
 	}
 	b.restart(len(b.boxes))
+	last := int(b.lastTask)
+	for _, c := range up {
+		last += c.Delta
+	}
+	if last > math.MaxInt32 {
+		return refuse(ErrParallelism, "", "%d instances are more than task ids can number", last)
+	}
+	return nil
 }
 
 // restart takes everything out that was put in, and all boxes but the first n.

@@ -1,6 +1,7 @@
 package packing
 
 import (
+	"math"
 	"slices"
 
 	"github.com/heron-nomad/heron/internal/topology"
@@ -35,8 +36,8 @@ func newDeal(def *topology.Definition, l *limits, counts []count) *dealing {
 
 // pack deals to n containers or, if some overflow, to more.
 func (d *dealing) pack(n int) (*Plan, error) {
-	if d.total == 0 {
-		return nil, noInstances()
+	if err := checkTotal(d.total); err != nil {
+		return nil, err
 	}
 	if err := d.checkAlone(); err != nil {
 		return nil, cannotAdd(err, d.total)
@@ -59,8 +60,16 @@ func (d *dealing) pack(n int) (*Plan, error) {
 	}
 }
 
-func noInstances() error {
-	return refuse(ErrParallelism, "raise the parallelism of a component", "the topology has no instances")
+// checkTotal refuses numbers of instances of which there is no plan.
+func checkTotal(instances int) error {
+	switch {
+	case instances == 0:
+		return refuse(ErrParallelism, "raise the parallelism of a component", "the topology has no instances")
+	case instances > math.MaxInt32:
+		return refuse(ErrParallelism, "lower the parallelism of a component",
+			"%d instances are more than task ids can number", instances)
+	}
+	return nil
 }
 
 // checkAlone refuses instances for which even a container of their own is too

@@ -34,8 +34,8 @@ func (f *firstFit) Pack(def *topology.Definition) (*Plan, error) {
 		up = append(up, Change{c.component, c.instances})
 		total += c.instances
 	}
-	if total == 0 {
-		return nil, noInstances()
+	if err := checkTotal(total); err != nil {
+		return nil, err
 	}
 	if err := fill.add(up); err != nil {
 		return nil, err
@@ -59,7 +59,11 @@ func (f *firstFit) limits(def *topology.Definition) (l *limits, cpuFirst bool, e
 	if !ok {
 		return l, false, nil
 	}
-	return nil, false, fmt.Errorf("%s is %q, neither RAM_FIRST nor CPU_FIRST", keySorting, strategy)
+	return nil, false, &Error{
+		Stage:     StageInitialize,
+		Statement: "No enum constant org.apache.heron.packing.builder.SortingStrategy." + strings.ToUpper(strategy),
+		Hint:      fmt.Sprintf("%s is %q, neither RAM_FIRST nor CPU_FIRST", keySorting, strategy),
+	}
 }
 
 // Repack takes instances out, and adds others as Pack does.
@@ -94,7 +98,9 @@ func (f *firstFit) repack(def *topology.Definition, current *Plan, changes []Cha
 	if len(b.boxes) == 0 {
 		return nil, refuse(ErrContainers, "kill the topology and submit it again", "the current plan has no container")
 	}
-	b.number()
+	if err := b.number(up); err != nil {
+		return nil, err
+	}
 	if err := fill.add(up); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,9 @@ type growth struct {
 // pack adds to n containers or, where there is no room, to more. It gives up
 // beyond the number of instances that the definition has.
 func (g *growth) pack(n, instances int) (*Plan, error) {
-	g.number()
+	if err := g.number(g.up); err != nil {
+		return nil, err
+	}
 	for _, c := range g.up {
 		if err := g.checkMinimum(c.Component); err != nil {
 			return nil, cannotAdd(err, instances)
