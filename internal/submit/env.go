@@ -119,6 +119,19 @@ func topologyJobs(ctx context.Context, jobs Jobs, cluster, name, topologyID stri
 	return list, nil
 }
 
+// readNode reads a node that need not be there; what says in an error what was
+// being done.
+func (e Env) readNode(ctx context.Context, path, what string) (data []byte, there bool, err error) {
+	node, err := e.Store.Read(ctx, path)
+	switch {
+	case errors.Is(err, statemgr.ErrNotFound):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("%s: %w", what, err)
+	}
+	return node.Data, true, nil
+}
+
 // waitStopped returns when the containers of a stopped job have ended. Those
 // on lost nodes are told, not waited for.
 func (e Env) waitStopped(ctx context.Context, id string, timeout time.Duration) error {

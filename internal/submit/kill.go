@@ -139,15 +139,12 @@ func (k *killing) look(ctx context.Context) error {
 // checkIdentity compares cluster, role and environ with those the topology
 // was submitted under, and returns its id ("" where it is not known).
 func (k *killing) checkIdentity(ctx context.Context) (string, error) {
-	node, err := k.env.Store.Read(ctx, k.layout.ExecutionState(k.name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the execution state of %q: %w", k.name, err)
+	data, there, err := k.env.readNode(ctx, k.layout.ExecutionState(k.name), fmt.Sprintf("read the execution state of %q", k.name))
+	if !there || err != nil {
+		return "", err
 	}
 	var es heronpb.ExecutionState
-	if err := proto.Unmarshal(node.Data, &es); err != nil {
+	if err := proto.Unmarshal(data, &es); err != nil {
 		k.env.Report.say("the execution state of %q cannot be read, so its owner is not checked: %v", k.name, err)
 		return "", nil
 	}
@@ -161,14 +158,11 @@ func (k *killing) checkIdentity(ctx context.Context) (string, error) {
 // readRecord takes the package from the deployment record. Topologies of the
 // original client have none.
 func (k *killing) readRecord(ctx context.Context) error {
-	node, err := k.env.Store.Read(ctx, k.layout.Deployment(k.name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return nil
+	data, there, err := k.env.readNode(ctx, k.layout.Deployment(k.name), fmt.Sprintf("read the deployment record of %q", k.name))
+	if !there || err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("read the deployment record of %q: %w", k.name, err)
-	}
-	record, err := statemgr.DecodeDeployment(node.Data)
+	record, err := statemgr.DecodeDeployment(data)
 	if err != nil {
 		k.env.Report.say("the deployment record of %q cannot be read, so its package may stay: %v", k.name, err)
 		return nil
@@ -183,14 +177,11 @@ func (k *killing) readRecord(ctx context.Context) error {
 // currentID is the id in the stored definition, "" where there is none or it
 // cannot be read: a broken one can be killed too.
 func (k *killing) currentID(ctx context.Context) (string, error) {
-	node, err := k.env.Store.Read(ctx, k.layout.Topology(k.name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return "", nil
+	data, there, err := k.env.readNode(ctx, k.layout.Topology(k.name), fmt.Sprintf("look for topology %q", k.name))
+	if !there || err != nil {
+		return "", err
 	}
-	if err != nil {
-		return "", fmt.Errorf("look for topology %q: %w", k.name, err)
-	}
-	def, err := topology.Decode(node.Data)
+	def, err := topology.Decode(data)
 	if err != nil {
 		return "", nil
 	}

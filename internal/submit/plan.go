@@ -67,14 +67,11 @@ func RunningID(ctx context.Context, env Env, root, name string) (string, error) 
 }
 
 func readDefinition(ctx context.Context, env Env, layout statemgr.Layout, name string) (*topology.Definition, error) {
-	node, err := env.Store.Read(ctx, layout.Topology(name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return nil, nil
+	data, there, err := env.readNode(ctx, layout.Topology(name), fmt.Sprintf("look for topology %q", name))
+	if !there || err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look for topology %q: %w", name, err)
-	}
-	def, err := topology.Decode(node.Data)
+	def, err := topology.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("read topology %q at %s: %w", name, layout.Topology(name), err)
 	}
@@ -212,15 +209,15 @@ func (p *Planned) compareConfigs(prefix string, old, now *heronpb.Config) {
 
 // comparePlans tells which containers get other instances or resources.
 func (p *Planned) comparePlans(ctx context.Context, env Env, layout statemgr.Layout, now *packing.Plan) error {
-	node, err := env.Store.Read(ctx, layout.PackingPlan(p.Topology))
-	if errors.Is(err, statemgr.ErrNotFound) {
+	data, there, err := env.readNode(ctx, layout.PackingPlan(p.Topology), fmt.Sprintf("read the packing plan of %q", p.Topology))
+	if err != nil {
+		return err
+	}
+	if !there {
 		p.change("packing", "plan", "", "there")
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read the packing plan of %q: %w", p.Topology, err)
-	}
-	old, err := packing.Decode(node.Data)
+	old, err := packing.Decode(data)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", layout.PackingPlan(p.Topology), err)
 	}
@@ -242,19 +239,13 @@ func (p *Planned) comparePlans(ctx context.Context, env Env, layout statemgr.Lay
 // configuration differs. A topology of the original client has no record of
 // its package.
 func (p *Planned) comparePackages(ctx context.Context, env Env, layout statemgr.Layout, d *Deployment) error {
-	node, err := env.Store.Read(ctx, layout.Deployment(p.Topology))
-	if err != nil && !errors.Is(err, statemgr.ErrNotFound) {
-		return fmt.Errorf("read the deployment record of %q: %w", p.Topology, err)
+	record, err := readRecord(ctx, env, layout, p.Topology)
+	if err != nil {
+		return err
 	}
 	old := "not known"
-	if err == nil {
-		record, err := statemgr.DecodeDeployment(node.Data)
-		if err != nil {
-			return err
-		}
-		if record.TopologyID == d.Definition.ID() {
-			old = "sha256 " + record.Package.SHA256
-		}
+	if record != nil && record.TopologyID == d.Definition.ID() {
+		old = "sha256 " + record.Package.SHA256
 	}
 	p.change("package", "content", old, "sha256 "+d.in.Package.SHA256)
 	return nil

@@ -283,14 +283,11 @@ func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 // readRecord reads the deployment record of a topology, nil where there is
 // none.
 func readRecord(ctx context.Context, env Env, layout statemgr.Layout, name string) (*statemgr.DeploymentRecord, error) {
-	node, err := env.Store.Read(ctx, layout.Deployment(name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return nil, nil
+	data, there, err := env.readNode(ctx, layout.Deployment(name), fmt.Sprintf("read the deployment record of %q", name))
+	if !there || err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the deployment record of %q: %w", name, err)
-	}
-	record, err := statemgr.DecodeDeployment(node.Data)
+	record, err := statemgr.DecodeDeployment(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", layout.Deployment(name), err)
 	}
