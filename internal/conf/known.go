@@ -54,28 +54,6 @@ var otherKeys = [...]string{
 	"heron.statefulstorage.localfs.max.checkpoints",
 	"heron.statefulstorage.localfs.root.path",
 	"heron.statefulstorage.classpath",
-
-	"heron.uploader.dlog.topologies.namespace.uri",
-	"heron.uploader.dlog.topologies.num.replicas",
-	"heron.uploader.gcs.bucket",
-	"heron.uploader.gcs.credentials_path",
-	"heron.uploader.hdfs.config.directory",
-	"heron.uploader.hdfs.topologies.directory.uri",
-	"heron.uploader.http.uri",
-	"heron.uploader.localfs.file.system.directory",
-	"heron.uploader.s3.access_key",
-	"heron.uploader.s3.aws_profile",
-	"heron.uploader.s3.bucket",
-	"heron.uploader.s3.path_prefix",
-	"heron.uploader.s3.proxy_uri",
-	"heron.uploader.s3.region",
-	"heron.uploader.s3.secret_key",
-	"heron.uploader.s3.uri",
-	"heron.uploader.scp.command.connection",
-	"heron.uploader.scp.command.options",
-	"heron.uploader.scp.dir.path",
-	"heron.uploader.ssh.command.connection",
-	"heron.uploader.ssh.command.options",
 }
 
 // tunnelKeys exist for the state manager and for the scheduler. The last two
@@ -116,6 +94,9 @@ func knownKeys() map[string]bool {
 		known[k] = true
 	}
 	for _, k := range zooKeeperKeys {
+		known[k] = true
+	}
+	for _, k := range uploadKeys() {
 		known[k] = true
 	}
 	for _, system := range []string{"statemgr", "scheduler"} {

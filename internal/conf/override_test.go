@@ -44,6 +44,7 @@ func TestIsSecret(t *testing.T) {
 		"heron.uploader.gcs.credentials_path": true,
 		"heron.nomad.token":                   true,
 		"heron.nomad.docker.auth.password":    true,
+		"heron.uploader.http.token":           true,
 	}
 	for key := range knownKeys() {
 		if strings.HasPrefix(key, "heron.statemgr.") {

@@ -26,9 +26,9 @@ var (
 	}
 	uploaders = []part{
 		{"localfs", "org.apache.heron.uploader.localfs.LocalFileSystemUploader", true},
-		{"http", "org.apache.heron.uploader.http.HttpUploader", false},
-		{"s3", "org.apache.heron.uploader.s3.S3Uploader", false},
-		{"scp", "org.apache.heron.uploader.scp.ScpUploader", false},
+		{"http", "org.apache.heron.uploader.http.HttpUploader", true},
+		{"s3", "org.apache.heron.uploader.s3.S3Uploader", true},
+		{"scp", "org.apache.heron.uploader.scp.ScpUploader", true},
 		{"hdfs", "org.apache.heron.uploader.hdfs.HdfsUploader", false},
 		{"gcs", "org.apache.heron.uploader.gcs.GcsUploader", false},
 		{"dlog", "org.apache.heron.uploader.dlog.DLUploader", false},

@@ -14,6 +14,7 @@ var secretKeys = map[string]bool{
 	"heron.uploader.gcs.credentials_path": true,
 	keyNomadTokenFile:                     false,
 	keyDockerPasswordFile:                 false,
+	keyHTTPTokenFile:                      false,
 }
 
 // IsSecret tells whether a key, by its name, holds something that must not

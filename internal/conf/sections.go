@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-func (r *reader) upload() Upload {
-	u := Upload{Kind: r.choose("heron.class.uploader", uploaders).short}
-	const dir = "heron.uploader.localfs.file.system.directory"
-	if u.Kind != "localfs" {
-		return u
-	}
-	u.LocalDir = r.place(dir, filepath.Join(r.userHome, ".herondata", "repository"))
-	if !filepath.IsAbs(u.LocalDir) {
-		r.wrong(dir, u.LocalDir+" is not an absolute path", "begin it with / or ${HOME}/")
-	}
-	return u
-}
-
 func (r *reader) packing() Packing {
 	p := Packing{
 		InstanceCPU:  take(r, 1.0)(r.Float64("heron.resources.instance.cpu")),

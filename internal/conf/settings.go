@@ -41,14 +41,6 @@ type State struct {
 	RetryInterval  time.Duration
 }
 
-// Upload says where packages go.
-type Upload struct {
-	// Kind is "localfs"; more come with their uploaders.
-	Kind string
-	// LocalDir is the folder of kind localfs, an absolute path.
-	LocalDir string
-}
-
 // Packing chooses the algorithm and the defaults of an instance.
 type Packing struct {
 	// Class and RepackClass are as configured; Algorithm and Repack the short

@@ -101,7 +101,7 @@ func TestSettingsRefuse(t *testing.T) {
 	for line, want := range map[string]string{
 		"heron.class.scheduler: org.apache.heron.scheduler.yarn.YarnScheduler": "use nomad",
 		"heron.class.launcher: x.Y":                                          "unknown class x.Y",
-		"heron.class.uploader: org.apache.heron.uploader.s3.S3Uploader":      "not supported by this version; use localfs",
+		"heron.class.uploader: gcs":                                          "not supported by this version; use localfs",
 		"heron.class.uploader: org.apache.heron.uploader.hdfs.HdfsUploader":  "not supported by this version",
 		"heron.class.uploader: ftp":                                          "unknown class ftp",
 		"heron.class.state.manager: etcd":                                    "use zookeeper",

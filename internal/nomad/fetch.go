@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"cmp"
 	"net/url"
 	"regexp"
 	"strings"
@@ -102,15 +103,17 @@ func isSHA256(text string) bool { return sha256Hex.MatchString(text) }
 // packageFetch sets the variables of the topology's package and says what
 // Nomad is to fetch for it.
 func (s Spec) packageFetch(env map[string]string) (*api.TaskArtifact, error) {
-	src, err := fetched("the package", s.PackageURI, s.PackageSHA256, packageName)
+	src, err := fetched("the package", s.packageFetchURI(), s.PackageSHA256, packageName)
 	if err != nil {
 		return nil, err
 	}
-	env[envPackageURI] = s.PackageURI
+	env[envPackageURI] = s.packageFetchURI()
 	env[envPackageFile] = src.path
 	setIf(env, envPackageSHA256, strings.ToLower(s.PackageSHA256))
 	return src.artifact, nil
 }
+
+func (s Spec) packageFetchURI() string { return cmp.Or(s.PackageFetch, s.PackageURI) }
 
 // coreFetch does the same for heron-core.
 func (s Spec) coreFetch(env map[string]string) (*api.TaskArtifact, error) {

@@ -3,6 +3,7 @@ package nomad
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -20,6 +21,9 @@ func (s Spec) place(job *api.Job) {
 	}
 	for _, c := range n.Place.Constraints {
 		job.Constraints = append(job.Constraints, api.NewConstraint(c.Attribute, c.Operator, c.Value))
+	}
+	if len(s.PackageNodes) > 0 {
+		job.Constraints = append(job.Constraints, api.NewConstraint("${node.unique.id}", "set_contains_any", strings.Join(s.PackageNodes, ",")))
 	}
 	for _, a := range n.Place.Affinities {
 		job.Affinities = append(job.Affinities, api.NewAffinity(a.Attribute, a.Operator, a.Value, int8(a.Weight))) //nolint:gosec // at most 100

@@ -21,9 +21,14 @@ type Spec struct {
 	// DefinitionFile and BinaryFile are base names in the package; PackageType
 	// is jar, tar, pex, so or dylib.
 	DefinitionFile, BinaryFile, PackageType string
-	// PackageURI is where containers fetch the package, PackageSHA256 its
-	// digest in hex.
+	// PackageURI tells the package from others, PackageSHA256 is its digest in
+	// hex.
 	PackageURI, PackageSHA256 string
+	// PackageFetch is the URI by which containers get it; "" is PackageURI. It
+	// may let its holder in.
+	PackageFetch string
+	// PackageNodes are the ids of the nodes that have it, none for all.
+	PackageNodes []string
 	// Script is the text of the start script (raw_exec).
 	Script string
 }

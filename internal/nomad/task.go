@@ -137,7 +137,7 @@ func (s Spec) downloadCommand() string {
 	if s.docker() {
 		dir = e.ClusterConf
 	}
-	return fmt.Sprintf("%s -u %s -f . -m local -p %s -d %s", e.DownloaderBinary, s.PackageURI, dir, e.ClusterHome)
+	return fmt.Sprintf("%s -u %s -f . -m local -p %s -d %s", e.DownloaderBinary, s.packageFetchURI(), dir, e.ClusterHome)
 }
 
 // scriptTemplate hands the script over as it is: the delimiters of template

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // noEndpoint stands for the address of a scheduler that is a library of the
@@ -37,9 +39,9 @@ type Input struct {
 	// is that of the executor's --pkg-type.
 	DefinitionFile, BinaryFile, PackageType string
 	Package                                 PackageFile
-	// URI tells where a package of a name will be found, "" where only the
-	// server of the packages can know.
-	URI func(name string) string
+	// Locate tells where a package of a name will be found, as far as that is
+	// known before it is there.
+	Locate func(name string) uploader.Location
 	// Script is the text of the start script.
 	Script string
 	// KillFlags are the flags, quoted for a shell, with which a kill reaches
@@ -57,9 +59,10 @@ type Deployment struct {
 	// Plan is what the algorithm made, Stored the same with what each
 	// container is given.
 	Plan, Stored *packing.Plan
-	// PackageName is the package's name in its store; URI is empty until the
-	// server has told it.
-	PackageName, URI string
+	// PackageName is the package's name in its store; the parts of Package are
+	// empty until the server has told them.
+	PackageName string
+	Package     uploader.Location
 	// State creates the nodes of the state store, topologies/<t> last: where
 	// they cannot be written at once, its being there means that the rest is.
 	State []statemgr.Op
@@ -97,18 +100,15 @@ func decide(in Input, plan *packing.Plan) (*Deployment, error) {
 	}
 	s := in.Settings
 	d.PackageName = topology.PackageName(s.Cluster, s.Role, s.Environ, d.Definition.Name(), d.Definition.ID(), in.Package.SHA256)
-	return d.withURI(in.URI(d.PackageName))
+	return d.at(in.Locate(d.PackageName))
 }
 
-// withURI is the deployment with the package at uri.
-func (d *Deployment) withURI(uri string) (*Deployment, error) {
+// at is the deployment with its package at a place.
+func (d *Deployment) at(where uploader.Location) (*Deployment, error) {
 	c := *d
-	c.URI = uri
+	c.Package = where
 	in := &c.in
-	shown := uri
-	if shown == "" {
-		shown = nomad.PendingURI
-	}
+	uri := cmp.Or(where.URI, nomad.PendingURI)
 	job, err := nomad.BuildJob(nomad.Spec{
 		Settings:       in.Settings,
 		Definition:     c.Definition,
@@ -116,7 +116,9 @@ func (d *Deployment) withURI(uri string) (*Deployment, error) {
 		DefinitionFile: in.DefinitionFile,
 		BinaryFile:     in.BinaryFile,
 		PackageType:    in.PackageType,
-		PackageURI:     shown,
+		PackageURI:     uri,
+		PackageFetch:   cmp.Or(where.Fetch, nomad.PendingURI),
+		PackageNodes:   where.Nodes,
 		PackageSHA256:  in.Package.SHA256,
 		Script:         in.Script,
 	})
@@ -124,7 +126,7 @@ func (d *Deployment) withURI(uri string) (*Deployment, error) {
 		return nil, fmt.Errorf("make the job of topology %q: %w", c.Definition.Name(), err)
 	}
 	c.Job = job
-	if c.State, err = c.state(shown); err != nil {
+	if c.State, err = c.state(uri); err != nil {
 		return nil, err
 	}
 	return &c, nil

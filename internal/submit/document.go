@@ -60,7 +60,7 @@ type stateDoc struct {
 // run would write. The same input gives the same bytes.
 func (d *Deployment) WriteDocument(w io.Writer) error {
 	s := d.in.Settings
-	uri := d.URI
+	uri := d.Package.URI
 	if uri == "" {
 		uri = nomad.PendingURI
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -38,13 +39,15 @@ func plainInput(settings *conf.Settings, def *topology.Definition) Input {
 		Settings: settings, Definition: def,
 		DefinitionFile: "words.defn", BinaryFile: "words.jar", PackageType: "jar",
 		Package: PackageFile{Size: 11, SHA256: strings.Repeat("5e", 32)},
-		URI:     func(name string) string { return "file:///packages/" + name },
-		Script:  "#!/bin/sh\n", Client: "test", Now: time.Unix(1_700_000_000, 0),
+		Locate: func(name string) uploader.Location {
+			return uploader.Location{URI: "file:///packages/" + name, Fetch: "file:///packages/" + name}
+		},
+		Script: "#!/bin/sh\n", Client: "test", Now: time.Unix(1_700_000_000, 0),
 	}
 }
 
 // unknownURI is for packages whose place only their server knows.
-func unknownURI(string) string { return "" }
+func unknownURI(string) uploader.Location { return uploader.Location{} }
 
 // printed is a deployment document as read back.
 type printed struct {
@@ -278,12 +281,13 @@ func TestDocumentHasTheJobThatIsSent(t *testing.T) {
 func TestDocumentWithoutAPackageURI(t *testing.T) {
 	in := plainInput(benchSettings(t, t.TempDir()), words("words1234"))
 	const uri = "https://packages.example.com/words.tar.gz"
-	in.URI = func(string) string { return uri }
+	where := uploader.Location{URI: uri, Fetch: uri}
+	in.Locate = func(string) uploader.Location { return where }
 	_, known, _ := show(t, in)
-	in.URI = unknownURI
+	in.Locate = unknownURI
 	d, pending, doc := show(t, in)
-	if d.URI != "" || doc.Package["uri"] != nomad.PendingURI {
-		t.Errorf("URI %q, printed as %v", d.URI, doc.Package["uri"])
+	if d.Package.URI != "" || doc.Package["uri"] != nomad.PendingURI {
+		t.Errorf("URI %q, printed as %v", d.Package.URI, doc.Package["uri"])
 	}
 	for what, c := range map[string]struct{ text, has, hasNot string }{
 		"a known URI":   {plain(t, known), uri, nomad.PendingURI},
@@ -295,7 +299,7 @@ func TestDocumentWithoutAPackageURI(t *testing.T) {
 			t.Errorf("the document of %s has %d times %q, or %q:\n%s", what, n, c.has, c.hasNot, c.text)
 		}
 	}
-	told, err := d.withURI(uri)
+	told, err := d.at(where)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection,
 	if err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(s.Upload)
+	up, err := uploader.New(s.Upload, uploader.Environment{})
 	if err != nil {
 		return nil, err
 	}

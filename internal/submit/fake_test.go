@@ -156,10 +156,10 @@ type brokenUploader struct {
 	upload, remove func() error
 }
 
-func (u *brokenUploader) Upload(ctx context.Context, src uploader.Source) (string, error) {
+func (u *brokenUploader) Upload(ctx context.Context, src uploader.Source) (uploader.Location, error) {
 	if u.upload != nil {
 		if err := u.upload(); err != nil {
-			return "", err
+			return uploader.Location{}, err
 		}
 	}
 	return u.Uploader.Upload(ctx, src)
@@ -198,7 +198,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	up, err := uploader.New(b.settings.Upload)
+	up, err := uploader.New(b.settings.Upload, uploader.Environment{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func (b *bench) deployment(id string) *Deployment {
 			Path: file, Size: int64(len("the package")),
 			SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("the package"))),
 		},
-		URI:    b.uploader.URI,
+		Locate: b.uploader.Locate,
 		Script: "#!/bin/sh\n",
 		Client: "test",
 		Now:    time.Unix(1_700_000_000, 0),

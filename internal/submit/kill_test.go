@@ -44,7 +44,7 @@ func TestKillOfNothing(t *testing.T) {
 func TestKillWorksWhenAPartIsGone(t *testing.T) {
 	for name, lose := range map[string]func(b *bench){
 		"the job":     func(b *bench) { clear(b.jobs.jobs) },
-		"the package": func(b *bench) { b.must(b.uploader.Delete(b.t.Context(), b.d.URI)) },
+		"the package": func(b *bench) { b.must(b.uploader.Delete(b.t.Context(), b.d.Package.URI)) },
 		"the state": func(b *bench) {
 			b.must(statemgr.DeleteTopology(b.t.Context(), b.store, b.layout, "words", true))
 		},
@@ -228,7 +228,7 @@ func TestKillGoesOnWhenThePackageIsOutOfReach(t *testing.T) {
 	b.must(b.submit(t.Context()))
 	b.uploader.remove = func() error { return fmt.Errorf("there: %w", uploader.ErrForeign) }
 	_, err := b.kill(t.Context(), KillOptions{Flags: "--config-path /x"})
-	if ExitCode(err) != ExitLeft || !strings.Contains(err.Error(), "package "+b.d.URI) {
+	if ExitCode(err) != ExitLeft || !strings.Contains(err.Error(), "package "+b.d.Package.URI) {
 		t.Errorf("exit code %d, %v", ExitCode(err), err)
 	}
 	if len(b.jobs.jobs) > 0 {

@@ -101,7 +101,7 @@ func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
 func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	settings := req.Config.Settings
 	w := &preparation{req: req, loaded: req.Config.Loaded}
-	if w.uploader, err = uploader.New(settings.Upload); err != nil {
+	if w.uploader, err = uploader.New(settings.Upload, uploader.Environment{Home: req.Config.Options.UserHome, Getenv: req.Config.Options.Getenv}); err != nil {
 		return nil, err
 	}
 	defer w.uploader.Close()
@@ -225,7 +225,7 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		BinaryFile:     binary,
 		PackageType:    kind,
 		Package:        file,
-		URI:            w.uploader.URI,
+		Locate:         w.uploader.Locate,
 		Script:         string(w.script),
 		KillFlags:      w.req.Config.KillFlags,
 		Client:         w.req.Client,

@@ -86,12 +86,12 @@ func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Deployment,
 	if in.Settings, err = v.settings(t, step, in); err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(in.Settings.Upload)
+	up, err := uploader.New(in.Settings.Upload, uploader.Environment{})
 	if err != nil {
 		return nil, err
 	}
 	defer up.Close()
-	in.URI = up.URI
+	in.Locate = up.Locate
 	script, err := os.ReadFile(in.Settings.Nomad.Script)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -124,7 +123,7 @@ type submission struct {
 // servers are asked at the same time; what is wrong with the state is told
 // first, then the job, then the uploader.
 func (s *submission) preflight(ctx context.Context) error {
-	if err := nomad.CheckReach(s.d.in.Settings, s.d.URI); err != nil {
+	if err := nomad.CheckReach(s.d.in.Settings, s.d.Package.URI); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
 	}
 	checks := []func(context.Context) error{s.checkState, s.checkNomad, s.env.Uploader.Check}
@@ -244,23 +243,21 @@ func (s *submission) steps() []step {
 
 func (s *submission) upload(ctx context.Context) error {
 	file := s.d.in.Package
-	uri, err := s.env.Uploader.Upload(ctx, uploader.Source{
+	where, err := s.env.Uploader.Upload(ctx, uploader.Source{
 		Name:   s.d.PackageName,
 		Size:   file.Size,
 		SHA256: file.SHA256,
-		Open:   func() (io.ReadCloser, error) { return os.Open(file.Path) },
+		Open:   func() (uploader.Content, error) { return os.Open(file.Path) },
 	})
 	if err != nil {
 		return err
 	}
 	s.uploaded = true
-	if uri != s.d.URI {
-		d, err := s.d.withURI(uri)
-		if err != nil {
-			return err
-		}
-		s.d = d
+	d, err := s.d.at(where)
+	if err != nil {
+		return err
 	}
+	s.d = d
 	return nil
 }
 
@@ -274,10 +271,10 @@ func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if record != nil && record.Package.URI == s.d.URI {
+	if record != nil && record.Package.URI == s.d.Package.URI {
 		return false, nil
 	}
-	return true, s.env.Uploader.Delete(ctx, s.d.URI)
+	return true, s.env.Uploader.Delete(ctx, s.d.Package.URI)
 }
 
 // readRecord reads the deployment record of a topology, nil where there is
@@ -374,6 +371,6 @@ func (s *submission) result() *Submitted {
 		Environ:    set.Environ,
 		Job:        *s.d.Job.ID,
 		Containers: *s.d.Job.TaskGroups[0].Count,
-		Package:    s.d.URI,
+		Package:    s.d.Package.URI,
 	}
 }

@@ -218,7 +218,7 @@ func TestALosingSubmissionOfTheSameIDTouchesNothingOfTheWinner(t *testing.T) {
 	// Both have one id and one package; the other one is a second later.
 	other := *b.d
 	other.in.Now = other.in.Now.Add(time.Second)
-	second, err := other.withURI(b.d.URI)
+	second, err := other.at(b.d.Package)
 	b.must(err)
 	b.uploader.upload = func() error {
 		b.uploader.upload = nil

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -41,7 +40,7 @@ func source(name string, size int) (Source, []byte) {
 	digest := hex.EncodeToString(sum[:])
 	return Source{
 		Name: name + "/" + digest + ".tar.gz", Size: int64(size), SHA256: digest,
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
+		Open: func() (Content, error) { return memory{bytes.NewReader(data)}, nil },
 	}, data
 }
 
@@ -62,14 +61,15 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 			if left := p.list(t); len(left) > 0 {
 				t.Fatalf("the check left %q", left)
 			}
-			uri, err := u.Upload(ctx, src)
+			where, err := u.Upload(ctx, src)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if u.Capabilities().FixedNames && uri != u.URI(src.Name) {
-				t.Errorf("URI is %s, promised %s", uri, u.URI(src.Name))
+			if promised := u.Locate(src.Name); u.Capabilities().FixedNames && where.URI != promised.URI {
+				t.Errorf("URI is %s, promised %s", where.URI, promised.URI)
 			}
-			if !bytes.Equal(p.fetch(t, uri), data) {
+			uri := where.URI
+			if !bytes.Equal(p.fetch(t, where.Fetch), data) {
 				t.Error("what a node fetches is something else")
 			}
 			if err := u.Check(ctx); err != nil {
@@ -96,7 +96,7 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 		spoil func(*Source)
 		want  error
 	}{
-		"a source that does not open":       {func(s *Source) { s.Open = func() (io.ReadCloser, error) { return nil, errBroken } }, errBroken},
+		"a source that does not open":       {func(s *Source) { s.Open = func() (Content, error) { return nil, errBroken } }, errBroken},
 		"a source that fails half way":      {func(s *Source) { s.Open = breaking(s.Open, s.Size/2) }, errBroken},
 		"a source that fails at the end":    {func(s *Source) { s.Open = breaking(s.Open, s.Size) }, errBroken},
 		"another digest":                    {func(s *Source) { s.SHA256 = sumOf("something else") }, ErrContent},
@@ -112,9 +112,9 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 			src, _ := source(name, bigSize)
 			good := src
 			f.spoil(&src)
-			uri, err := u.Upload(ctx, src)
-			if !errors.Is(err, f.want) || errors.Is(err, ErrTarget) || uri != "" {
-				t.Fatalf("got %q, %v; want %v, which is not the place's fault", uri, err, f.want)
+			where, err := u.Upload(ctx, src)
+			if !errors.Is(err, f.want) || errors.Is(err, ErrTarget) || where.URI != "" {
+				t.Fatalf("got %q, %v; want %v, which is not the place's fault", where, err, f.want)
 			}
 			if left := p.list(t); len(left) > 0 {
 				t.Fatalf("it left %q", left)
@@ -132,15 +132,17 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			open := src.Open
-			src.Open = func() (io.ReadCloser, error) {
+			src.Open = func() (Content, error) {
 				r, err := open()
-				return &tripwire{ReadCloser: r, left: at, trip: cancel}, err
+				w := &tripwire{Content: r, trip: cancel}
+				w.left.Store(at)
+				return w, err
 			}
 			if at == 0 {
 				cancel()
 			}
-			if uri, err := p.uploader(t).Upload(ctx, src); !errors.Is(err, context.Canceled) || uri != "" {
-				t.Fatalf("got %q, %v; want context.Canceled", uri, err)
+			if where, err := p.uploader(t).Upload(ctx, src); !errors.Is(err, context.Canceled) || where.URI != "" {
+				t.Fatalf("got %q, %v; want context.Canceled", where, err)
 			}
 			if left := p.list(t); len(left) > 0 {
 				t.Errorf("it left %q", left)
@@ -162,18 +164,18 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 			return
 		}
 		open := src.Open
-		src.Open = func() (io.ReadCloser, error) {
+		src.Open = func() (Content, error) {
 			t.Error("the source was opened again")
 			return open()
 		}
 		second, err := p.uploader(t).Upload(ctx, src)
-		if err != nil || second != first {
+		if err != nil || second.URI != first.URI {
 			t.Fatalf("got %q, %v; want %q", second, err, first)
 		}
 		if after := p.list(t); !slices.Equal(before, after) {
 			t.Errorf("there was %q, now %q", before, after)
 		}
-		if !bytes.Equal(p.fetch(t, first), data) {
+		if !bytes.Equal(p.fetch(t, first.Fetch), data) {
 			t.Error("what a node fetches is something else")
 		}
 	})
@@ -185,25 +187,25 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 		var reading atomic.Int32
 		both := make(chan struct{})
 		open := src.Open
-		src.Open = func() (io.ReadCloser, error) {
+		src.Open = func() (Content, error) {
 			if reading.Add(1) == 2 {
 				close(both)
 			}
 			<-both
 			return open()
 		}
-		uris, errs := make([]string, 2), make([]error, 2)
+		places, errs := make([]Location, 2), make([]error, 2)
 		var all sync.WaitGroup
 		for i := range 2 {
 			u := p.uploader(t)
-			all.Go(func() { uris[i], errs[i] = u.Upload(ctx, src) })
+			all.Go(func() { places[i], errs[i] = u.Upload(ctx, src) })
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
-		for _, uri := range uris {
-			if !bytes.Equal(p.fetch(t, uri), data) {
+		for _, where := range places {
+			if !bytes.Equal(p.fetch(t, where.Fetch), data) {
 				t.Error("what a node fetches is something else")
 			}
 		}
@@ -213,7 +215,7 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 		p := newPlace(t)
 		u := p.uploader(t)
 		good, data := source(name, 10)
-		uri, err := u.Upload(ctx, good)
+		where, err := u.Upload(ctx, good)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +225,7 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 		if _, err := u.Upload(ctx, bad); !errors.Is(err, errBroken) {
 			t.Fatalf("got %v", err)
 		}
-		if after := p.list(t); !slices.Equal(before, after) || !bytes.Equal(p.fetch(t, uri), data) {
+		if after := p.list(t); !slices.Equal(before, after) || !bytes.Equal(p.fetch(t, where.Fetch), data) {
 			t.Errorf("there was %q, now %q", before, after)
 		}
 	})
@@ -236,22 +238,22 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 		}
 		one, _ := source(name, 10)
 		other, data := source("local/role/test/wc/wc2", 10)
-		uri1, err1 := u.Upload(ctx, one)
+		first, err1 := u.Upload(ctx, one)
 		before := p.list(t)
-		uri2, err2 := u.Upload(ctx, other)
+		second, err2 := u.Upload(ctx, other)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
-		if err := u.Delete(ctx, uri1); err != nil {
+		if err := u.Delete(ctx, first.URI); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(p.fetch(t, uri2), data) {
+		if !bytes.Equal(p.fetch(t, second.Fetch), data) {
 			t.Error("the other is gone")
 		}
 		if _, err := u.Upload(ctx, one); err != nil {
 			t.Fatal(err)
 		}
-		if err := u.Delete(ctx, uri2); err != nil {
+		if err := u.Delete(ctx, second.URI); err != nil {
 			t.Fatal(err)
 		}
 		if after := p.list(t); !slices.Equal(before, after) {
@@ -323,35 +325,65 @@ func sumOf(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// memory is a content in memory.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
+
 // breaking gives n bytes of the content and then fails.
-func breaking(open func() (io.ReadCloser, error), n int64) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) {
-		r, err := open()
+func breaking(open func() (Content, error), n int64) func() (Content, error) {
+	return func() (Content, error) {
+		c, err := open()
 		if err != nil {
 			return nil, err
 		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(io.LimitReader(r, n), failing{}), r}, nil
+		return &broken{Content: c, whole: n}, nil
 	}
 }
 
-type failing struct{}
+// broken gives the first whole bytes.
+type broken struct {
+	Content
+	whole, at int64
+}
 
-func (failing) Read([]byte) (int, error) { return 0, errBroken }
+func (b *broken) Read(p []byte) (int, error) {
+	n, err := b.ReadAt(p, b.at)
+	b.at += int64(n)
+	return n, err
+}
+
+func (b *broken) ReadAt(p []byte, off int64) (int, error) {
+	if off >= b.whole {
+		return 0, errBroken
+	}
+	if int64(len(p)) > b.whole-off {
+		n, _ := b.Content.ReadAt(p[:b.whole-off], off)
+		return n, errBroken
+	}
+	return b.Content.ReadAt(p, off)
+}
 
 // tripwire calls trip when so many bytes have been read.
 type tripwire struct {
-	io.ReadCloser
-	left int64
+	Content
+	left atomic.Int64
 	trip func()
 }
 
 func (w *tripwire) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
-	if w.left -= int64(n); w.left <= 0 {
+	n, err := w.Content.Read(p)
+	return w.count(n), err
+}
+
+func (w *tripwire) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.Content.ReadAt(p, off)
+	return w.count(n), err
+}
+
+func (w *tripwire) count(n int) int {
+	if w.left.Add(int64(-n)) <= 0 {
 		w.trip()
 	}
-	return n, err
+	return n
 }

@@ -52,14 +52,19 @@ func NewLocalFS(dir string) (*LocalFS, error) {
 
 // Capabilities implements Uploader.
 func (l *LocalFS) Capabilities() Capabilities {
-	return Capabilities{Delete: true, FixedNames: true}
+	return Capabilities{Delete: true, FixedNames: true, List: true}
 }
 
 // Close implements Uploader; there is nothing to free.
 func (l *LocalFS) Close() error { return nil }
 
-// URI implements Uploader.
-func (l *LocalFS) URI(name string) string { return fileScheme + path.Join(l.dir, name) }
+// Locate implements Uploader.
+func (l *LocalFS) Locate(name string) Location {
+	uri := l.uri(name)
+	return Location{URI: uri, Fetch: uri}
+}
+
+func (l *LocalFS) uri(name string) string { return fileScheme + path.Join(l.dir, name) }
 
 // Check implements Uploader: it writes a byte into the folder, or the nearest
 // one above it that exists, and removes it again.
@@ -95,29 +100,29 @@ func (l *LocalFS) Check(ctx context.Context) error {
 // Upload implements Uploader. The package is written beside its final name,
 // flushed to the disk and renamed. Where the name is taken by something else
 // than this package, a plain file is replaced; anything other is an error.
-func (l *LocalFS) Upload(ctx context.Context, src Source) (string, error) {
+func (l *LocalFS) Upload(ctx context.Context, src Source) (Location, error) {
 	if err := checkSource(src); err != nil {
-		return "", err
+		return Location{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return "", fmt.Errorf("store %s: %w", l.URI(src.Name), err)
+		return Location{}, fmt.Errorf("store %s: %w", l.uri(src.Name), err)
 	}
 	made, err := makeFolders(l.dir)
 	if err != nil {
 		removeFolders(made)
-		return "", l.targetError("make", err)
+		return Location{}, l.targetError("make", err)
 	}
 	root, err := os.OpenRoot(l.dir)
 	if err != nil {
 		removeFolders(made)
-		return "", l.targetError("open", err)
+		return Location{}, l.targetError("open", err)
 	}
 	defer root.Close()
 	if err := l.upload(ctx, root, src); err != nil {
 		removeFolders(made)
-		return "", fmt.Errorf("store %s: %w", l.URI(src.Name), err)
+		return Location{}, fmt.Errorf("store %s: %w", l.uri(src.Name), err)
 	}
-	return l.URI(src.Name), nil
+	return l.Locate(src.Name), nil
 }
 
 func (l *LocalFS) upload(ctx context.Context, root *os.Root, src Source) (err error) {

@@ -26,7 +26,7 @@ func (p *localPlace) uploader(t *testing.T) Uploader { return newLocal(t, p.dir)
 
 func newLocal(t *testing.T, dir string) Uploader {
 	t.Helper()
-	u, err := New(conf.Upload{Kind: "localfs", LocalDir: dir})
+	u, err := New(conf.Upload{Kind: "localfs", LocalDir: dir}, Environment{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestNewRefusesBadSettings(t *testing.T) {
 		{Kind: "localfs", LocalDir: "${HOME}/x"}, {Kind: "localfs", LocalDir: "/x/${HOME}"},
 	} {
 		var input *ConfigError
-		if u, err := New(s); !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
+		if u, err := New(s, Environment{}); !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
 			t.Errorf("%+v: got %v, want a *ConfigError", s, err)
 		}
 	}
@@ -193,8 +193,8 @@ func TestLocalReplacesWhatHasAnotherDigest(t *testing.T) {
 		if err := os.WriteFile(path, torn, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		uri, err := p.uploader(t).Upload(ctx, src)
-		if err != nil || !bytes.Equal(p.fetch(t, uri), data) {
+		where, err := p.uploader(t).Upload(ctx, src)
+		if err != nil || !bytes.Equal(p.fetch(t, where.Fetch), data) {
 			t.Fatalf("%v, or other content", err)
 		}
 	}
@@ -203,7 +203,7 @@ func TestLocalReplacesWhatHasAnotherDigest(t *testing.T) {
 func TestLocalDeleteTakesLeftoverPartsAlong(t *testing.T) {
 	ctx, p := context.Background(), newLocalPlace(t).(*localPlace)
 	src, _ := source("a", 100)
-	uri, err := p.uploader(t).Upload(ctx, src)
+	where, err := p.uploader(t).Upload(ctx, src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestLocalDeleteTakesLeftoverPartsAlong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(p.dir, tempName(src.Name)), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.uploader(t).Delete(ctx, uri); err != nil {
+	if err := p.uploader(t).Delete(ctx, where.URI); err != nil {
 		t.Fatal(err)
 	}
 	if left := p.list(t); len(left) > 0 {
@@ -230,7 +230,7 @@ func TestLocalDoesNotFollowLinksOutside(t *testing.T) {
 	if _, err := p.uploader(t).Upload(ctx, src); !errors.Is(err, ErrTarget) {
 		t.Errorf("upload: got %v, want ErrTarget", err)
 	}
-	if err := p.uploader(t).Delete(ctx, p.uploader(t).URI(src.Name)); err == nil {
+	if err := p.uploader(t).Delete(ctx, p.uploader(t).Locate(src.Name).URI); err == nil {
 		t.Error("delete went through a link")
 	}
 	if data, err := os.ReadFile(victim); err != nil || string(data) != "keep" {
