@@ -11,7 +11,6 @@ import (
 )
 
 // partName is the base name of a temporary file, with that of its package.
-//
 var partName = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}\.part$`)
 
 // List implements Uploader. Files that vanish meanwhile are left out.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // localPlace is a folder that does not exist at first, in one that does.
@@ -97,6 +98,22 @@ func mountTmpfs(t *testing.T, options string) (dir string, ok bool) {
 		}
 	})
 	return dir, true
+}
+
+func (p *localPlace) partSize() int     { return 0 }
+func (p *localPlace) secrets() []string { return nil }
+
+func (p *localPlace) faults(*testing.T, conf.Upload) (Uploader, *testenv.FaultProxy) {
+	return nil, nil
+}
+
+func (p *localPlace) leavePart(t *testing.T, src Source) bool {
+	t.Helper()
+	part := filepath.Join(p.dir, tempName(src.Name))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(part), 0o755), os.WriteFile(part, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 func (p *localPlace) foreign(t *testing.T) []string {
@@ -197,25 +214,6 @@ func TestLocalReplacesWhatHasAnotherDigest(t *testing.T) {
 		if err != nil || !bytes.Equal(p.fetch(t, where.Fetch), data) {
 			t.Fatalf("%v, or other content", err)
 		}
-	}
-}
-
-func TestLocalDeleteTakesLeftoverPartsAlong(t *testing.T) {
-	ctx, p := context.Background(), newLocalPlace(t).(*localPlace)
-	src, _ := source("a", 100)
-	where, err := p.uploader(t).Upload(ctx, src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// As an upload leaves it that is killed.
-	if err := os.WriteFile(filepath.Join(p.dir, tempName(src.Name)), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.uploader(t).Delete(ctx, where.URI); err != nil {
-		t.Fatal(err)
-	}
-	if left := p.list(t); len(left) > 0 {
-		t.Errorf("left is %q", left)
 	}
 }
 

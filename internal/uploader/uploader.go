@@ -73,6 +73,11 @@ type Content interface {
 
 // Source is a package to upload. Open may be called more than once, each
 // time for the whole content; Size is in bytes, SHA256 in lower-case hex.
+//
+// What is read of the content is what progress, rate limit and the watch for
+// stalls see. So an uploader reads as it sends, no more than a few MiB ahead,
+// and hands what it need not send to Skip. It closes what it opened, also
+// after an error.
 type Source struct {
 	Name   string
 	Size   int64
@@ -106,9 +111,23 @@ type Stored struct {
 }
 
 // Uploader stores packages. Names are relative slash-separated paths.
-// Methods may be called from several goroutines.
+//
+// Methods may be called from several goroutines, any number of times and in
+// any order; Close ends that, and may itself be called again. A connection
+// that broke is made anew by the next call. What the capabilities rule out
+// returns an error that wraps errors.ErrUnsupported.
+//
+// Errors. ErrTarget, ErrDenied, ErrContent, ErrForeign and a *ConfigError are
+// permanent: the same call would fail again. ErrUnreachable may pass; it may
+// have a method RetryAfter() time.Duration, found by errors.As, which is the
+// least time that the server asks to wait. The source's own errors are handed
+// through and permanent. When ctx ends, the error wraps ctx.Err(), and the
+// call returns soon. No error, URI or report holds a secret; Fetch may.
+//
+// An uploader itself makes no second try of a whole upload and reports no
+// progress: New adds that to all of them.
 type Uploader interface {
-	// Capabilities say what this uploader can do.
+	// Capabilities say what this uploader can do. They do not change.
 	Capabilities() Capabilities
 	// Check says, without leaving anything behind, why an upload could not
 	// work: a place that is missing, not writable or unreachable.
@@ -118,25 +137,56 @@ type Uploader interface {
 	// no Fetch where it takes credentials to make it. After a Check it also
 	// knows what that has found out.
 	Locate(name string) Location
-	// Upload stores the whole package. Nothing is visible under the final name
-	// before all of it is there and its digest is right; a failed or cancelled
-	// upload leaves nothing, one whose process was killed nothing visible.
-	// Uploading what is there already, with the same digest, transfers
-	// nothing.
+	// Upload stores the whole package. It is atomic: nothing is visible under
+	// the final name before all of it is there and its size and digest are
+	// right, and what is visible is never replaced by something that is not.
+	// Two uploads of one package at once both succeed.
 	//
-	// ErrTarget, ErrDenied, ErrContent and a *ConfigError are permanent: the
-	// same upload would fail again. ErrUnreachable may pass. The source's own
-	// errors are handed through.
+	// An upload that fails or is cancelled removes what it has put there, for
+	// a short time even after ctx has ended. Where that fails, as without a
+	// connection, and where the process was killed, parts may stay that are
+	// not visible as a package: List calls them partial, the next Upload of
+	// that package or a Delete of its URI removes them, or the server does in
+	// its own time. If only the answer to the last request was lost, the
+	// package may be there whole.
+	//
+	// Uploading what is there already, with the same digest, transfers
+	// nothing; that takes FixedNames. With Resume an upload goes on where an
+	// earlier one of the same digest was cut.
 	Upload(ctx context.Context, src Source) (Location, error)
-	// Delete removes the package at a URI that Upload returned, what killed
-	// uploads of it left, and the folders that this leaves empty. What is gone
-	// already is no error.
+	// Delete removes the package at a URI that Upload returned, or Locate
+	// with FixedNames; what killed uploads of it left; and the folders that
+	// this leaves empty. What is gone already is no error. Other packages, and
+	// what is not of this uploader's making, are not touched: ErrForeign.
 	Delete(ctx context.Context, uri string) error
-	// List goes through what is stored below a folder of names, in no order. It ends
-	// with the first error.
+	// List goes through what is stored below a folder of names, in no order,
+	// and not through what only begins with the same letters. A folder that is
+	// not there is empty. It ends with the first error.
 	List(ctx context.Context, folder string) iter.Seq2[Stored, error]
-	// Close frees connections.
+	// Close frees connections. Uploads that still run may fail.
 	Close() error
+}
+
+// Skip tells whoever watches a content that n bytes from off on need not be
+// sent, for they are there: of an upload that goes on where another was cut.
+func Skip(c Content, off, n int64) {
+	if s, ok := c.(interface{ Skip(off, n int64) }); ok {
+		s.Skip(off, n)
+	}
+}
+
+// cleanupLimit is how long an upload that failed may take to remove its parts.
+const cleanupLimit = 20 * time.Second
+
+// cleanup is a context for what is done after a failure: ctx may have ended.
+// It lasts for the stall timeout of the settings, if that is set, and not
+// longer than cleanupLimit.
+func cleanup(ctx context.Context, settings conf.Upload) (context.Context, context.CancelFunc) {
+	limit := cleanupLimit
+	if settings.StallTimeout > 0 {
+		limit = min(limit, settings.StallTimeout)
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
 // Node is a client node of the Nomad cluster.
@@ -157,11 +207,38 @@ type Environment struct {
 	// Nodes lists the nodes of the cluster that fetch packages; nil where
 	// Nomad is not to be asked.
 	Nodes func(ctx context.Context) ([]Node, error)
+	// Progress takes how far uploads are, often and from any goroutine, but
+	// not from two at once; it must return at once. nil is not told.
+	Progress func(Progress)
+	// Report takes a line for a person, as that something is tried again; nil
+	// is not told.
+	Report func(format string, args ...any)
 }
 
-// New makes the uploader that the configuration asks for. It connects to
-// nothing; a wrong setting is a *ConfigError.
-func New(settings conf.Upload, _ Environment) (Uploader, error) {
+// Progress is how far an upload is.
+type Progress struct {
+	// Name is that of the package.
+	Name string
+	// Done of Size bytes have been sent, or need not be. It falls back when a
+	// cut upload begins anew.
+	Done, Size int64
+	// Ended says that this was the last of an upload, or of one try.
+	Ended bool
+}
+
+// New makes the uploader that the configuration asks for, with retries, rate
+// limit, progress and the watch for stalls. It connects to nothing; a wrong
+// setting is a *ConfigError.
+func New(settings conf.Upload, env Environment) (Uploader, error) {
+	u, err := base(settings, env)
+	if err != nil {
+		return nil, err
+	}
+	return decorate(u, settings, env), nil
+}
+
+// base makes the uploader alone.
+func base(settings conf.Upload, _ Environment) (Uploader, error) {
 	switch settings.Kind {
 	case "localfs":
 		local, err := NewLocalFS(settings.LocalDir)
