@@ -12,7 +12,7 @@ import (
 // source is a package of pseudo-random content, and the content.
 func source(name string, size int) (Source, []byte) {
 	data := make([]byte, size)
-	if _, err := generated(size).ReadAt(data, 0); err != nil && err != io.EOF {
+	if _, err := generated(size).ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
 		panic(err)
 	}
 	return streamed(name, int64(size)), data
