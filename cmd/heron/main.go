@@ -70,8 +70,14 @@ func (r *result) Fd() uintptr { return r.to.Fd() }
 
 // run carries one command line out and returns its exit code.
 func (a *app) run(ctx context.Context, name string, args []string) int {
-	if name == "heron-apiserver" || name == "heron-downloader" {
+	switch name {
+	case "heron-apiserver":
 		return a.fail(usagef("%s is not part of this version; use heron submit and heron kill", name))
+	case downloaderName:
+		args = append([]string{"download"}, args...)
+	}
+	if len(args) > 0 && args[0] == "download" {
+		args = splitWords(args)
 	}
 	a.output = wantedOutput(args)
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
