@@ -42,14 +42,14 @@ func (e *Error) Unwrap() []error { return []error{e.Class, e.Err} }
 
 // ExitCode tells what a script can do about it.
 func (e *Error) ExitCode() int {
-	switch e.Class {
-	case ErrInput:
+	switch {
+	case errors.Is(e.Class, ErrInput):
 		return 2
-	case ErrNotFound:
+	case errors.Is(e.Class, ErrNotFound):
 		return 4
-	case ErrUnreachable:
+	case errors.Is(e.Class, ErrUnreachable):
 		return 6
-	case ErrContent:
+	case errors.Is(e.Class, ErrContent):
 		return 7
 	}
 	return 1
