@@ -1,8 +1,36 @@
 package uploader
 
-import "github.com/heron-nomad/heron/internal/conf"
+import (
+	"time"
 
-// decorate adds what all uploaders share.
-func decorate(u Uploader, _ conf.Upload, _ Environment) Uploader {
-	return u
+	"github.com/heron-nomad/heron/internal/conf"
+)
+
+// decorate adds what all uploaders share. Each layer adds one thing and hands
+// the rest through; its hold on the source lies within those of the layers
+// below it. So progress and the watch for stalls see each small step that the
+// limit lets through, and a retry begins with all of them anew.
+func decorate(u Uploader, s conf.Upload, env Environment) Uploader {
+	if s.RateLimit > 0 {
+		u = newLimited(u, s.RateLimit)
+	}
+	// A folder gives no sign of life while it is flushed, and what hangs there
+	// cannot be cancelled.
+	if s.StallTimeout > 0 && s.Kind != "localfs" {
+		u = &guarded{Uploader: u, limit: s.StallTimeout, end: endLimit(s)}
+	}
+	if env.Progress != nil {
+		u = &metered{Uploader: u, tell: env.Progress}
+	}
+	return &retrying{Uploader: u, count: s.Retries, report: env.Report}
+}
+
+// endLimit is how long an upload may take once all is read: what is still in
+// buffers, and what the server does with it.
+func endLimit(s conf.Upload) time.Duration {
+	answer := time.Duration(0)
+	if s.Kind == "http" {
+		answer = s.HTTP.ResponseTimeout
+	}
+	return max(5*s.StallTimeout, s.StallTimeout+answer)
 }
