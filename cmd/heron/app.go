@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/console"
 	"github.com/heron-nomad/heron/internal/submit"
 )
 
@@ -25,6 +26,9 @@ type app struct {
 
 	output string // --output
 	quiet  bool
+
+	// shown is where lines for a person go; made by console.
+	shown *console.Console
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -155,16 +159,6 @@ type toldError struct{ err error }
 
 func (e *toldError) Error() string { return e.err.Error() }
 func (e *toldError) Unwrap() error { return e.err }
-
-// report prints progress for a person, on standard error.
-func (a *app) report() submit.Report {
-	if a.quiet {
-		return nil
-	}
-	return func(format string, args ...any) {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
-	}
-}
 
 // home is Heron's home: HERON_HOME, else the install that the program lies
 // in, else ~/.heron.

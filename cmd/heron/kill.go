@@ -51,7 +51,7 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 	if err != nil {
 		return err
 	}
-	env, err := submit.Connect(ctx, config.Settings, a.report())
+	env, err := submit.Connect(ctx, config.Settings, a.outside())
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
 	if err != nil {
 		return err
 	}
-	env, err := submit.Connect(ctx, req.Config.Settings, a.report())
+	env, err := submit.Connect(ctx, req.Config.Settings, a.outside())
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.dryRun {
 		return a.show(prepared, flags.dryRunFormat)
 	}
-	env, err := submit.Connect(ctx, req.Config.Settings, a.report())
+	env, err := submit.Connect(ctx, req.Config.Settings, a.outside())
 	if err != nil {
 		return err
 	}

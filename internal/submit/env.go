@@ -42,24 +42,39 @@ type Connection struct {
 	client *nomad.Client
 }
 
+// Progress is how far an upload is.
+type Progress = uploader.Progress
+
+// Outside is what a connection needs of the world besides the settings.
+type Outside struct {
+	// Report and Progress may be nil.
+	Report   Report
+	Progress func(Progress)
+	// Home is the user's home folder; Getenv reads an environment variable.
+	Home   string
+	Getenv func(string) string
+}
+
 // Connect opens what the settings name. Nomad and the uploader are first
 // asked by the use case; the state store is connected here.
-func Connect(ctx context.Context, s *conf.Settings, report Report) (*Connection, error) {
+func Connect(ctx context.Context, s *conf.Settings, out Outside) (*Connection, error) {
 	client, err := nomad.NewClient(clientOptions(s.Nomad))
 	if err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(s.Upload, uploader.Environment{})
+	up, err := uploader.New(s.Upload, uploader.Environment{
+		Home: out.Home, Getenv: out.Getenv, Report: out.Report, Progress: out.Progress,
+	})
 	if err != nil {
 		return nil, err
 	}
-	report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
+	out.Report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
 	store, err := statemgr.Open(ctx, s.State)
 	if err != nil {
 		return nil, err
 	}
 	return &Connection{
-		Env:    Env{Store: store, Jobs: client, Uploader: up, Report: report},
+		Env:    Env{Store: store, Jobs: client, Uploader: up, Report: out.Report},
 		client: client,
 	}, nil
 }

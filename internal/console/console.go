@@ -1,0 +1,133 @@
+// Package console prints lines for a person, and one that shows how far a
+// transfer is.
+//
+// On a terminal that one is drawn again and again in the same place;
+// elsewhere it is a line of its own every few seconds. It says nothing of
+// transfers that end at once. What lines say is decided elsewhere.
+package console
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how long a transfer goes on before a terminal shows it.
+	patience = time.Second
+	// redraw is the time between two drawings, between the time between two
+	// lines where nothing can be drawn.
+	redraw  = 100 * time.Millisecond
+	between = 5 * time.Second
+)
+
+// Console is where lines go. Its methods may be called from several
+// goroutines.
+type Console struct {
+	to io.Writer
+	// width is that of the terminal in columns; nil where there is none.
+	width func() int
+
+	mu sync.Mutex
+	// drawn says that the last line is the one of a transfer.
+	drawn bool
+	now   *transfer
+}
+
+// New prints to a writer. width tells how many columns the terminal has that
+// this is; it is nil for what is none.
+func New(to io.Writer, width func() int) *Console {
+	return &Console{to: to, width: width}
+}
+
+// Report prints a line.
+func (c *Console) Report(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	fmt.Fprintf(c.to, format+"\n", args...)
+}
+
+// Progress notes how far a transfer is; what is said of another one replaces
+// it. Whoever begins one must end it. verb is in the past tense, as
+// "uploaded".
+func (c *Console) Progress(verb, name string, done, size int64, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.now; t != nil && t.name == name {
+		t.done = done
+	} else {
+		c.end()
+		if ended {
+			return
+		}
+		c.now = begin(verb, name, done, size)
+		go c.watch(c.now)
+	}
+	if ended {
+		c.end()
+	}
+}
+
+// end forgets the transfer; one that was shown and is complete gets a last
+// line.
+func (c *Console) end() {
+	t := c.now
+	if t == nil {
+		return
+	}
+	c.now = nil
+	close(t.over)
+	c.clear()
+	if t.shown && t.done == t.size {
+		fmt.Fprintln(c.to, t.summary(time.Now()))
+	}
+}
+
+// watch shows a transfer until it is over.
+func (c *Console) watch(t *transfer) {
+	every := redraw
+	if c.width == nil {
+		every = between
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.over:
+			return
+		case <-tick.C:
+			c.show(t)
+		}
+	}
+}
+
+func (c *Console) show(t *transfer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.now != t || now.Sub(t.began) < patience {
+		return
+	}
+	t.shown = true
+	line := t.line(now)
+	if c.width == nil {
+		fmt.Fprintln(c.to, line)
+		return
+	}
+	// A line that fills the last column would wrap on some terminals.
+	if room := c.width() - 1; room > 0 && len(line) > room {
+		line = line[:room]
+	}
+	fmt.Fprintf(c.to, "\r%s\x1b[K", line)
+	c.drawn = true
+}
+
+// clear removes the line that was drawn.
+func (c *Console) clear() {
+	if c.drawn {
+		fmt.Fprint(c.to, "\r\x1b[K")
+		c.drawn = false
+	}
+}
