@@ -107,3 +107,25 @@ func paused(pid int) bool {
 	}
 	return true
 }
+
+// descendants are the processes that a process has started, and theirs. The
+// children of an SSH server are known by nothing else: they overwrite their
+// command line and environment.
+func descendants(pid int) []int {
+	if pid == 0 {
+		return nil
+	}
+	var all []int
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files {
+		// One that has ended meanwhile has no children.
+		text, _ := os.ReadFile(file)
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				all = append(all, child)
+				all = append(all, descendants(child)...)
+			}
+		}
+	}
+	return all
+}
