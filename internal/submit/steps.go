@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // step is one side effect with its undo. Both may be repeated, and undo must
@@ -67,6 +68,10 @@ func (r run) carryOut(ctx context.Context) error {
 			for _, path := range left.Paths {
 				f.Left = append(f.Left, Leftover{What: "state node " + path, Why: left.Undo.Error()})
 			}
+		}
+		var part *uploader.LeftoverError
+		if errors.As(err, &part) {
+			f.Left = append(f.Left, Leftover{What: part.What, Why: part.Why})
 		}
 		return f
 	}

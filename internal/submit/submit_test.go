@@ -14,6 +14,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -128,6 +129,17 @@ func TestSubmitNamesWhatItCouldNotUndo(t *testing.T) {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("error %q does not say %q", err, text)
 		}
+	}
+}
+
+func TestSubmitNamesWhatAnUploadLeft(t *testing.T) {
+	b := newBench(t)
+	b.uploader.upload = func() error {
+		return fmt.Errorf("twice: %w", &uploader.LeftoverError{What: "a copy at x", Why: "no answer", Err: uploader.ErrUnreachable})
+	}
+	err := b.submit(t.Context())
+	if ExitCode(err) != ExitLeft || !errors.Is(err, uploader.ErrUnreachable) || !strings.Contains(err.Error(), "still there: a copy at x (no answer)") {
+		t.Errorf("exit code %d, error %v", ExitCode(err), err)
 	}
 }
 

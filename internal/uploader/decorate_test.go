@@ -19,7 +19,10 @@ type scripted struct {
 	upload func(ctx context.Context, src Source) (Location, error)
 	call   func(ctx context.Context) error
 	list   func() ([]Stored, error)
+	can    Capabilities
 }
+
+func (s *scripted) Capabilities() Capabilities { return s.can }
 
 func (s *scripted) Upload(ctx context.Context, src Source) (Location, error) {
 	return s.upload(ctx, src)
@@ -186,6 +189,24 @@ func TestRetryLeavesABrokenSourceAlone(t *testing.T) {
 		if _, err := u.Upload(t.Context(), src); !errors.Is(err, errBroken) || calls != 1 {
 			t.Errorf("%s: %v after %d calls", name, err, calls)
 		}
+	}
+}
+
+func TestRetryLeavesNothingTwice(t *testing.T) {
+	for fixed, want := range map[bool]int{true: 3, false: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			base := &scripted{can: Capabilities{FixedNames: fixed}, upload: func(context.Context, Source) (Location, error) {
+				calls++
+				return Location{}, &LeftoverError{What: "a copy", Why: "no answer", Err: ErrUnreachable}
+			}}
+			src, _ := source("a", 1)
+			_, err := decorate(base, conf.Upload{Retries: 2}, Environment{}).Upload(t.Context(), src)
+			var left *LeftoverError
+			if !errors.As(err, &left) || !errors.Is(err, ErrUnreachable) || calls != want {
+				t.Errorf("fixed names %v: %v after %d calls, want %d", fixed, err, calls, want)
+			}
+		})
 	}
 }
 

@@ -38,13 +38,16 @@ func (r *retrying) Delete(ctx context.Context, uri string) error {
 	return r.do(ctx, func() (bool, error) { return true, r.Uploader.Delete(ctx, uri) })
 }
 
-// Upload implements Uploader. A source that failed would fail again.
+// Upload implements Uploader. A source that failed would fail again, and a
+// package that may be there under a name nobody knows would be there twice.
 func (r *retrying) Upload(ctx context.Context, src Source) (where Location, err error) {
 	var broken atomic.Bool
 	src = tapped(src, nil, func(error) { broken.Store(true) })
 	err = r.do(ctx, func() (bool, error) {
 		where, err = r.Uploader.Upload(ctx, src)
-		return !broken.Load(), err
+		var left *LeftoverError
+		lost := errors.As(err, &left) && !r.Capabilities().FixedNames
+		return !lost && !broken.Load(), err
 	})
 	return where, err
 }

@@ -148,7 +148,8 @@ type Uploader interface {
 	// not visible as a package: List calls them partial, the next Upload of
 	// that package or a Delete of its URI removes them, or the server does in
 	// its own time. If only the answer to the last request was lost, the
-	// package may be there whole.
+	// package may be there whole. What is known to be left, or may be under a
+	// name that only the server knows, is told by a *LeftoverError.
 	//
 	// Uploading what is there already, with the same digest, transfers
 	// nothing; that takes FixedNames. With Resume an upload goes on where an
