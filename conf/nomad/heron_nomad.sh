@@ -55,14 +55,16 @@ sha256_of() {
 	digest=${digest%% *}
 }
 
-# unpack WHAT FILE SHA256 checks a package and unpacks it here.
+# unpack WHAT FILE SHA256 [FROM] checks a package and unpacks it here. FROM is
+# what messages call the file, if not by its name.
 unpack() {
-	[ -f "$2" ] || fail "$1 is not on this node: there is no file $2"
+	from=${4:-$2}
+	[ -f "$2" ] || fail "$1 is not on this node: there is no file $from"
 	if [ -n "$3" ]; then
 		sha256_of "$2"
-		[ "$digest" = "$3" ] || fail "$1 in $2 is not the right one: its SHA-256 is $digest, not $3"
+		[ "$digest" = "$3" ] || fail "$1 in $from is not the right one: its SHA-256 is $digest, not $3"
 	fi
-	tar -xzof "$2" || fail "could not unpack $1 in $2: it is no gzipped tar, or the disk is full, or gzip is missing"
+	tar -xzof "$2" || fail "could not unpack $1 in $from: it is no gzipped tar, or the disk is full, or gzip is missing"
 }
 
 # download URL FILE is for jobs whose core Nomad did not fetch.
@@ -122,10 +124,17 @@ get_core() {
 }
 
 get_topology() {
-	if [ -n "${HERON_TOPOLOGY_PACKAGE_FILE:-}" ]; then
-		unpack "the topology's package" "$HERON_TOPOLOGY_PACKAGE_FILE" "${HERON_TOPOLOGY_PACKAGE_SHA256:-}"
+	package=${HERON_TOPOLOGY_PACKAGE_FILE:-}
+	if [ -n "$package" ]; then
+		[ -f "$package" ] || fail "the topology's package is not on this node: there is no file $package"
+		# Others may write where it lies, so it is a copy that is checked and
+		# unpacked.
+		cp "$package" .heron-package || fail "could not copy the topology's package $package"
+		unpack "the topology's package" .heron-package "${HERON_TOPOLOGY_PACKAGE_SHA256:-}" "$package"
+		rm -f .heron-package
 		return
 	fi
+	# heron-downloader checks HERON_TOPOLOGY_PACKAGE_SHA256 itself.
 	set -f
 	# shellcheck disable=SC2086 # it is a command line
 	${HERON_TOPOLOGY_DOWNLOAD_CMD:?is not set} || fail "could not fetch the topology's package: $HERON_TOPOLOGY_DOWNLOAD_CMD"

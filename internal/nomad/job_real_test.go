@@ -253,46 +253,6 @@ func TestRealContainersFetchOverHTTP(t *testing.T) {
 	}
 }
 
-// A package that is not the right one never gets as far as the executor, and
-// what Nomad shows of the container says why.
-func TestRealContainersRefuseAWrongPackage(t *testing.T) {
-	dir := t.TempDir()
-	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
-	defer server.Close()
-	wrong := strings.Repeat("0", 64)
-	for name, test := range map[string]struct {
-		uri  string
-		says func(*testing.T, *Client, *api.Allocation) string
-	}{
-		"fetched by Nomad": {server.URL + "/topology.tar.gz", func(_ *testing.T, _ *Client, alloc *api.Allocation) string {
-			var text string
-			for _, event := range alloc.TaskStates[TaskName].Events {
-				text += event.DisplayMessage + "\n"
-			}
-			return text
-		}},
-		"on the node": {"file://" + dir + "/topology.tar.gz", func(t *testing.T, c *Client, alloc *api.Allocation) string {
-			return readFile(t, c, alloc, "alloc/logs/executor.stderr.0")
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := realClient(t)
-			s := realSpec(t, dir)
-			s.PackageURI, s.PackageSHA256 = test.uri, wrong
-			job := mustBuild(t, s)
-			job.TaskGroups[0].RestartPolicy.Attempts = ptr(0)
-			job.TaskGroups[0].ReschedulePolicy.Unlimited = ptr(false)
-			register(t, c, job)
-			awaitFailed(t, c, job)
-			for i, alloc := range byIndex(t, c, job) {
-				if text := test.says(t, c, alloc); !strings.Contains(text, wrong) && !strings.Contains(text, "hecksum") {
-					t.Errorf("container %d does not say that the package is wrong: %s", i, text)
-				}
-			}
-		})
-	}
-}
-
 // awaitFailed waits until every container has failed.
 func awaitFailed(t *testing.T, c *Client, job *api.Job) {
 	t.Helper()

@@ -126,7 +126,7 @@ func TestScriptFindsJava(t *testing.T) {
 			t.Errorf("with java on PATH: %q, want %q", got, want)
 		}
 
-		n.env["PATH"] = n.tools("tar", "gzip", "sha256sum", "rm", "mkdir")
+		n.env["PATH"] = n.tools("tar", "gzip", "sha256sum", "rm", "mkdir", "cp")
 		n.mustFail(args, "JAVA_HOME", "no java is on PATH")
 		n.env["JAVA_HOME"] = n.path("nowhere")
 		n.mustFail(args, n.path("nowhere"), "no bin/java")
@@ -180,15 +180,15 @@ func TestScriptNamesMissingTools(t *testing.T) {
 		t.Fatalf("%v; install the package dash", err)
 	}
 	n := newNode(t, []string{dash})
-	n.env["PATH"] = n.tools("gzip", "sha256sum", "rm", "mkdir")
+	n.env["PATH"] = n.tools("gzip", "sha256sum", "rm", "mkdir", "cp")
 	n.mustFail([]string{executor}, "no tar")
-	n.env["PATH"] = n.tools("tar", "gzip", "rm", "mkdir")
+	n.env["PATH"] = n.tools("tar", "gzip", "rm", "mkdir", "cp")
 	n.mustFail([]string{executor}, "sha256sum")
 	for _, digester := range []string{"shasum", "openssl"} {
 		if _, err := exec.LookPath(digester); err != nil {
 			continue
 		}
-		n.env["PATH"] = n.tools("tar", "gzip", "rm", "mkdir", "ls", digester)
+		n.env["PATH"] = n.tools("tar", "gzip", "rm", "mkdir", "cp", "ls", digester)
 		n.mustRun(executor)
 		sum := n.env[envCoreSHA256]
 		n.env[envCoreSHA256] = strings.Repeat("0", 64)
@@ -212,6 +212,60 @@ func TestScriptRunsJobsOfTheOriginal(t *testing.T) {
 		}
 		n.env[envDownload] = "false"
 		n.mustFail(nil, "could not fetch the topology's package")
+	})
+}
+
+// Where the package lies others may write: what is unpacked is what was
+// checked. Busybox has a digest program of its own, which cannot be replaced.
+func TestScriptUnpacksWhatItChecked(t *testing.T) {
+	dash, err := exec.LookPath("dash")
+	if err != nil {
+		t.Fatalf("%v; install the package dash", err)
+	}
+	real, err := exec.LookPath("sha256sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, []string{dash})
+	n.pack("other.tar.gz", map[string]string{"wc.defn": "changed"})
+	// The digest program changes the package once it has read it.
+	bin := n.path("bin")
+	swap := "#!/bin/sh\n" + real + "\ncp " + n.path("other.tar.gz") + " " + n.path("topology.tar.gz") + "\n"
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "sha256sum"), []byte(swap), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n.env["PATH"] = bin + ":" + n.env["PATH"]
+	delete(n.env, envCoreSHA256)
+	n.mustRun(executor)
+	if got := n.read("wc.defn"); got != "definition" {
+		t.Errorf("what was unpacked is %q", got)
+	}
+	n.mustFail([]string{executor}, "is not the right one", "topology.tar.gz")
+}
+
+// heron-downloader checks the package that a job of ours hands to a start
+// script of the original's kind.
+func TestScriptWithOurDownloader(t *testing.T) {
+	program := builtHeron(t)
+	inEveryShell(t, func(t *testing.T, n *node) {
+		downloader, err := os.ReadFile(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.env[envCoreSHA256] = n.pack("core.tar.gz", map[string]string{
+			"heron-core/bin/heron-executor": recordingExecutor, "heron-core/bin/heron-downloader": string(downloader),
+		})
+		delete(n.env, envPackageFile)
+		n.env[envDownload] = "heron-core/bin/heron-downloader -u file://" + n.path("topology.tar.gz") + " -f . -m local -p ./heron-conf -d ./heron-core"
+		n.mustRun(executor)
+		if got, want := n.read("files"), "args\nfiles\nheron-conf\nheron-core\nwc.defn\n"; got != want {
+			t.Errorf("working directory has\n%s\nwant\n%s", got, want)
+		}
+		n.env[envPackageSHA256] = strings.Repeat("0", 64)
+		n.mustFail([]string{executor}, "its SHA-256 is", n.env[envPackageSHA256], "could not fetch")
 	})
 }
 
