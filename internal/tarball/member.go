@@ -55,10 +55,10 @@ func (r memberReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// setTime sets the time of change of a file or folder; one that is missing or
-// that no file system keeps is left out.
+// setTime sets the time of change of a file or folder. Folders that are only
+// implied have none, and one that no file system keeps is left out.
 func (x *extraction) setTime(name string, at time.Time) error {
-	if at.Year() < 1970 || at.Year() > 2200 || at.Unix() == 0 {
+	if at.IsZero() || at.Year() < 1902 || at.Year() > 2446 {
 		return nil
 	}
 	return x.root.Chtimes(name, at, at)
