@@ -33,7 +33,7 @@ With --core a heron-core package is put into dist/ as well.`,
 	f := cmd.Flags()
 	a.outputFlag(cmd)
 	f.StringVar(&prefix, "prefix", "", "folder to install into (default: HERON_HOME, else ~/.heron)")
-	f.StringVar(&core, "core", "", "heron-core package, a file or a URL")
+	f.StringVar(&core, "core", "", "heron-core package: a path or a file, http, https or s3 URI")
 	f.StringVar(&sum, "sha256", "", "SHA-256 that the core package must have, in hex")
 	return cmd
 }

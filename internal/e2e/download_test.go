@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,7 +162,7 @@ func TestDownloaderChecksTheDigestOfTheContainer(t *testing.T) {
 	d := newDownloader(t)
 	env := d.env
 	for _, uri := range []string{path, url} {
-		d.env = append(env, "HERON_TOPOLOGY_PACKAGE_SHA256="+wrong)
+		d.env = append(slices.Clone(env), "HERON_TOPOLOGY_PACKAGE_SHA256="+wrong)
 		if r := d.run("-u", uri, "-f", "."); r.code != 7 || !strings.Contains(r.errOut, wrong) || !strings.Contains(r.errOut, digest) || d.left() != "" {
 			t.Errorf("a wrong digest: %s\nleft: %s", r, d.left())
 		}
@@ -175,7 +176,7 @@ func TestDownloaderChecksTheDigestOfTheContainer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.env = append(env, "HERON_TOPOLOGY_PACKAGE_SHA256="+digest)
+	d.env = append(slices.Clone(env), "HERON_TOPOLOGY_PACKAGE_SHA256="+digest)
 	r := d.run("-u", url+"?token=sesame", "-f", ".", "--output", "json")
 	var doc struct {
 		URI     string
