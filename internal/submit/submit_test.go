@@ -14,8 +14,8 @@ import (
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
-	"github.com/heron-nomad/heron/internal/uploader"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 func TestSubmitWritesPackageStateAndJob(t *testing.T) {

@@ -58,7 +58,7 @@ func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 	watched := func(t *testing.T) place { return watch(t, newPlace(t)) }
 	for name, group := range map[string]func(*testing.T, func(*testing.T) place){
 		"sizes": sizeCases, "failures": failureCases, "repetition": repetitionCases,
-		"delete": deleteCases, "list": listCases, "place": placeCases, "network": networkCases,
+		"delete": deleteCases, "list": listCases, "place": placeCases, "network": networkCases, "large": largeCases,
 	} {
 		t.Run(name, func(t *testing.T) { group(t, watched) })
 	}

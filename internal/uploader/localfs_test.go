@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -45,6 +46,18 @@ func (p *localPlace) fetch(t *testing.T, uri string) []byte {
 		t.Fatalf("fetch %s: %v", uri, err)
 	}
 	return data
+}
+
+func (p *localPlace) fetchTo(t *testing.T, fetch string, w io.Writer) {
+	t.Helper()
+	f, err := os.Open(strings.TrimPrefix(fetch, fileScheme))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := io.Copy(w, f); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // list leaves out the folder itself, once a package was in it.
