@@ -56,19 +56,6 @@ var otherKeys = [...]string{
 	"heron.statefulstorage.classpath",
 }
 
-// tunnelKeys exist for the state manager and for the scheduler. The last two
-// are the spelling of the documentation, which nothing reads.
-var tunnelKeys = [...]string{
-	"is.tunnel.needed",
-	"tunnel.host",
-	"tunnel.connection.timeout.ms",
-	"tunnel.connection.retryCount.count",
-	"tunnel.retryCount.interval.ms",
-	"tunnel.verify.count",
-	"tunnel.connection.retry.count",
-	"tunnel.retry.interval.ms",
-}
-
 // openPrefix begins keys that are not listed here: the health manager's
 // policies name their own.
 const openPrefix = "heron.healthmgr."
@@ -101,7 +88,7 @@ func knownKeys() map[string]bool {
 	}
 	for _, system := range []string{"statemgr", "scheduler"} {
 		for _, k := range tunnelKeys {
-			known["heron."+system+"."+k] = true
+			known[tunnelKey(system, k)] = true
 		}
 	}
 	return known

@@ -72,6 +72,7 @@ var nomadName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 // nomadOptions reads what the original has no keys for.
 func (r *reader) nomadOptions(n *Nomad) {
 	r.access(n)
+	n.Tunnel = r.tunnel("scheduler")
 	n.ServiceProvider = r.oneOf("heron.nomad.service.provider", "consul", "consul", "nomad")
 	n.DockerPrivileged = r.flag("heron.nomad.docker.privileged", false)
 	n.DockerAuth = r.dockerAuth()

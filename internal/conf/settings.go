@@ -32,6 +32,8 @@ type State struct {
 	ClientServers []string
 	// ZooKeeper is never part of what is printed, kept or sent elsewhere.
 	ZooKeeper ZooKeeperAccess `json:"-"`
+	// Tunnel is the way there, and says nothing of what is there.
+	Tunnel Tunnel `json:"-"`
 	// Root is the node, or folder, that holds everything; it starts with "/".
 	Root           string
 	InitTree       bool
@@ -95,6 +97,8 @@ type Nomad struct {
 	// Access is what requests to Nomad are made with, and never part of what
 	// is printed, kept or sent elsewhere.
 	Access Access `json:"-"`
+	// Tunnel is the way there, and to TManagers.
+	Tunnel Tunnel `json:"-"`
 	Place  NomadPlace
 	Policy NomadPolicy
 	// Env is set for containers beside Heron's own variables.

@@ -40,6 +40,7 @@ func (r *reader) state() State {
 			s.ClientServers = r.servers(keyZooKeeperClient, own)
 		}
 		s.ZooKeeper = r.zooKeeper()
+		s.Tunnel = r.tunnel("statemgr")
 	case "localfs":
 		s.InitTree = r.flag("heron.statemgr.localfs.is.initialize.file.tree", true)
 		if s.Connection == "" {
