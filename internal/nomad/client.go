@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,6 +23,10 @@ type ClientOptions struct {
 	// Token is the secret id of an ACL token, "" for none.
 	Token string
 	TLS   TLSOptions
+	// Dial, unless nil, is the way to Nomad: it connects to an address as
+	// net.Dialer's DialContext does. Proxies of the environment then do not
+	// count.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// RequestTimeout bounds every single request. It must be positive.
 	RequestTimeout time.Duration
 }
@@ -61,7 +66,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	// Each field is set here, for what is left out of a default configuration
 	// the library fills from NOMAD_* variables.
-	c, err := api.NewClient(&api.Config{
+	config := &api.Config{
 		Address:   address,
 		Region:    o.Region,
 		Namespace: o.Namespace,
@@ -74,7 +79,15 @@ func NewClient(o ClientOptions) (*Client, error) {
 			TLSServerName: o.TLS.ServerName,
 			Insecure:      o.TLS.Insecure,
 		},
-	})
+	}
+	if o.Dial != nil {
+		config.HttpClient = dialingClient(o.Dial)
+		err = api.ConfigureTLS(config.HttpClient, config.TLSConfig)
+	}
+	var c *api.Client
+	if err == nil {
+		c, err = api.NewClient(config)
+	}
 	if err != nil {
 		return nil, badInput("the TLS setting for Nomad", "cannot be used: %v", err)
 	}

@@ -11,8 +11,9 @@ import (
 const LocalMode = "LOCALMODE"
 
 // Open opens the store that the configuration names. It writes nothing: the
-// directories are made by EnsureDirs.
-func Open(ctx context.Context, c conf.State) (Store, error) {
+// directories are made by EnsureDirs. dial, unless nil, is the way to servers;
+// see ZooKeeperOptions.
+func Open(ctx context.Context, c conf.State, dial DialFunc) (Store, error) {
 	if err := CheckRoot(c.Root); err != nil {
 		return nil, fmt.Errorf("heron.statemgr.root.path: %w", err)
 	}
@@ -28,6 +29,7 @@ func Open(ctx context.Context, c conf.State) (Store, error) {
 		}
 		return OpenZooKeeper(ctx, ZooKeeperOptions{
 			Servers:        servers,
+			Dial:           dial,
 			TLS:            tlsConfig,
 			Digest:         c.ZooKeeper.Digest,
 			DigestFrom:     c.ZooKeeper.DigestFrom,

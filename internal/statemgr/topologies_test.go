@@ -67,7 +67,7 @@ func TestOpen(t *testing.T) {
 		{Kind: "localfs", Connection: LocalMode, Root: t.TempDir()},
 		{Kind: "zookeeper", Servers: []string{testenv.ZooKeeper(t)}, Root: f.root},
 	} {
-		s, err := Open(t.Context(), c)
+		s, err := Open(t.Context(), c, nil)
 		must(t, err)
 		must(t, s.EnsureDirs(t.Context(), Layout{Root: c.Root}.Dirs()...))
 		wantNode(t, s, c.Root+"/pplans", "", 0)
@@ -75,7 +75,7 @@ func TestOpen(t *testing.T) {
 	}
 	for _, c := range []conf.State{{Kind: "etcd", Root: "/x"}, {Kind: "localfs"}, {Kind: "zookeeper", Root: "/x"}} {
 		var invalid *InvalidError
-		if _, err := Open(t.Context(), c); !errors.As(err, &invalid) {
+		if _, err := Open(t.Context(), c, nil); !errors.As(err, &invalid) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

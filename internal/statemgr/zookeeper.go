@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -21,12 +22,19 @@ import (
 // configured.
 const defaultTimeout = 30 * time.Second
 
+// DialFunc connects to an address, as net.Dialer's DialContext does.
+type DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // ZooKeeperOptions say where the servers are and how long to wait for them.
 // The zero value of a field stands for its default.
 type ZooKeeperOptions struct {
 	// Servers are "host:port" each. They are tried in turn, beginning at a
 	// random one.
 	Servers []string
+	// Dial connects to a server, whose name it is given as it is configured;
+	// nil connects straight. An error with a method Permanent that says true
+	// will not go away by trying again.
+	Dial DialFunc
 	// TLS is how to make sure of the servers; nil for connections without TLS.
 	TLS *tls.Config
 	// Digest is "user:password" for the digest scheme, "" for none. DigestFrom

@@ -32,6 +32,7 @@ const (
 // The library asks it for servers and connections and tells it what happens.
 type zkLink struct {
 	servers []string
+	connect DialFunc
 	tls     *tls.Config   // nil for none
 	attempt time.Duration // for one server: connect and handshake
 	pause   time.Duration
@@ -58,6 +59,7 @@ type zkLink struct {
 func newZKLink(o ZooKeeperOptions, watch func([]byte)) *zkLink {
 	l := &zkLink{
 		servers: o.Servers,
+		connect: o.Dial,
 		tls:     o.TLS,
 		// A little less than the share of each, so that the reason of the last
 		// is known when the whole time is over.
@@ -68,6 +70,9 @@ func newZKLink(o ZooKeeperOptions, watch func([]byte)) *zkLink {
 		next:    rand.IntN(len(o.Servers)),
 		reasons: map[string]string{},
 		refuse:  map[string]bool{},
+	}
+	if l.connect == nil {
+		l.connect = dialStraight
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	return l
@@ -211,7 +216,7 @@ func (l *zkLink) dial(network, server string, _ time.Duration) (net.Conn, error)
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, l.attempt)
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, network, server)
+	raw, err := l.connect(ctx, network, server)
 	if err != nil {
 		l.note(server, err)
 		return nil, err
@@ -236,6 +241,17 @@ func (l *zkLink) dial(network, server string, _ time.Duration) (net.Conn, error)
 	return conn, nil
 }
 
+// dialStraight connects without a detour. Its errors leave out the address,
+// which stands beside them.
+func dialStraight(ctx context.Context, network, server string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, server)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		err = op.Err
+	}
+	return conn, err
+}
+
 // note keeps why a server could not be used.
 func (l *zkLink) note(server string, err error) {
 	l.mu.Lock()
@@ -243,13 +259,8 @@ func (l *zkLink) note(server string, err error) {
 	if l.closed {
 		return
 	}
-	why := err.Error()
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" && op.Err != nil {
-		why = op.Err.Error()
-	}
-	l.reasons[server] = why
-	if errors.As(err, new(permanentError)) {
+	l.reasons[server] = err.Error()
+	if isPermanent(err) {
 		l.refuse[server] = true
 		l.announce()
 	} else {

@@ -43,7 +43,7 @@ func TestOpenEntersZooKeeperAsConfigured(t *testing.T) {
 		Kind: "zookeeper", ClientServers: []string{f.addr}, Servers: []string{"executors-only.invalid:2181"}, Root: f.root,
 		ConnectTimeout: time.Minute, SessionTimeout: 20 * time.Second, ZooKeeper: f.access,
 	}
-	s, err := Open(t.Context(), state)
+	s, err := Open(t.Context(), state, nil)
 	must(t, err)
 	defer s.Close()
 	must(t, s.EnsureDirs(t.Context(), f.layout().Dirs()...))
@@ -60,7 +60,7 @@ func TestOpenEntersZooKeeperAsConfigured(t *testing.T) {
 		{ClientCert: secure.get(t).Client.CertFile, ClientKey: secure.get(t).Authority.CertFile},
 	} {
 		state.ZooKeeper.TLS = &tls
-		_, err := Open(t.Context(), state)
+		_, err := Open(t.Context(), state, nil)
 		var invalid *InvalidError
 		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "heron.statemgr.zookeeper.tls.") {
 			t.Errorf("%+v: %v", tls, err)

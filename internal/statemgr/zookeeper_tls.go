@@ -69,6 +69,16 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
+// Permanent is always true.
+func (permanentError) Permanent() bool { return true }
+
+// isPermanent says whether an error knows of itself that trying again does
+// not change it.
+func isPermanent(err error) bool {
+	var told interface{ Permanent() bool }
+	return errors.As(err, &told) && told.Permanent()
+}
+
 // tlsError says what an error of TLS means. What is wrong with a certificate
 // stays wrong.
 func tlsError(err error) error {
