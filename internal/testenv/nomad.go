@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +43,16 @@ type NomadOptions struct {
 
 	// secure, where set, is what the agent wants of those who talk to it.
 	secure *SecureNomad
+	// where is nil for loopback.
+	where *place
+}
+
+// site is where the agent runs.
+func (o NomadOptions) site() place {
+	if o.where == nil {
+		return onLoopback()
+	}
+	return *o.where
 }
 
 // StartNomad runs a Nomad agent with its data in dir, which must exist, and
@@ -66,10 +79,10 @@ func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, er
 		return nil, fmt.Errorf("start Nomad: %w", err)
 	}
 	s := &Server{
-		Addr:  "http://" + loopback(block.port(0)),
+		Addr:  "http://" + net.JoinHostPort(opts.site().host, strconv.Itoa(block.port(0))),
 		Dir:   dir,
 		name:  "Nomad",
-		argv:  argv,
+		argv:  opts.site().wrap(argv),
 		env:   append(serverEnv(dir), "TMPDIR="+tmp),
 		block: block,
 		tmp:   tmp,
@@ -100,7 +113,8 @@ func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, er
 // client may do everything. It sets the server's address to what it uses.
 func (o NomadOptions) client(s *Server) (*api.Client, error) {
 	if o.secure == nil {
-		return api.NewClient(&api.Config{Address: s.Addr, TLSConfig: &api.TLSConfig{}})
+		transport := &http.Transport{DialContext: o.site().dial, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+		return api.NewClient(&api.Config{Address: s.Addr, HttpClient: &http.Client{Transport: transport}})
 	}
 	s.Addr = strings.Replace(s.Addr, "http:", "https:", 1)
 	if err := o.secure.connect(s.Addr); err != nil {
@@ -115,22 +129,22 @@ func (o NomadOptions) client(s *Server) (*api.Client, error) {
 // machine know nothing of each other's tasks, so each gives out other ports.
 func writeNomadConfig(dir, binary string, block *portBlock, opts NomadOptions) ([]string, error) {
 	text := fmt.Sprintf(`
-data_dir             = %q
-bind_addr            = "127.0.0.1"
+data_dir             = %[1]q
+bind_addr            = %[2]q
 disable_update_check = true
 log_level            = "INFO"
 limits {
   http_max_conns_per_client = 0
 }
 ports {
-  http = %d
-  rpc  = %d
-  serf = %d
+  http = %[3]d
+  rpc  = %[4]d
+  serf = %[5]d
 }
 advertise {
-  http = "127.0.0.1"
-  rpc  = "127.0.0.1"
-  serf = "127.0.0.1"
+  http = %[2]q
+  rpc  = %[2]q
+  serf = %[2]q
 }
 server {
   enabled          = true
@@ -140,8 +154,8 @@ client {
   enabled           = true
   cpu_total_compute = 100000
   memory_total_mb   = 131072
-  min_dynamic_port  = %d
-  max_dynamic_port  = %d
+  min_dynamic_port  = %[6]d
+  max_dynamic_port  = %[7]d
   options = {
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
   }
@@ -149,7 +163,8 @@ client {
 plugin "raw_exec" {
   config { enabled = true }
 }
-`, filepath.Join(dir, "data"), block.port(0), block.port(1), block.port(2), block.port(3), block.last())
+`, filepath.Join(dir, "data"), opts.site().host,
+		block.port(0), block.port(1), block.port(2), block.port(3), block.last())
 	if err := os.WriteFile(filepath.Join(dir, "agent.hcl"), []byte(text), 0o600); err != nil {
 		return nil, err
 	}

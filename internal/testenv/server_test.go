@@ -19,7 +19,7 @@ func TestZooKeeperKeepsItsDataOverACrash(t *testing.T) {
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := askZooKeeper(t.Context(), addr); err == nil {
+	if err := askZooKeeper(t.Context(), onLoopback(), addr); err == nil {
 		t.Fatal("a killed server answers")
 	}
 	if err := s.Restart(t.Context()); err != nil {
@@ -41,7 +41,7 @@ func TestPausedServerDoesNotAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	answered := make(chan error, 1)
-	go func() { answered <- askZooKeeper(ctx, s.Addr) }()
+	go func() { answered <- askZooKeeper(ctx, onLoopback(), s.Addr) }()
 	select {
 	case err := <-answered:
 		if err == nil {

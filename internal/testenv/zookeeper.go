@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,36 +51,36 @@ func StartZooKeeper(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	return startZooKeeper(ctx, dir, block, "")
+	return startZooKeeper(ctx, dir, onLoopback(), block, "")
 }
 
 // startZooKeeper uses the block's first port; config is put at the end of the
 // server's configuration.
-func startZooKeeper(ctx context.Context, dir string, block *portBlock, config string) (*Server, error) {
+func startZooKeeper(ctx context.Context, dir string, where place, block *portBlock, config string) (*Server, error) {
 	java, classes, err := findZooKeeper()
-	port := block.port(0)
+	addr := net.JoinHostPort(where.host, strconv.Itoa(block.port(0)))
 	if err == nil {
-		err = writeZooKeeperConfig(dir, port, config)
+		err = writeZooKeeperConfig(dir, addr, config)
 	}
 	if err != nil {
 		block.release()
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
 	s := &Server{
-		Addr: loopback(port),
+		Addr: addr,
 		Dir:  dir,
 		name: "ZooKeeper",
-		argv: []string{
+		argv: where.wrap([]string{
 			java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			// A crash of the process loses nothing without syncing to disk.
 			"-Dzookeeper.forceSync=no",
 			"-Dzookeeper.jmx.log4j.disable=true",
 			"-cp", filepath.Join(dir, "conf") + ":" + classes,
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dir, "conf", "zoo.cfg"),
-		},
+		}),
 		env:         serverEnv(dir),
 		block:       block,
-		ready:       func(ctx context.Context) error { return askZooKeeper(ctx, loopback(port)) },
+		ready:       func(ctx context.Context) error { return askZooKeeper(ctx, where, addr) },
 		deathSignal: syscall.SIGKILL,
 	}
 	if err := s.start(ctx); err != nil {
@@ -105,17 +106,21 @@ func findZooKeeper() (java, classes string, err error) {
 	return java, jar + ":" + tls, nil
 }
 
-func writeZooKeeperConfig(dir string, port int, more string) error {
+func writeZooKeeperConfig(dir, addr, more string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
 	zoo := fmt.Sprintf(`dataDir=%s
-clientPort=%d
-clientPortAddress=127.0.0.1
+clientPort=%s
+clientPortAddress=%s
 admin.enableServer=false
 4lw.commands.whitelist=*
 maxClientCnxns=0
 tickTime=500
 minSessionTimeout=1000
 maxSessionTimeout=60000
-%s`, filepath.Join(dir, "data"), port, more)
+%s`, filepath.Join(dir, "data"), port, host, more)
 	// Which of the two is read depends on the version of the package.
 	log4j := `log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
@@ -145,9 +150,10 @@ log4j.appender.out.layout.ConversionPattern=%d %p %c: %m%n
 
 // askZooKeeper fails until the server serves requests, which is later than it
 // accepts connections.
-func askZooKeeper(ctx context.Context, addr string) error {
-	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
+func askZooKeeper(ctx context.Context, where place, addr string) error {
+	dctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := where.dial(dctx, "tcp", addr)
 	if err != nil {
 		return err
 	}

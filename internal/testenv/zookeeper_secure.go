@@ -64,7 +64,7 @@ ssl.trustStore.type=PEM
 ssl.clientAuth=%s
 %s
 `, block.port(1), server.BothFile, s.Authority.CertFile, cmp.Or(opts.ClientAuth, "want"), opts.Config)
-	if s.Server, err = startZooKeeper(ctx, dir, block, config); err != nil {
+	if s.Server, err = startZooKeeper(ctx, dir, onLoopback(), block, config); err != nil {
 		return s, err
 	}
 	// The port for TLS is opened behind the other one, also after a restart.
