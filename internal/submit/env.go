@@ -11,6 +11,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/tmanager"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -33,6 +34,8 @@ type Env struct {
 	Store    statemgr.Store
 	Jobs     Jobs
 	Uploader uploader.Uploader
+	// TManager is nil where TManagers are not asked.
+	TManager TManager
 	Report   Report
 }
 
@@ -69,12 +72,12 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (*Connection, e
 		return nil, err
 	}
 	out.Report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
-	store, err := statemgr.Open(ctx, s.State)
+	store, err := statemgr.Open(ctx, s.State, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &Connection{
-		Env:    Env{Store: store, Jobs: client, Uploader: up, Report: out.Report},
+		Env:    Env{Store: store, Jobs: client, Uploader: up, TManager: tmanager.New(tmanager.Options{}), Report: out.Report},
 		client: client,
 	}, nil
 }

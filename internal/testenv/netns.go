@@ -19,7 +19,6 @@ type PrivateNet struct {
 	IP string
 
 	number int
-	hosts  string
 	block  *portBlock
 }
 
