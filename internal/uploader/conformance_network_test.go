@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// testStall is a stall timeout that tests can wait for, and that a machine
-	// under load does not reach by itself.
-	testStall = 700 * time.Millisecond
+	// testStall is a stall timeout that tests can wait for, testPatience one
+	// that a machine under load does not reach by itself.
+	testStall    = 400 * time.Millisecond
+	testPatience = 15 * time.Second
 	// stallSize is more than the buffers of a connection hold, so that an
 	// upload stands still with something left to read.
 	stallSize = 40 << 20
@@ -25,14 +26,16 @@ const (
 
 // networkCases are about faults between an uploader and its server. The
 // proxy counts what protocols add, so that places in an upload are rough.
+// Most of their time is waiting, so they run side by side.
 func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 	if u, _ := newPlace(t).faults(t, conf.Upload{}); u == nil {
 		return
 	}
 	for label, at := range map[string]int64{"start": 0, "half": bigSize / 2, "end": bigSize * 9 / 10} {
 		t.Run("broken once at the "+label, func(t *testing.T) {
+			t.Parallel()
 			p := newPlace(t)
-			u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
+			u, proxy := p.faults(t, conf.Upload{StallTimeout: testPatience})
 			src, data := source(testName, bigSize)
 			proxy.BreakUploadAfter(at)
 			// Its protocol library may have sent again what was lost.
@@ -44,6 +47,7 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 			mustEndWell(t, p, u, src, data)
 		})
 		t.Run("cut from the "+label+" on", func(t *testing.T) {
+			t.Parallel()
 			p := newPlace(t)
 			u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 			src, data := source(testName, bigSize)
@@ -56,6 +60,7 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 			mustEndWell(t, p, u, src, data)
 		})
 		t.Run("cut from the "+label+" on, tried again", func(t *testing.T) {
+			t.Parallel()
 			p := newPlace(t)
 			u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 			src, data := source(testName, bigSize)
@@ -86,6 +91,7 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 		"with all of it read": {64 << 10, 32 << 10},
 	} {
 		t.Run("stalled "+label, func(t *testing.T) {
+			t.Parallel()
 			p := newPlace(t)
 			base, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 			u := decorate(base, conf.Upload{StallTimeout: testStall}, Environment{})
@@ -100,6 +106,7 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 	}
 
 	t.Run("down", func(t *testing.T) {
+		t.Parallel()
 		p := newPlace(t)
 		u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 		src, data := source(testName, 10)
@@ -124,6 +131,7 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 	})
 
 	t.Run("cancelled while it stalls", func(t *testing.T) {
+		t.Parallel()
 		p := newPlace(t)
 		u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 		src, data := source(testName, bigSize)
@@ -141,13 +149,14 @@ func networkCases(t *testing.T, newPlace func(*testing.T) place) {
 	})
 
 	t.Run("slow", func(t *testing.T) {
+		t.Parallel()
 		p := newPlace(t)
 		u, proxy := p.faults(t, conf.Upload{StallTimeout: testStall})
 		// Connections buffer megabytes, which nothing here can see.
 		const size, rate = 6 << 20, 4 << 20
 		src, data := source(testName, size)
 		progress := new(progressLog)
-		u = decorate(u, conf.Upload{StallTimeout: 20 * testStall}, Environment{Progress: progress.add})
+		u = decorate(u, conf.Upload{StallTimeout: testPatience}, Environment{Progress: progress.add})
 		proxy.SlowUpload(rate)
 		where, err := uploadSoon(t, u, src)
 		if err != nil {
