@@ -30,6 +30,9 @@ type SSHOptions struct {
 	// Config are lines for the server's configuration; they come first, so
 	// they count.
 	Config string
+	// Net, unless nil, is the network that the server is in, of which it knows
+	// the names. From here it is reached at the same address.
+	Net *PrivateNet
 }
 
 // An SSHServer is OpenSSH's server for the user who runs the test. It lets in
@@ -98,7 +101,13 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		drain:       func(context.Context) error { s.DropSessions(); return nil },
 		deathSignal: syscall.SIGKILL,
 	}
-	err = s.NewHostKey("ed25519")
+	if o.Net != nil {
+		s.argv = o.Net.NamedCommand(s.argv)
+		s.after, err = relay(o.Net, addr, addr)
+	}
+	if err == nil {
+		err = s.NewHostKey("ed25519")
+	}
 	if err == nil {
 		err = os.WriteFile(config, []byte(s.config(o.Config)), 0o600)
 	}
