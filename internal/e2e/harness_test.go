@@ -76,7 +76,9 @@ type cluster struct {
 	home, packages string
 	tmp, root      string
 	// topology is a name that no other test uses.
-	topology   string
+	topology string
+	// net, unless nil, is the network that the servers are in.
+	net        *testenv.PrivateNet
 	properties map[string]string
 	env        []string
 	client     *api.Client
@@ -86,6 +88,13 @@ type cluster struct {
 // name of its own.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	return newClusterAt(t, testenv.Nomad(t), testenv.ZooKeeper(t), nil)
+}
+
+// newClusterAt is newCluster for servers of the test's own, in a network of
+// its own if that is not nil.
+func newClusterAt(t *testing.T, nomad, zookeeper string, net *testenv.PrivateNet) *cluster {
+	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(t.Name()))
 	if len(name) > 38 {
 		name = name[len(name)-38:]
@@ -93,8 +102,9 @@ func newCluster(t *testing.T) *cluster {
 	dir := t.TempDir()
 	c := &cluster{
 		t:         t,
-		nomad:     testenv.Nomad(t),
-		zookeeper: testenv.ZooKeeper(t),
+		nomad:     nomad,
+		zookeeper: zookeeper,
+		net:       net,
 		home:      filepath.Join(dir, "home"),
 		packages:  filepath.Join(dir, "packages"),
 		tmp:       filepath.Join(dir, "tmp"),

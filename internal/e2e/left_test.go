@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,7 +36,11 @@ func (c *cluster) nothingLeft() {
 func (c *cluster) api() *api.Client {
 	c.t.Helper()
 	if c.client == nil || c.client.Address() != c.nomad {
-		client, err := api.NewClient(&api.Config{Address: c.nomad})
+		config := &api.Config{Address: c.nomad}
+		if c.net != nil {
+			config.HttpClient = &http.Client{Transport: &http.Transport{DialContext: c.net.Dial}}
+		}
+		client, err := api.NewClient(config)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -86,7 +92,16 @@ func (c *cluster) liveContainers() []string {
 // zk runs f with a connection to the real ZooKeeper.
 func (c *cluster) zk(f func(*zk.Conn) error) {
 	c.t.Helper()
-	conn, _, err := zk.Connect([]string{c.zookeeper}, 10*time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	dial := net.DialTimeout
+	if c.net != nil {
+		dial = func(network, address string, timeout time.Duration) (net.Conn, error) {
+			// Also when the test has ended and cleans up.
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			return c.net.Dial(ctx, network, address)
+		}
+	}
+	conn, _, err := zk.Connect([]string{c.zookeeper}, 10*time.Second, zk.WithDialer(dial), zk.WithLogInfo(false), zk.WithLogger(quiet{}))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/tmanager"
+	"github.com/heron-nomad/heron/internal/tunnel"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -42,7 +43,8 @@ type Env struct {
 // Connection is an Env on a cluster's real servers.
 type Connection struct {
 	Env
-	client *nomad.Client
+	client   *nomad.Client
+	bastions *tunnel.Bastions
 }
 
 // Progress is how far an upload is.
@@ -58,11 +60,24 @@ type Outside struct {
 	Getenv func(string) string
 }
 
-// Connect opens what the settings name. Nomad and the uploader are first
-// asked by the use case; the state store is connected here.
-func Connect(ctx context.Context, s *conf.Settings, out Outside) (*Connection, error) {
-	client, err := nomad.NewClient(clientOptions(s.Nomad))
+// Connect opens what the settings name, through their tunnels. Nomad and the
+// uploader are first asked by the use case; the state store is connected here.
+func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection, err error) {
+	c := &Connection{bastions: tunnel.New(tunnel.Environment{Home: out.Home, Getenv: out.Getenv, Report: out.Report})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	toState, err := c.bastions.Dial(s.State.Tunnel)
 	if err != nil {
+		return nil, err
+	}
+	toNomad, err := c.bastions.Dial(s.Nomad.Tunnel)
+	if err != nil {
+		return nil, err
+	}
+	if c.client, err = nomad.NewClient(clientOptions(s.Nomad, toNomad)); err != nil {
 		return nil, err
 	}
 	up, err := uploader.New(s.Upload, uploader.Environment{
@@ -71,23 +86,23 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (*Connection, e
 	if err != nil {
 		return nil, err
 	}
+	c.Env = Env{Jobs: c.client, Uploader: up, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Report: out.Report}
 	out.Report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
-	store, err := statemgr.Open(ctx, s.State, nil)
+	store, err := statemgr.Open(ctx, s.State, toState)
 	if err != nil {
 		return nil, err
 	}
-	return &Connection{
-		Env:    Env{Store: store, Jobs: client, Uploader: up, TManager: tmanager.New(tmanager.Options{}), Report: out.Report},
-		client: client,
-	}, nil
+	c.Store = store
+	return c, nil
 }
 
 // clientOptions are how to reach the Nomad that the settings name.
-func clientOptions(n conf.Nomad) nomad.ClientOptions {
+func clientOptions(n conf.Nomad, dial tunnel.DialFunc) nomad.ClientOptions {
 	a := n.Access
 	return nomad.ClientOptions{
 		Address: n.Address, Region: n.Region, Namespace: n.Namespace,
 		Token: string(a.Token),
+		Dial:  dial,
 		TLS: nomad.TLSOptions{
 			CACert: a.CACert, CAPath: a.CAPath, ClientCert: a.ClientCert, ClientKey: a.ClientKey,
 			ServerName: a.ServerName, Insecure: a.SkipVerify,
@@ -96,10 +111,19 @@ func clientOptions(n conf.Nomad) nomad.ClientOptions {
 	}
 }
 
-// Close ends all connections.
+// Close ends all connections, tunnels last.
 func (c *Connection) Close() error {
-	c.client.Close()
-	return errors.Join(c.Store.Close(), c.Uploader.Close())
+	var errs []error
+	if c.client != nil {
+		c.client.Close()
+	}
+	if c.Store != nil {
+		errs = append(errs, c.Store.Close())
+	}
+	if c.Uploader != nil {
+		errs = append(errs, c.Uploader.Close())
+	}
+	return errors.Join(append(errs, c.bastions.Close())...)
 }
 
 // topologyJobs reads the jobs of a topology: that of its name in the cluster,
