@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -254,5 +257,35 @@ func TestDownloadUnpacksAsTarDoes(t *testing.T) {
 		if errA != nil || errB != nil || a.Mode() != b.Mode() || !a.ModTime().Equal(b.ModTime()) && a.Mode().IsRegular() {
 			t.Errorf("%s: %v %v, with tar %v %v", rel, a.Mode(), a.ModTime(), b.Mode(), b.ModTime())
 		}
+	}
+}
+
+// Authorities and proxies are those of the environment.
+func TestDownloadHeedsTheEnvironment(t *testing.T) {
+	data, _, _, _ := aPackage(t)
+	var asked string
+	give := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.String()
+		_, _ = w.Write(data)
+	})
+	secure := httptest.NewUnstartedServer(give)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	d := newDownloader(t)
+	env := d.env
+	if r := d.run("-u", secure.URL, "-f", "tls"); r.code != 6 || !strings.Contains(r.errOut, "certificate") {
+		t.Errorf("a server of an unknown authority: %s", r)
+	}
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	d.env = append(slices.Clone(env), "SSL_CERT_FILE="+writeFile(t, "authority.pem", authority, 0o600))
+	if r := d.run("-u", secure.URL, "-f", "tls"); r.code != 0 || d.left() != "tls tls/wc.jar" {
+		t.Errorf("a server of a known authority: %s", r)
+	}
+	proxy := httptest.NewServer(give)
+	defer proxy.Close()
+	d.env = append(slices.Clone(env), "HTTP_PROXY="+proxy.URL)
+	if r := d.run("-u", "http://packages.invalid/p", "-f", "proxy"); r.code != 0 || asked != "http://packages.invalid/p" {
+		t.Errorf("by a proxy, which was asked for %q: %s", asked, r)
 	}
 }
