@@ -62,6 +62,10 @@ func (g *guarded) Upload(ctx context.Context, src Source) (Location, error) {
 	defer w.timer.Stop()
 	where, err := g.Uploader.Upload(context.WithValue(within, watchdogKey{}, &w), tapped(src, w.alive, nil))
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(within), errStalled) {
+		var left *LeftoverError
+		if errors.As(err, &left) {
+			return where, &LeftoverError{What: left.What, Why: left.Why, Err: &stallError{"nothing was sent", w.limitNow(), left.Err}}
+		}
 		return where, &stallError{"nothing was sent", w.limitNow(), err}
 	}
 	return where, err

@@ -239,7 +239,7 @@ func New(settings conf.Upload, env Environment) (Uploader, error) {
 }
 
 // base makes the uploader alone.
-func base(settings conf.Upload, _ Environment) (Uploader, error) {
+func base(settings conf.Upload, env Environment) (Uploader, error) {
 	switch settings.Kind {
 	case "localfs":
 		local, err := NewLocalFS(settings.LocalDir)
@@ -247,7 +247,13 @@ func base(settings conf.Upload, _ Environment) (Uploader, error) {
 			return nil, err
 		}
 		return local, nil
+	case "http":
+		u, err := NewHTTP(settings, env)
+		if err != nil {
+			return nil, err
+		}
+		return u, nil
 	default:
-		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs is"}
+		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs and http are"}
 	}
 }

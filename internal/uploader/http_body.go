@@ -1,0 +1,167 @@
+package uploader
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"mime/multipart"
+	"net/textproto"
+	"path"
+	"strings"
+	"sync"
+)
+
+// httpBody is a multipart/form-data message with a package as its one part,
+// made while it is sent. Its length is known before. It ends only after the
+// content has proved to be what was announced: what a server gets of another,
+// or of an upload that was cancelled, is shorter than its Content-Length and
+// lacks the closing boundary.
+type httpBody struct {
+	ctx     context.Context
+	src     Source
+	content Content
+	digest  hash.Hash
+	head    *bytes.Reader
+	tail    *bytes.Reader
+	left    int64 // of the content
+	// contentType is that of the whole message, length is its size.
+	contentType string
+	length      int64
+
+	mu sync.Mutex
+	// checked: all that is left is the tail. whole: the end has been given out
+	// to be sent. stopped: it must not be any more.
+	checked, whole, stopped bool
+	err                     error
+	closeOnce               sync.Once
+	closed                  chan struct{}
+}
+
+// errStopped is why a cancelled body ends.
+var errStopped = errors.New("cancelled")
+
+func newHTTPBody(ctx context.Context, src Source) (*httpBody, error) {
+	var frame bytes.Buffer
+	w := multipart.NewWriter(&frame)
+	quote := strings.NewReplacer(`\`, `\\`, `"`, "%22")
+	_, err := w.CreatePart(textproto.MIMEHeader{
+		"Content-Disposition": {`form-data; name="file"; filename="` + quote.Replace(path.Base(src.Name)) + `"`},
+		"Content-Type":        {"application/octet-stream"},
+	})
+	head := frame.Len()
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	content, err := src.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open the package: %w", err)
+	}
+	return &httpBody{
+		ctx: ctx, src: src, content: content, digest: sha256.New(),
+		head: bytes.NewReader(frame.Bytes()[:head]), tail: bytes.NewReader(frame.Bytes()[head:]), left: src.Size,
+		contentType: w.FormDataContentType(), length: int64(frame.Len()) + src.Size,
+		closed: make(chan struct{}),
+	}, nil
+}
+
+// Read implements io.Reader.
+func (b *httpBody) Read(p []byte) (int, error) {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case b.head.Len() > 0:
+		return b.head.Read(p)
+	case b.checked:
+		return b.tail.Read(p)
+	}
+	n, err := b.readContent(p)
+	if err == nil && n == 0 {
+		if err = b.finish(); err == nil {
+			return b.tail.Read(p)
+		}
+	}
+	if err != nil {
+		b.mu.Lock()
+		b.err = err
+		b.mu.Unlock()
+	}
+	return n, err
+}
+
+// readContent gives some of the content, nothing at its end.
+func (b *httpBody) readContent(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if b.left == 0 {
+		return 0, nil
+	}
+	n, err := b.content.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	b.digest.Write(p[:n])
+	switch {
+	case n > 0:
+		// An error comes again with the next piece.
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return 0, fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, b.src.Size-b.left, b.src.Size)
+	case err == nil:
+		err = io.ErrNoProgress
+	}
+	return 0, fmt.Errorf("read the package: %w", err)
+}
+
+// finish checks the content and lets the end of the message out.
+func (b *httpBody) finish() error {
+	var more [1]byte
+	switch n, err := io.ReadFull(b.content, more[:]); {
+	case n > 0:
+		return fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, b.src.Size)
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("read the package: %w", err)
+	}
+	if got := hex.EncodeToString(b.digest.Sum(nil)); got != b.src.SHA256 {
+		return fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, b.src.SHA256)
+	}
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return errStopped
+	}
+	b.checked, b.whole = true, true
+	return nil
+}
+
+// stop keeps the end of the message back, unless it has been given out: then
+// it is too late and stop says so.
+func (b *httpBody) stop() (tooLate bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = !b.whole
+	return b.whole
+}
+
+// state says whether the whole message was given out to be sent, and what went
+// wrong with the content.
+func (b *httpBody) state() (whole bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.whole, b.err
+}
+
+// Close implements io.Closer.
+func (b *httpBody) Close() (err error) {
+	b.closeOnce.Do(func() {
+		err = b.content.Close()
+		close(b.closed)
+	})
+	return err
+}

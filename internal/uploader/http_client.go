@@ -1,0 +1,217 @@
+package uploader
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/heron-nomad/heron/internal/conf"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	// continueWait is how long a server may take to say that it wants the
+	// body; some never say so.
+	continueWait = time.Second
+	// askLimit bounds one question without a package in it.
+	askLimit = 30 * time.Second
+	// sendBuffer is how much is read and written at a time.
+	sendBuffer = 256 << 10
+	// writeErrorWait bounds the wait for what the server says after it has
+	// closed its ear.
+	writeErrorWait = 5 * time.Second
+)
+
+// newHTTPClients makes the client that signs in, and the one that does as
+// nodes do.
+//
+// Every request has a connection of its own: there are few, minutes may lie
+// between them, and a POST on a connection that the server has closed
+// meanwhile could not be told from one that got lost. HTTP/2 is not used: one
+// upload gains nothing by it.
+func newHTTPClients(s conf.HTTPUpload, env Environment) (own, nodes *http.Client, err error) {
+	trust, err := httpTrust(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	signed := trust.Clone()
+	signed.ServerName = s.ServerName
+	if s.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(s.ClientCert, s.ClientKey)
+		if err != nil {
+			return nil, nil, &ConfigError{
+				What: "heron.uploader.http.tls.client.cert", Value: s.ClientCert,
+				Reason: "it and " + s.ClientKey + " must be a certificate and its key in PEM: " + err.Error(),
+			}
+		}
+		signed.Certificates = []tls.Certificate{pair}
+	}
+	proxy, err := httpProxy(s.URI, env.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	transport := func(config *tls.Config) *http.Transport {
+		return &http.Transport{
+			Proxy:                 proxy,
+			DialContext:           dialHTTP,
+			TLSClientConfig:       config,
+			TLSHandshakeTimeout:   dialTimeout,
+			DisableKeepAlives:     true,
+			DisableCompression:    true,
+			ExpectContinueTimeout: continueWait,
+			ResponseHeaderTimeout: s.ResponseTimeout,
+		}
+	}
+	own = &http.Client{
+		Transport: transport(signed),
+		// The token must not go where the server points, and a POST that is
+		// sent on becomes a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return own, &http.Client{Transport: transport(trust)}, nil
+}
+
+func httpTrust(s conf.HTTPUpload) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: s.SkipVerify} //nolint:gosec // as configured
+	if s.CACert == "" {
+		return c, nil
+	}
+	const key = "heron.uploader.http.tls.ca.cert"
+	text, err := os.ReadFile(s.CACert)
+	if err != nil {
+		return nil, &ConfigError{What: key, Value: s.CACert, Reason: "cannot be read: " + err.Error()}
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(text) {
+		return nil, &ConfigError{What: key, Value: s.CACert, Reason: "must hold a certificate in PEM"}
+	}
+	return c, nil
+}
+
+// httpProxy chooses a proxy by the standard variables. What they hold is never
+// shown: it may be a password.
+func httpProxy(target string, getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
+	if getenv == nil {
+		return nil, nil
+	}
+	either := func(name string) string {
+		if v := getenv(name); v != "" {
+			return v
+		}
+		return getenv(strings.ToLower(name))
+	}
+	c := httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY"), NoProxy: either("NO_PROXY")}
+	choose := c.ProxyFunc()
+	bad := errors.New("the proxy that HTTP_PROXY or HTTPS_PROXY names is not a URL")
+	if u, err := url.Parse(target); err == nil {
+		if _, err := choose(u); err != nil {
+			return nil, &ConfigError{What: "HTTP_PROXY or HTTPS_PROXY", Reason: "must be the URL of a proxy"}
+		}
+	}
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := choose(r.URL)
+		if err != nil {
+			return nil, bad
+		}
+		return u, nil
+	}, nil
+}
+
+func dialHTTP(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &httpConn{Conn: conn, ended: make(chan struct{})}, nil
+}
+
+// httpConn writes in large pieces, and keeps the error of a write back until
+// all has been read. A server that refuses a body answers, and closes while we
+// still write; what it answered then lies there to be read, but the transport
+// would give up at the error.
+type httpConn struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{} // closed when nothing more will be read
+}
+
+// Read implements net.Conn. When it fails the transport has taken the answer,
+// if there was one, out of what was read before.
+func (c *httpConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.end()
+	}
+	return n, err
+}
+
+func (c *httpConn) end() { c.once.Do(func() { close(c.ended) }) }
+
+// Write implements net.Conn.
+func (c *httpConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		timer := time.NewTimer(writeErrorWait)
+		defer timer.Stop()
+		select {
+		case <-c.ended:
+		case <-timer.C:
+		}
+	}
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom, by which the transport sends a body.
+func (c *httpConn) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(onlyWriter{c}, r, make([]byte, sendBuffer))
+}
+
+// Close implements net.Conn.
+func (c *httpConn) Close() error {
+	c.end()
+	return c.Conn.Close()
+}
+
+// userAgent names this program.
+func userAgent() string {
+	version := "dev"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	return "heron/" + version
+}
+
+// origin is a URL's scheme, host and port.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
+
+// showURL is a URL for people: without user, password and query, which may be
+// secrets.
+func showURL(u *url.URL) string {
+	shown := *u
+	shown.User, shown.Fragment, shown.RawFragment = nil, "", ""
+	if shown.RawQuery != "" {
+		shown.RawQuery = ""
+		return shown.String() + "?…"
+	}
+	return shown.String()
+}
