@@ -53,14 +53,20 @@ const (
 )
 
 // conformance is what every uploader must pass; what it declares not to be
-// capable of is left out. newPlace makes an empty place.
+// capable of is left out. newPlace makes an empty place, for tests that run
+// side by side.
 func conformance(t *testing.T, newPlace func(t *testing.T) place) {
 	watched := func(t *testing.T) place { return watch(t, newPlace(t)) }
+	// This one measures memory, so it is alone.
+	t.Run("large", func(t *testing.T) { largeCases(t, watched) })
 	for name, group := range map[string]func(*testing.T, func(*testing.T) place){
 		"sizes": sizeCases, "failures": failureCases, "repetition": repetitionCases,
-		"delete": deleteCases, "list": listCases, "place": placeCases, "network": networkCases, "large": largeCases,
+		"delete": deleteCases, "list": listCases, "place": placeCases, "network": networkCases,
 	} {
-		t.Run(name, func(t *testing.T) { group(t, watched) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			group(t, watched)
+		})
 	}
 }
 
