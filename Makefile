@@ -67,7 +67,7 @@ proto-check: ## that this code is up to date
 
 .PHONY: tools
 tools: setup ## the servers that tests run, built where the machine has none
-	@for tool in nomad consul prometheus; do scripts/tool $$tool || exit 1; done
+	@for tool in nomad consul prometheus versitygw; do scripts/tool $$tool || exit 1; done
 
 .PHONY: setup
 setup: ## packages that tests and demo need, on Debian as root

@@ -40,6 +40,9 @@ type NomadOptions struct {
 	Driver string
 	// Config is configuration in HCL, merged over ours.
 	Config string
+	// Env are variables for the agent, NAME=value each, beside what is left of
+	// this process's own.
+	Env []string
 
 	// secure, where set, is what the agent wants of those who talk to it.
 	secure *SecureNomad
@@ -83,7 +86,7 @@ func StartNomad(ctx context.Context, dir string, opts NomadOptions) (*Server, er
 		Dir:   dir,
 		name:  "Nomad",
 		argv:  opts.site().wrap(argv),
-		env:   append(serverEnv(dir), "TMPDIR="+tmp),
+		env:   append(append(serverEnv(dir), "TMPDIR="+tmp), opts.Env...),
 		block: block,
 		tmp:   tmp,
 		// A development agent that is asked to end stops its tasks first.

@@ -15,14 +15,14 @@ import (
 )
 
 // Tool is the path of a program that only development needs: "nomad",
-// "consul", "prometheus" or "golangci-lint". NOMAD_BIN, CONSUL_BIN and
-// PROMETHEUS_BIN name those that are to be taken; without, a Nomad or Consul on
-// PATH is. Otherwise it is built, once per version and machine, from the
+// "consul", "prometheus", "versitygw" or "golangci-lint". NOMAD_BIN,
+// CONSUL_BIN, PROMETHEUS_BIN and VERSITYGW_BIN name those that are to be taken;
+// without, a Nomad or Consul on PATH is. Otherwise it is built, once per version and machine, from the
 // module below scripts/tools that pins it, into the cache folder; others who
 // want it meanwhile wait. That takes minutes and a network.
 func Tool(ctx context.Context, name string) (string, error) {
 	switch name {
-	case "nomad", "consul", "prometheus":
+	case "nomad", "consul", "prometheus", "versitygw":
 		if path := os.Getenv(strings.ToUpper(name) + "_BIN"); path != "" {
 			return path, nil
 		}

@@ -14,7 +14,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: tool nomad|consul|prometheus|golangci-lint")
+		fmt.Fprintln(os.Stderr, "usage: tool nomad|consul|prometheus|versitygw|golangci-lint")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
