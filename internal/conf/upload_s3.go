@@ -1,6 +1,10 @@
 package conf
 
-import "time"
+import (
+	"net/url"
+	"strings"
+	"time"
+)
 
 // S3Upload is a bucket of S3 or of a server that speaks its protocol.
 type S3Upload struct {
@@ -55,23 +59,85 @@ var s3UploadKeys = [...]string{
 	keyS3PathStyle, keyS3PartSize, keyS3Concurrency, keyS3StorageClass, keyS3Encryption, keyS3KMSKey, keyS3Fetch, keyS3Expiry,
 }
 
+// Limits of S3 itself: the size of a part but the last in bytes, and the time
+// that a presigned URL may hold.
+const (
+	MinS3Part      = 5 << 20
+	MaxS3Part      = 5 << 30
+	maxS3Presigned = 7 * 24 * time.Hour
+)
+
+const (
+	defaultS3Part        = 8 << 20
+	defaultS3Concurrency = 4
+)
+
 func (r *reader) s3Upload() S3Upload {
-	return S3Upload{
+	u := S3Upload{
 		Bucket:        r.text(keyS3Bucket, ""),
-		Prefix:        r.place(keyS3Prefix, ""),
-		AccessKey:     Secret(r.secretText(keyS3AccessKey)),
-		SecretKey:     Secret(r.secretText(keyS3SecretKey)),
+		Prefix:        strings.Trim(r.place(keyS3Prefix, ""), "/"),
+		AccessKey:     r.s3Secret(keyS3AccessKey),
+		SecretKey:     r.s3Secret(keyS3SecretKey),
 		Profile:       r.text(keyS3Profile, ""),
 		Region:        r.text(keyS3Region, ""),
-		Endpoint:      r.place(keyS3URI, ""),
+		Endpoint:      strings.TrimRight(r.place(keyS3URI, ""), "/"),
 		Proxy:         Secret(r.rawText(keyS3Proxy)),
 		PathStyle:     r.flag(keyS3PathStyle, r.text(keyS3URI, "") != ""),
-		PartSize:      take(r, int64(16<<20))(r.Bytes(keyS3PartSize)),
-		Concurrency:   r.positive(keyS3Concurrency, 4),
+		PartSize:      take(r, int64(defaultS3Part))(r.Bytes(keyS3PartSize)),
+		Concurrency:   r.positive(keyS3Concurrency, defaultS3Concurrency),
 		StorageClass:  r.text(keyS3StorageClass, ""),
 		Encryption:    r.text(keyS3Encryption, ""),
 		KMSKey:        r.text(keyS3KMSKey, ""),
 		Fetch:         r.oneOf(keyS3Fetch, "s3", "s3", "public", "presigned"),
-		PresignExpiry: r.span(keyS3Expiry, time.Second, 7*24*time.Hour),
+		PresignExpiry: r.span(keyS3Expiry, time.Second, maxS3Presigned),
+	}
+	r.checkS3(u)
+	return u
+}
+
+// s3Secret is a key that stands in a file of the cluster.
+func (r *reader) s3Secret(key string) Secret {
+	s := r.rawText(key)
+	if e := r.values[key]; s != "" && e.file == fromProperty {
+		r.wrong(key, "is a secret, and others can read command lines",
+			"put it into uploader.yaml, or use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "+keyS3Profile)
+	}
+	return Secret(s)
+}
+
+func (r *reader) checkS3(u S3Upload) {
+	if u.Bucket == "" {
+		r.wrong(keyS3Bucket, "missing", "set it to the name of the bucket for packages")
+	}
+	switch {
+	case u.AccessKey == "" && u.SecretKey != "":
+		r.wrong(keyS3SecretKey, "is set without "+keyS3AccessKey, "set both or neither")
+	case u.AccessKey != "" && u.SecretKey == "":
+		r.wrong(keyS3AccessKey, "is set without "+keyS3SecretKey, "set both or neither")
+	case u.AccessKey != "" && u.Profile != "":
+		r.wrong(keyS3Profile, "and "+keyS3AccessKey+" are both set", "use one of them")
+	}
+	if u.Endpoint != "" {
+		e, err := url.Parse(u.Endpoint)
+		if err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Hostname() == "" || e.User != nil || e.RawQuery != "" || e.Fragment != "" || e.Path != "" {
+			r.wrong(keyS3URI, "is not the address of a server", "write it as https://host:port, without a path, a user or a password")
+		}
+	}
+	if e := r.values[keyS3Proxy]; u.Proxy != "" && e.file == fromProperty && strings.Contains(string(u.Proxy), "@") {
+		r.wrong(keyS3Proxy, "holds a password, and others can read command lines", "put it into uploader.yaml")
+	}
+	if u.PartSize < MinS3Part || u.PartSize > MaxS3Part {
+		r.wrong(keyS3PartSize, "is out of range", "use 5MiB to 5GiB")
+	}
+	switch u.Encryption {
+	case "", "AES256", "aws:kms", "aws:kms:dsse":
+	default:
+		r.wrong(keyS3Encryption, "unknown value "+u.Encryption, "use AES256, aws:kms or aws:kms:dsse")
+	}
+	if u.KMSKey != "" && !strings.HasPrefix(u.Encryption, "aws:kms") {
+		r.wrong(keyS3KMSKey, "is set, but the encryption is not by a KMS key", "set "+keyS3Encryption+": aws:kms")
+	}
+	if u.PresignExpiry < time.Second || u.PresignExpiry > maxS3Presigned {
+		r.wrong(keyS3Expiry, "is out of range", "use 1s to 168h, which is 7 days")
 	}
 }

@@ -253,7 +253,13 @@ func base(settings conf.Upload, env Environment) (Uploader, error) {
 			return nil, err
 		}
 		return u, nil
+	case "s3":
+		bucket, err := NewS3(settings)
+		if err != nil {
+			return nil, err
+		}
+		return bucket, nil
 	default:
-		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs and http are"}
+		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs, http and s3 are"}
 	}
 }

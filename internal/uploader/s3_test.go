@@ -1,0 +1,176 @@
+package uploader
+
+import (
+	"bytes"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// s3Bucket is a bucket of a real server.
+type s3Bucket struct {
+	server *testenv.S3Server
+	bucket string
+}
+
+// newS3Bucket makes an empty one.
+func newS3Bucket(t *testing.T, server *testenv.S3Server) *s3Bucket {
+	t.Helper()
+	dir, err := os.MkdirTemp(server.Root, "packages-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &s3Bucket{server: server, bucket: filepath.Base(dir)}
+}
+
+// settings are those of a user with keys; the parts are the smallest.
+func (b *s3Bucket) settings() conf.S3Upload {
+	return conf.S3Upload{
+		Bucket: b.bucket, Prefix: "my packages/heron", AccessKey: conf.Secret(b.server.AccessKey), SecretKey: conf.Secret(b.server.SecretKey),
+		Region: b.server.Region, Endpoint: b.server.Addr, PathStyle: true,
+		PartSize: conf.MinS3Part, Concurrency: 3, Fetch: "s3", PresignExpiry: time.Hour,
+	}
+}
+
+func newS3(t *testing.T, set conf.S3Upload) *S3 {
+	t.Helper()
+	return newS3With(t, conf.Upload{S3: set, StallTimeout: time.Minute})
+}
+
+func newS3With(t *testing.T, settings conf.Upload) *S3 {
+	t.Helper()
+	settings.Kind = "s3"
+	u, err := base(settings, Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { u.Close() })
+	return u.(*S3)
+}
+
+func (b *s3Bucket) uploader(t *testing.T) Uploader { return newS3(t, b.settings()) }
+
+func (b *s3Bucket) partSize() int { return conf.MinS3Part }
+
+func (b *s3Bucket) secrets() []string { return []string{b.server.AccessKey, b.server.SecretKey} }
+
+func (b *s3Bucket) faults(t *testing.T, common conf.Upload) (Uploader, *testenv.FaultProxy) {
+	proxy := testenv.Proxy(t, b.server.Addr)
+	common.S3 = b.settings()
+	common.S3.Endpoint = "http://" + proxy.Addr
+	return newS3With(t, common), proxy
+}
+
+// leavePart sends the first part.
+func (b *s3Bucket) leavePart(t *testing.T, src Source) bool {
+	t.Helper()
+	s := newS3(t, b.settings())
+	key := s.place.key(src.Name)
+	r := &resumable{Client: s.client, set: s.set, common: s.common, partSize: conf.MinS3Part}
+	up, err := r.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: &b.bucket, Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{digestMetadata: src.SHA256},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := make([]byte, conf.MinS3Part)
+	c, err := src.Open()
+	if err == nil {
+		_, err = c.ReadAt(part, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: &b.bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader(part), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+// fetch reads the object of an s3 URI with the keys.
+func (b *s3Bucket) fetch(t *testing.T, uri string) []byte {
+	t.Helper()
+	s := newS3(t, b.settings())
+	// It may have been stored through a proxy.
+	_, path, _ := strings.Cut(uri, "/"+b.bucket+"/")
+	escaped, _, _ := strings.Cut(path, "?")
+	key, err := url.PathUnescape(escaped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &b.bucket, Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// list names objects, and unfinished uploads with an ellipsis.
+func (b *s3Bucket) list(t *testing.T) (names []string) {
+	t.Helper()
+	s := newS3(t, b.settings())
+	objects, err := s.client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &b.bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects.Contents {
+		names = append(names, *o.Key)
+	}
+	uploads, err := s.client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &b.bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range uploads.Uploads {
+		names = append(names, *u.Key+"...")
+	}
+	return names
+}
+
+// readOnly is a server that refuses to write.
+func (b *s3Bucket) readOnly(t *testing.T) Uploader {
+	return newS3Bucket(t, testenv.S3(t, testenv.S3Options{ReadOnly: true})).uploader(t)
+}
+
+func (b *s3Bucket) full(t *testing.T) Uploader {
+	t.Helper()
+	dir, ok := mountTmpfs(t, "size=1m")
+	if !ok {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test needs root, to mount a file system that is small")
+		}
+		t.Skip("only root can mount a file system that is small")
+	}
+	return newS3Bucket(t, testenv.S3(t, testenv.S3Options{Root: dir})).uploader(t)
+}
+
+func (b *s3Bucket) foreign(t *testing.T) []string {
+	base := "s3::" + b.server.Addr + "/" + b.bucket
+	return []string{
+		"", base, base + "/", base + "/x", base + "/my%20packages/heron", base + "/my%20packages/heron/", base + "/my%20packages/heron/../x",
+		base + "/my packages/heron/x", base + "/my%20packages/heron/%78", base + "x/my%20packages/heron/a", "s3::http://127.0.0.1:1/" + b.bucket + "/my%20packages/heron/a",
+		strings.TrimPrefix(base, "s3::") + "/my%20packages/heron/a", base + "/my%20packages/heron/a?aws_access_key_id=x", "file:///a",
+	}
+}
+
+func TestConformance_s3(t *testing.T) {
+	server := testenv.S3(t, testenv.S3Options{})
+	conformance(t, func(t *testing.T) place { return newS3Bucket(t, server) })
+}
