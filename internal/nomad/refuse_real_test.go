@@ -8,7 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -43,6 +47,8 @@ wait "$!"
 
 // refusal is a way for a package to get to a container.
 type refusal struct {
+	// client is that of the agent whose node fetches.
+	client *Client
 	// uri is that of the file topology.tar.gz in a folder.
 	uri func(t *testing.T, dir string) string
 	// script is the user's own start script, "" for the shipped one.
@@ -68,6 +74,49 @@ func overHTTP(t *testing.T, dir string) string {
 	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(server.Close)
 	return server.URL + "/topology.tar.gz"
+}
+
+// s3Package puts the file into a bucket, over the one that is there.
+func s3Package(t *testing.T, store *testenv.S3Server, dir string) string {
+	t.Helper()
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String(store.Addr), UsePathStyle: true, Region: store.Region,
+		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKey, store.SecretKey, ""),
+	})
+	if err := os.MkdirAll(filepath.Join(store.Root, "packages"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "topology.tar.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("packages"), Key: aws.String("p.tar.gz"), Body: f}); err != nil {
+		t.Fatal(err)
+	}
+	return "s3::" + store.Addr + "/packages/p.tar.gz?region=" + store.Region
+}
+
+// clientWithS3 is a Nomad whose node has the keys of an S3 server.
+func clientWithS3(t *testing.T, store *testenv.S3Server) *Client {
+	t.Helper()
+	agent, err := testenv.StartNomad(t.Context(), t.TempDir(), testenv.NomadOptions{
+		// Without AWS_METADATA_URL Nomad takes AWS's own server, whatever the
+		// address says.
+		Env: []string{
+			"AWS_ACCESS_KEY_ID=" + store.AccessKey, "AWS_SECRET_ACCESS_KEY=" + store.SecretKey, "AWS_METADATA_URL=http://127.0.0.1:1",
+		},
+		Config: `client { artifact { set_environment_variables = "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,AWS_METADATA_URL" } }`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := agent.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return newClient(t, agent.Addr, 20*time.Second)
 }
 
 // ownSpec is a topology whose core has our downloader, and this executor.
@@ -97,14 +146,18 @@ func ownSpec(t *testing.T, dir, script, downloader, executor string) Spec {
 // why.
 func TestRealContainersRefuseAChangedPackage(t *testing.T) {
 	downloader := builtHeron(t)
+	store := testenv.S3(t, testenv.S3Options{})
+	inS3 := func(t *testing.T, dir string) string { return s3Package(t, store, dir) }
+	here, withKeys := realClient(t), clientWithS3(t, store)
 	for name, test := range map[string]refusal{
-		"fetched by Nomad":                  {overHTTP, "", nomadSays},
-		"on the node":                       {onTheNode, "", containerSays},
-		"fetched by Nomad, script of users": {overHTTP, ownScript, nomadSays},
-		"on the node, script of users":      {onTheNode, ownScript, containerSays},
+		"fetched by Nomad":                  {here, overHTTP, "", nomadSays},
+		"on the node":                       {here, onTheNode, "", containerSays},
+		"fetched by Nomad, script of users": {here, overHTTP, ownScript, nomadSays},
+		"on the node, script of users":      {here, onTheNode, ownScript, containerSays},
+		"fetched by Nomad from S3":          {withKeys, inS3, "", nomadSays},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := realClient(t)
+			c := test.client
 			dir := t.TempDir()
 			// Whatever is run leaves a mark.
 			mark := "#!/bin/sh\n>'" + dir + "'/ran-"
@@ -113,6 +166,9 @@ func TestRealContainersRefuseAChangedPackage(t *testing.T) {
 			job := mustBuild(t, s)
 			n := node{t: t, dir: dir}
 			changed := n.pack("topology.tar.gz", map[string]string{"heron-core/bin/heron-executor": mark + "package\n"})
+			if test.client == withKeys {
+				test.uri(t, dir) // stores it
+			}
 			job.TaskGroups[0].RestartPolicy.Attempts = ptr(0)
 			job.TaskGroups[0].ReschedulePolicy.Unlimited = ptr(false)
 			register(t, c, job)
