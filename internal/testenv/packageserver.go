@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -75,7 +76,7 @@ func RunPackageServer(t testing.TB, opts PackageServerOptions) *PackageServer {
 		s.Dir = t.TempDir()
 	}
 	server := httptest.NewUnstartedServer(s)
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Config.ConnState = s.count
 	if opts.Authority == nil {
 		server.Start()

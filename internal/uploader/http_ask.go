@@ -96,7 +96,7 @@ func (h *HTTP) networkError(err error) error {
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("%w: its certificate is not accepted: %w; name its authority in heron.uploader.http.tls.ca.cert, or its name in heron.uploader.http.tls.server.name",
 			ErrTarget, untrusted.Err)
-	case errors.As(err, &notTLS):
+	case errors.As(err, &notTLS), errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%w: the server does not speak TLS; is it http://?", ErrTarget)
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		// With TLS 1.3 that comes after the handshake.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -58,7 +57,7 @@ func newHTTPClients(s conf.HTTPUpload, env Environment) (own, nodes *http.Client
 		}
 		signed.Certificates = []tls.Certificate{pair}
 	}
-	proxy, err := httpProxy(s.URI, env.Getenv)
+	proxy, err := httpProxy(env.Getenv)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,31 +101,33 @@ func httpTrust(s conf.HTTPUpload) (*tls.Config, error) {
 
 // httpProxy chooses a proxy by the standard variables. What they hold is never
 // shown: it may be a password.
-func httpProxy(target string, getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
+func httpProxy(getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
 	if getenv == nil {
 		return nil, nil
 	}
+	var bad error
 	either := func(name string) string {
-		if v := getenv(name); v != "" {
-			return v
+		text := getenv(name)
+		if text == "" {
+			text = getenv(strings.ToLower(name))
 		}
-		return getenv(strings.ToLower(name))
+		// The library takes no notice of one that it does not understand, and
+		// would have us go without.
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" {
+			u, err = url.Parse("http://" + text)
+		}
+		if text != "" && (err != nil || u.Hostname() == "") {
+			bad = &ConfigError{What: name, Reason: "must be the URL of a proxy"}
+		}
+		return text
 	}
-	c := httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY"), NoProxy: either("NO_PROXY")}
-	choose := c.ProxyFunc()
-	bad := errors.New("the proxy that HTTP_PROXY or HTTPS_PROXY names is not a URL")
-	if u, err := url.Parse(target); err == nil {
-		if _, err := choose(u); err != nil {
-			return nil, &ConfigError{What: "HTTP_PROXY or HTTPS_PROXY", Reason: "must be the URL of a proxy"}
-		}
+	config := httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY")}
+	if config.NoProxy = getenv("NO_PROXY"); config.NoProxy == "" {
+		config.NoProxy = getenv("no_proxy")
 	}
-	return func(r *http.Request) (*url.URL, error) {
-		u, err := choose(r.URL)
-		if err != nil {
-			return nil, bad
-		}
-		return u, nil
-	}, nil
+	by := config.ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return by(r.URL) }, bad
 }
 
 func dialHTTP(ctx context.Context, network, addr string) (net.Conn, error) {
