@@ -37,6 +37,8 @@ func conformance(t *testing.T, make func(testing.TB) fixture) {
 		{"a context that has ended", testCancelled},
 		{"large data", testLarge},
 		{"data are bytes", testBytes},
+		{"a node that is held", testHold},
+		{"of many holders one wins", testHoldRace},
 		{"close", testClose},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, make(t)) })
@@ -225,7 +227,7 @@ func testChildren(t *testing.T, f fixture) {
 		{l.Topologies(), []string{"Z", "a", "a-2", "b", "ä"}},
 		{l.Topology("a"), nil},
 		{l.Root + "/pplans", nil},
-		{l.Root, []string{"deployments", "executionstate", "locks", "metricscaches", "operations", "packingplans",
+		{l.Root, []string{"deployments", "executionstate", "locks", "metricscaches", "operations", "owners", "packingplans",
 			"pplans", "schedulers", "statefulcheckpoints", "tmanagers", "topologies"}},
 	} {
 		if got, err := s.Children(ctx, c.path); err != nil || !slices.Equal(got, c.want) {

@@ -224,7 +224,7 @@ func (r *replay) differDirs() {
 		}
 	}
 	extra := r.want[r.rel(r.l.Root+"/pplans")]
-	for _, dir := range []string{"deployments", "operations"} {
+	for _, dir := range []string{"deployments", "operations", "owners"} {
 		r.want[r.rel(r.l.Root+"/"+dir)] = extra
 	}
 }

@@ -16,6 +16,7 @@ const (
 	dirLocks          = "locks"
 	dirDeployments    = "deployments"
 	dirOperations     = "operations"
+	dirOwners         = "owners"
 )
 
 // lockSuffix makes the name of the node below locks; other clients take their
@@ -70,8 +71,46 @@ func (l Layout) Locks(t string) string { return l.node(dirLocks, t, lockSuffix) 
 // Deployment is the DeploymentRecord.
 func (l Layout) Deployment(t string) string { return l.node(dirDeployments, t, "") }
 
-// Operation is the note of an operation under way.
+// Operation is the Intent of an operation under way.
 func (l Layout) Operation(t string) string { return l.node(dirOperations, t, "") }
+
+// Owner is the node that the owner of an Intent holds while it lives: the
+// topology's name, a dot, and the owner's token. Tokens have one length, so
+// that no two topologies share a node, whatever their names. It gives "" for
+// what is no token.
+func (l Layout) Owner(t, token string) string {
+	if !isToken(token) {
+		return ""
+	}
+	return l.node(dirOwners, t, "."+token)
+}
+
+// Owners is the directory of those nodes. It is apart from the intents, for
+// a node with data has no children.
+func (l Layout) Owners() string { return l.Root + "/" + dirOwners }
+
+// ownerOf is the token in the name of an owner's node of a topology, "" for
+// one of another.
+func ownerOf(name, t string) string {
+	token, ok := strings.CutPrefix(name, t+".")
+	if !ok || !isToken(token) {
+		return ""
+	}
+	return token
+}
+
+// isToken says whether a text is a token as NewOwner makes them.
+func isToken(text string) bool {
+	if len(text) != tokenLength {
+		return false
+	}
+	for _, r := range text {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'f') {
+			return false
+		}
+	}
+	return true
+}
 
 // Topologies is the directory of definitions: its children are the names of
 // all topologies.
@@ -84,7 +123,7 @@ func (l Layout) Dirs() []string {
 	dirs := []string{l.Root}
 	for _, d := range []string{
 		dirTopologies, dirPackingPlans, dirExecutionState, dirSchedulers, dirTManagers, dirMetricsCaches,
-		dirPhysicalPlans, dirCheckpoints, dirLocks, dirDeployments, dirOperations,
+		dirPhysicalPlans, dirCheckpoints, dirLocks, dirDeployments, dirOperations, dirOwners,
 	} {
 		dirs = append(dirs, l.Root+"/"+d)
 	}
@@ -139,7 +178,9 @@ func (l Layout) Describe(path string) string {
 	case dirDeployments:
 		return "DeploymentRecord"
 	case dirOperations:
-		return "Operation"
+		return "Intent"
+	case dirOwners:
+		return "Owner"
 	}
 	return ""
 }

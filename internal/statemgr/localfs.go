@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -29,6 +30,10 @@ type localStore struct {
 	// step, unless nil, is called before each step that changes the disk. Its
 	// error stops a transaction as the death of the process would.
 	step func() error
+
+	// held are the files of this store's holds, by path.
+	mu   sync.Mutex
+	held map[string]*os.File
 }
 
 // OpenLocal opens the store in the folder root, an absolute path. The folder
@@ -42,13 +47,13 @@ func openLocal(root string) (*localStore, error) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		return nil, &InvalidError{What: root, Why: "is a file: the state of topologies needs a folder"}
 	}
-	return &localStore{root: root}, nil
+	return &localStore{root: root, held: map[string]*os.File{}}, nil
 }
 
-// Close does nothing but refuse what comes after.
+// Close ends all holds and refuses what comes after.
 func (s *localStore) Close() error {
 	s.closed.Store(true)
-	return nil
+	return s.releaseAll()
 }
 
 func (s *localStore) Read(ctx context.Context, path string) (Node, error) {
@@ -61,7 +66,7 @@ func (s *localStore) Read(ctx context.Context, path string) (Node, error) {
 		if !n.present() {
 			return ErrNotFound
 		}
-		node = Node{Data: n.data, Version: n.version, Created: n.created}
+		node = Node{Data: n.data, Version: n.version, Created: n.created, Ephemeral: s.canHold(path)}
 		return nil
 	})
 	return node, err

@@ -41,7 +41,7 @@ type nodeKind int
 
 const (
 	isAbsent nodeKind = iota
-	isEmpty           // an empty file
+	isEmpty           // an empty file, or one whose holder is gone
 	isFile
 	isDir
 )
@@ -157,8 +157,9 @@ func (s *localStore) inspect(path string) (localNode, indexRow, error) {
 	if n.data, err = io.ReadAll(file); err != nil {
 		return n, row, err
 	}
-	if n.kind = isFile; len(n.data) == 0 {
-		n.kind = isEmpty
+	n.kind = isFile
+	if len(n.data) == 0 || s.canHold(path) && !isHeld(file) {
+		n.kind, n.data = isEmpty, nil
 	}
 	row.Sum = sum(n.data)
 	return n, row, nil

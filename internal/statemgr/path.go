@@ -95,6 +95,20 @@ func checkOps(ops []Op) error {
 	return nil
 }
 
+// checkHold refuses what the stores could not agree on.
+func checkHold(root, path string, data []byte) error {
+	err := checkPath(path)
+	switch {
+	case err != nil:
+		return err
+	case parentOf(path) != Layout{Root: root}.Owners():
+		return &InvalidError{What: path, Why: "cannot be held: it is not in the directory of owners"}
+	case len(data) == 0:
+		return &InvalidError{What: path, Why: "cannot be held without data"}
+	}
+	return nil
+}
+
 // parentOf is the path above path; "/" is its own.
 func parentOf(path string) string {
 	i := strings.LastIndexByte(path, '/')

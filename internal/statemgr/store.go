@@ -107,6 +107,15 @@ type Store interface {
 	// EnsureDirs makes the paths, and what is missing above them, as
 	// persistent nodes without data. It may be called at any time.
 	EnsureDirs(ctx context.Context, paths ...string) error
+	// Hold makes a node with data that is there for as long as this client is:
+	// it goes when it is released, when the store is closed, when the process
+	// dies and, in ZooKeeper, when the session ends because the servers heard
+	// nothing for the session's time. A transaction that checks the node is
+	// therefore refused from then on. A process that is paused keeps it for
+	// that time, in a folder for ever. ErrExists where somebody holds the path;
+	// only paths of Layout.Owner can be held, others are an InvalidError.
+	// Releasing what is gone already is no error.
+	Hold(ctx context.Context, path string, data []byte) (release func(context.Context) error, err error)
 	// Close ends the session. It may be called twice.
 	Close() error
 }

@@ -72,7 +72,8 @@ func Done(ctx context.Context, store Store, ops ...Op) (bool, error) {
 // remove it, none where there is nothing. The definition is the last, so that
 // a deletion cut short leaves something to name the rest by. The list of
 // checkpoints stays unless asked for: from it a topology of the same name
-// goes on where this one stopped.
+// goes on where this one stopped. An Intent stays as well: it outlives what it
+// tells of.
 func Deletion(ctx context.Context, store Store, l Layout, topology string, withCheckpoints bool) ([]Op, error) {
 	if err := CheckName(topology); err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func Deletion(ctx context.Context, store Store, l Layout, topology string, withC
 	paths := []string{
 		l.TManager(topology), l.MetricsCache(topology), l.PackingPlan(topology), l.PhysicalPlan(topology),
 		l.Scheduler(topology), l.Locks(topology), l.ExecutionState(topology),
-		l.Deployment(topology), l.Operation(topology), l.Topology(topology),
+		l.Deployment(topology), l.Topology(topology),
 	}
 	if withCheckpoints {
 		paths = slices.Insert(paths, 7, l.Checkpoints(topology))
@@ -129,20 +130,25 @@ func deleteTree(ctx context.Context, store Store, path string) ([]Op, error) {
 const deleteTries = 20
 
 // DeleteTopology removes all of a topology and nothing of others, in one
-// transaction where it fits. What is not there is no error. Where nodes come
-// and go meanwhile it reads again.
-func DeleteTopology(ctx context.Context, store Store, l Layout, topology string, withCheckpoints bool) error {
+// transaction where it fits, and only while all guards hold, which are checks.
+// What is not there is no error. Where nodes come and go meanwhile it reads
+// again.
+func DeleteTopology(ctx context.Context, store Store, l Layout, topology string, withCheckpoints bool, guards ...Op) error {
 	for try := 1; ; try++ {
 		ops, err := Deletion(ctx, store, l, topology, withCheckpoints)
 		if err != nil || len(ops) == 0 {
 			return err
 		}
-		err = store.Apply(ctx, ops...)
+		err = store.Apply(ctx, append(guards[:len(guards):len(guards)], ops...)...)
 		if errors.Is(err, ErrTooLarge) {
-			err = oneByOne(ctx, store, ops)
+			err = oneByOne(ctx, store, ops, guards)
 		}
 		if err == nil {
 			return nil
+		}
+		var refused *TxError
+		if errors.As(err, &refused) && refused.Op.Kind == OpCheck {
+			return fmt.Errorf("delete the state of topology %s: %w", topology, err)
 		}
 		if moved := errors.Is(err, ErrNotFound) || errors.Is(err, ErrNotEmpty); !moved || try == deleteTries {
 			return fmt.Errorf("delete the state of topology %s: %w", topology, err)
@@ -151,9 +157,9 @@ func DeleteTopology(ctx context.Context, store Store, l Layout, topology string,
 }
 
 // oneByOne is for deletions that need not be undone.
-func oneByOne(ctx context.Context, store Store, ops []Op) error {
+func oneByOne(ctx context.Context, store Store, ops, guards []Op) error {
 	for _, op := range ops {
-		if err := store.Apply(ctx, op); err != nil {
+		if err := store.Apply(ctx, append(guards[:len(guards):len(guards)], op)...); err != nil {
 			return err
 		}
 	}

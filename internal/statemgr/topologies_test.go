@@ -27,7 +27,7 @@ func TestLayout(t *testing.T) {
 		{l.Checkpoints("t"), "/heron/statefulcheckpoints/t", "heron.proto.ckptmgr.StatefulConsistentCheckpoints"},
 		{l.Locks("t"), "/heron/locks/t__updateTopology", ""},
 		{l.Deployment("t"), "/heron/deployments/t", "DeploymentRecord"},
-		{l.Operation("t"), "/heron/operations/t", "Operation"},
+		{l.Operation("t"), "/heron/operations/t", "Intent"},
 	} {
 		if c.got != c.want {
 			t.Errorf("path %s, want %s", c.got, c.want)
@@ -115,7 +115,7 @@ func TestSubmitAndDelete(t *testing.T) {
 			}
 			must(t, s.Apply(ctx, Create(l.TManager(name), []byte("tm")), Create(l.MetricsCache(name), []byte("mc")),
 				Create(l.PhysicalPlan(name), []byte("pp")), Create(l.Checkpoints(name), []byte("ck")),
-				Create(l.Operation(name), []byte("{}")), Create(l.Locks(name), nil),
+				Create(l.Locks(name), nil),
 				Create(l.Locks(name)+"/leases", nil), Create(l.Locks(name)+"/leases/a", []byte("x"))))
 		}
 		other, err := Deletion(ctx, s, l, "t2", true)
@@ -130,7 +130,7 @@ func TestSubmitAndDelete(t *testing.T) {
 		}
 		must(t, DeleteTopology(ctx, s, l, "t", true))
 		wantGone(t, s, l.Checkpoints("t"))
-		if now, err := Deletion(ctx, s, l, "t2", true); err != nil || len(now) != len(other) || len(now) != 13 {
+		if now, err := Deletion(ctx, s, l, "t2", true); err != nil || len(now) != len(other) || len(now) != 12 {
 			t.Errorf("another topology has %d nodes, had %d, %v", len(now), len(other), err)
 		}
 		if last := other[len(other)-1].Path; last != l.Topology("t2") {

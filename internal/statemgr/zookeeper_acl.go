@@ -11,6 +11,7 @@ import (
 // zkACLs knows what ACL a node is created with.
 type zkACLs struct {
 	usual []zk.ACL
+	root  string
 	// engine are for the directories that Heron's processes write in; nil
 	// where these get the usual ones.
 	engine     []zk.ACL
@@ -27,15 +28,16 @@ func newZKACLs(acl conf.ZooKeeperACL, l Layout) zkACLs {
 		for _, e := range acl.Entries {
 			list = append(list, zk.ACL{Perms: zkPerms(e.Perms), Scheme: e.Scheme, ID: e.ID})
 		}
-		return zkACLs{usual: list}
+		return zkACLs{usual: list, root: l.Root}
 	case acl.Protected:
 		return zkACLs{
+			root:       l.Root,
 			usual:      append(zk.AuthACL(zk.PermAll), zk.WorldACL(zk.PermRead)...),
 			engine:     append(zk.AuthACL(zk.PermAll), zk.WorldACL(zk.PermRead|zk.PermCreate|zk.PermDelete)...),
 			engineDirs: l.engineDirs(),
 		}
 	}
-	return zkACLs{usual: zk.WorldACL(zk.PermAll)}
+	return zkACLs{usual: zk.WorldACL(zk.PermAll), root: l.Root}
 }
 
 // of is the ACL of a node to create at path.

@@ -114,25 +114,46 @@ func (d *digestWriter) Write(data []byte) (int, error) {
 // Write streams the package to w. The topology file is never in memory as a
 // whole; configuration files are, one at a time.
 func (p *Package) Write(w io.Writer) error {
-	if err := p.checkNames(); err != nil {
-		return err
-	}
-	definition, err := p.Definition.Bytes()
-	if err != nil {
-		return fmt.Errorf("pack the definition of %s: %w", p.Definition.Name(), err)
-	}
 	// Topology files are compressed already: more effort gains nothing.
 	compressed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
 		return err
 	}
-	archive := &archive{tar: tar.NewWriter(compressed), modTime: p.modTime()}
+	if err := p.writeTar(compressed, p.Definition); err != nil {
+		return err
+	}
+	if err := compressed.Close(); err != nil {
+		return fmt.Errorf("pack topology %s: %w", p.Definition.Name(), err)
+	}
+	return nil
+}
+
+// Fingerprint is a digest, in hex, of what is in the package, the topology's
+// id left out: two runs of one program that define the same topology have the
+// same.
+func (p *Package) Fingerprint(ctx context.Context) (string, error) {
+	digest := &digestWriter{ctx: ctx, w: io.Discard, hash: sha256.New()}
+	if err := p.writeTar(digest, p.Definition.WithID("")); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(digest.hash.Sum(nil)), nil
+}
+
+// writeTar writes what is to be compressed, with the given definition.
+func (p *Package) writeTar(w io.Writer, def *Definition) error {
+	if err := p.checkNames(); err != nil {
+		return err
+	}
+	definition, err := def.Bytes()
+	if err != nil {
+		return fmt.Errorf("pack the definition of %s: %w", p.Definition.Name(), err)
+	}
+	archive := &archive{tar: tar.NewWriter(w), modTime: p.modTime()}
 	steps := []func() error{
 		func() error { return archive.addFile(filepath.Base(p.Binary), p.Binary) },
 		func() error { return archive.addData(p.Definition.Filename(), definition, 0o644) },
 		func() error { return p.addConf(archive) },
 		archive.tar.Close,
-		compressed.Close,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -346,3 +346,41 @@ func TestPackageName(t *testing.T) {
 		t.Errorf("overlong names give %s and %s", a, b)
 	}
 }
+
+func TestFingerprintLeavesTheIDOut(t *testing.T) {
+	p, dir := newPackage(t)
+	of := func(p *Package) string {
+		t.Helper()
+		sum, err := p.Fingerprint(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	first := of(p)
+	other := *p
+	other.Definition = p.Definition.WithID("another")
+	if of(&other) != first {
+		t.Error("another id gives another fingerprint")
+	}
+	other.Override = []byte("a: b\n")
+	if of(&other) == first {
+		t.Error("other overrides give the same fingerprint")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "conf", "scheduler.yaml"), []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if of(p) == first {
+		t.Error("another configuration gives the same fingerprint")
+	}
+	again, err := p.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopted := *p
+	adopted.Definition = p.Definition.WithID("another").WithID(p.Definition.ID())
+	same, err := adopted.Build(t.Context(), t.TempDir())
+	if err != nil || same.SHA256 != again.SHA256 {
+		t.Errorf("the package of an adopted id differs: %v", err)
+	}
+}

@@ -1,0 +1,45 @@
+package statemgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// Hold makes an ephemeral node, which the servers remove with the session.
+func (s *zkStore) Hold(ctx context.Context, path string, data []byte) (func(context.Context) error, error) {
+	if err := checkHold(s.acls.root, path, data); err != nil {
+		return nil, err
+	}
+	answers, err := s.multi(ctx, []any{&zk.CreateRequest{Path: path, Data: data, Acl: s.acls.of(path), Flags: zk.FlagEphemeral}})
+	if err != nil && len(answers) == 1 && answers[0].Error != nil {
+		err = answers[0].Error
+		if reason := s.refused(err); reason != nil {
+			return nil, fmt.Errorf("hold a node of ZooKeeper at %s: %w", s.link, &TxError{Op: Create(path, data), Err: reason})
+		}
+	}
+	if err != nil {
+		err = s.explain(ctx, "hold "+path+" in", err)
+		if !errors.Is(err, ErrUnreachable) {
+			return nil, err
+		}
+		// The reply may have been lost on the way; data tell whose it is.
+		if node, readErr := s.Read(ctx, path); readErr != nil || string(node.Data) != string(data) {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) error { return s.release(ctx, path, data) }, nil
+}
+
+func (s *zkStore) release(ctx context.Context, path string, data []byte) error {
+	node, err := s.Read(ctx, path)
+	if err == nil && string(node.Data) == string(data) {
+		err = s.Apply(ctx, Delete(path))
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errStoreClosed) {
+		return fmt.Errorf("release %s: %w", path, err)
+	}
+	return nil
+}
