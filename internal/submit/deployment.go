@@ -50,6 +50,10 @@ type Input struct {
 	// Client is the version of this program, Now the time of submission.
 	Client string
 	Now    time.Time
+	// Request is a digest of all that was asked for, without what differs
+	// between two runs of one command: the topology's id, times, secrets. Where
+	// it is empty no earlier submission is gone on with.
+	Request string
 }
 
 // Deployment is everything that a submission writes, and where. It is a

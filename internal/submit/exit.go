@@ -68,7 +68,16 @@ type Leftover struct {
 	What string `json:"what"`
 	// Why it could not be removed.
 	Why string `json:"why"`
+
+	// beyondUs: no command of ours can remove it.
+	beyondUs bool
 }
+
+// keptError says that a store cannot remove what is in it.
+type keptError struct{ err error }
+
+func (e *keptError) Error() string { return e.err.Error() + "; remove it there by hand" }
+func (e *keptError) Unwrap() error { return e.err }
 
 // Failure is the end of a command that had begun to change things.
 type Failure struct {
@@ -108,10 +117,20 @@ func (f *Failure) Error() string {
 			fmt.Fprintf(&b, " (%s)", l.Why)
 		}
 	}
-	if f.Repair != "" {
+	if f.Repair != "" && !f.beyondUs() {
 		fmt.Fprintf(&b, "; to clean up: %s", f.Repair)
 	}
 	return b.String()
+}
+
+// beyondUs says that nothing is left that a command could remove.
+func (f *Failure) beyondUs() bool {
+	for _, l := range f.Left {
+		if !l.beyondUs {
+			return false
+		}
+	}
+	return true
 }
 
 // Unwrap is the reason of the failure.

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,8 +124,8 @@ func (f *fakeJobs) PurgeOwned(_ context.Context, id, topologyID string) error {
 	})
 }
 
-// brokenStore fails transactions, before or behind their effect. rights, if
-// set, answers those that only ask what is allowed.
+// brokenStore fails transactions on a topology's state, before or behind their
+// effect. rights, if set, answers those that only ask what is allowed.
 type brokenStore struct {
 	statemgr.Store
 	before, after func() error
@@ -134,6 +137,9 @@ func (s *brokenStore) Apply(ctx context.Context, ops ...statemgr.Op) error {
 		if s.rights != nil {
 			return s.rights()
 		}
+		return s.Store.Apply(ctx, ops...)
+	}
+	if !onState(ops) {
 		return s.Store.Apply(ctx, ops...)
 	}
 	if s.before != nil {
@@ -148,6 +154,13 @@ func (s *brokenStore) Apply(ctx context.Context, ops ...statemgr.Op) error {
 		return s.after()
 	}
 	return nil
+}
+
+// onState says whether operations change the definition of a topology.
+func onState(ops []statemgr.Op) bool {
+	return slices.ContainsFunc(ops, func(op statemgr.Op) bool {
+		return op.Kind != statemgr.OpCheck && strings.Contains(op.Path, "/topologies/")
+	})
 }
 
 // brokenUploader fails uploads and deletions.
@@ -273,10 +286,11 @@ func (b *bench) deployment(id string) *Deployment {
 			Path: file, Size: int64(len("the package")),
 			SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("the package"))),
 		},
-		Locate: b.uploader.Locate,
-		Script: "#!/bin/sh\n",
-		Client: "test",
-		Now:    time.Unix(1_700_000_000, 0),
+		Locate:  b.uploader.Locate,
+		Script:  "#!/bin/sh\n",
+		Client:  "test",
+		Now:     time.Unix(1_700_000_000, 0),
+		Request: "a request",
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -297,6 +311,15 @@ func (b *bench) left() []string {
 	}
 	for _, op := range ops {
 		left = append(left, "node "+op.Path)
+	}
+	for _, dir := range []string{path.Dir(b.layout.Operation("words")), b.layout.Owners()} {
+		names, err := b.store.Children(b.t.Context(), dir)
+		if err != nil && !errors.Is(err, statemgr.ErrNotFound) {
+			b.t.Fatal(err)
+		}
+		for _, name := range names {
+			left = append(left, "node "+dir+"/"+name)
+		}
 	}
 	files, err := filepath.Glob(filepath.Join(b.packages, "*"))
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
@@ -35,34 +37,50 @@ type Killed struct {
 	Topology string   `json:"topology"`
 	Found    bool     `json:"found"`
 	Removed  []string `json:"removed"`
+	// Kept are packages that stay, for their store cannot remove any.
+	Kept []string `json:"kept"`
 }
 
 // Kill ends a topology and removes all of it: containers, state, package,
 // job. It works when only a part is there, and may be repeated. The job goes
-// last: it is the handle by which a repeated kill finds the rest.
+// last: it is the handle by which a repeated kill finds the rest. What a submit
+// left that died goes too; one that is under way is not touched.
 func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts KillOptions) (*Killed, error) {
 	k := &killing{env: env, s: s, name: name, opts: opts, layout: statemgr.Layout{Root: s.State.Root}}
 	if err := k.look(ctx); err != nil {
 		return nil, err
 	}
-	done := &Killed{Topology: name, Found: k.found(), Removed: []string{}}
-	if !done.Found {
+	if !k.found() {
 		if opts.IgnoreMissing {
-			return done, nil
+			return &Killed{Topology: name, Removed: []string{}, Kept: []string{}}, nil
 		}
 		return nil, withCode(ExitNotFound,
 			"no topology %q in cluster %s: no state below %s, no job %s at %s; with --ignore-missing this is fine",
 			name, s.Cluster, s.State.Root, nomad.JobID(s.Cluster, name), s.Nomad.Address)
 	}
+	if k.begun != nil {
+		owner := statemgr.NewOwner("kill", s.User, time.Now())
+		var err error
+		if k.claim, err = env.claimIntent(ctx, k.layout, name, owner, k.begun.intent, k.begun); err != nil {
+			return nil, err
+		}
+		defer func() { k.claim.letGo(context.WithoutCancel(ctx)) }()
+	}
+	return k.carryOut(ctx)
+}
+
+// carryOut removes what was found.
+func (k *killing) carryOut(ctx context.Context) (*Killed, error) {
+	done := &Killed{Topology: k.name, Found: true, Removed: []string{}}
 	steps := k.steps()
 	for i, st := range steps {
 		err := ctx.Err()
 		if err == nil {
-			env.Report.say("%s", st.name)
+			k.env.Report.say("%s", st.name)
 			err = st.do(ctx)
 		}
 		if err == nil {
-			if st.removes {
+			if st.removes && !k.stays(st.what) {
 				done.Removed = append(done.Removed, st.what)
 			}
 			continue
@@ -75,7 +93,13 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 	if len(k.foreign) > 0 {
 		return nil, k.foreignPackages()
 	}
+	done.Kept = append([]string{}, k.kept...)
 	return done, nil
+}
+
+// stays says whether what a step was to remove could not be.
+func (k *killing) stays(what string) bool {
+	return slices.Contains(slices.Concat(k.kept, k.foreign), strings.TrimPrefix(what, "package "))
 }
 
 // foreignPackages is the end of a kill that removed all but packages that the
@@ -105,9 +129,15 @@ type killing struct {
 	// another.
 	packages []string
 	foreign  []string
+	// kept are those whose store cannot remove them.
+	kept []string
+	// begun is the intent of a submit that died, nil for none; claim is the
+	// right to end what it began.
+	begun *begun
+	claim *claim
 }
 
-func (k *killing) found() bool { return k.state || len(k.jobs) > 0 }
+func (k *killing) found() bool { return k.state || len(k.jobs) > 0 || k.begun != nil }
 
 // look takes stock. It changes nothing.
 func (k *killing) look(ctx context.Context) error {
@@ -116,6 +146,9 @@ func (k *killing) look(ctx context.Context) error {
 		return fmt.Errorf("look for topology %q: %w", k.name, err)
 	}
 	k.state = len(ops) > 0
+	if err := k.lookBack(ctx); err != nil {
+		return err
+	}
 	if k.runningID, err = k.currentID(ctx); err != nil {
 		return err
 	}
@@ -126,7 +159,12 @@ func (k *killing) look(ctx context.Context) error {
 	if err := k.readRecord(ctx); err != nil {
 		return err
 	}
-	if err := k.findJobs(ctx, id); err != nil || !k.state {
+	if k.begun != nil {
+		k.addPackage(k.begun.intent.Package.Uploader, k.begun.intent.Package.URI)
+		path := k.layout.Operation(k.name)
+		ops = append(ops, statemgr.Set(path, nil), statemgr.Delete(path))
+	}
+	if err := k.findJobs(ctx, id); err != nil || len(ops) == 0 {
 		return err
 	}
 	// A job that is stopped, and its state that must stay, would be worse.
@@ -134,6 +172,24 @@ func (k *killing) look(ctx context.Context) error {
 		return fmt.Errorf("kill topology %q: %w; nothing was touched", k.name, err)
 	}
 	return nil
+}
+
+// lookBack looks for a submit that is under way, which is an error, or has
+// died.
+func (k *killing) lookBack(ctx context.Context) (err error) {
+	k.begun, err = k.env.readIntent(ctx, k.layout, k.name)
+	if err != nil || k.begun == nil {
+		return err
+	}
+	i := k.begun.intent
+	switch {
+	case k.begun.alive:
+		return busy(k.name, i.Owner)
+	case i.Cluster != k.s.Cluster || i.Role != k.s.Role || i.Environ != k.s.Environ:
+		return withCode(ExitInput, "topology %q was being submitted at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
+			k.name, i.Cluster, i.Role, i.Environ, k.s.Cluster, k.s.Role, k.s.Environ)
+	}
+	return checkPlace(k.s.Nomad, i)
 }
 
 // checkIdentity compares cluster, role and environ with those the topology
@@ -199,7 +255,11 @@ func (k *killing) deleteState(ctx context.Context) error {
 	if id != "" && k.runningID != "" && id != k.runningID {
 		return withCode(ExitExists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, id)
 	}
-	return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
+	var guards []statemgr.Op
+	if k.claim != nil {
+		guards = k.claim.guards()
+	}
+	return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints, guards...)
 }
 
 // checkWhere refuses to look for the job in another region or namespace than
@@ -208,13 +268,26 @@ func (k *killing) checkWhere(record statemgr.DeploymentRecord) error {
 	if k.runningID != "" && record.TopologyID != k.runningID {
 		return nil // of an earlier topology
 	}
-	there, here := cmp.Or(record.Nomad.Namespace, api.DefaultNamespace), cmp.Or(k.s.Nomad.Namespace, api.DefaultNamespace)
-	if there != here {
-		return withCode(ExitInput, "topology %q runs in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", k.name, there, here)
+	return samePlace(k.s.Nomad, fmt.Sprintf("topology %q runs", k.name), record.Nomad.Region, record.Nomad.Namespace)
+}
+
+// checkPlace refuses to look for the job of a submission that died in another
+// region or namespace than it may be in.
+func checkPlace(n conf.Nomad, i statemgr.Intent) error {
+	if i.Step != statemgr.StepJob {
+		return nil
 	}
-	there, here = record.Nomad.Region, k.s.Nomad.Region
-	if there != "" && here != "" && there != here {
-		return withCode(ExitInput, "topology %q runs in Nomad's region %q, not %q; kill it with --nomad-region %[2]s", k.name, there, here)
+	return samePlace(n, fmt.Sprintf("the job %s of a submit that died may be", i.Nomad.JobID), i.Nomad.Region, i.Nomad.Namespace)
+}
+
+// samePlace compares where something is with where Nomad is asked.
+func samePlace(n conf.Nomad, what, region, namespace string) error {
+	there, here := cmp.Or(namespace, api.DefaultNamespace), cmp.Or(n.Namespace, api.DefaultNamespace)
+	if there != here {
+		return withCode(ExitInput, "%s in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", what, there, here)
+	}
+	if region != "" && n.Region != "" && region != n.Region {
+		return withCode(ExitInput, "%s in Nomad's region %q, not %q; kill it with --nomad-region %[2]s", what, region, n.Region)
 	}
 	return nil
 }
@@ -249,7 +322,8 @@ func (k *killing) findJobs(ctx context.Context, topologyID string) error {
 }
 
 // steps are what Kill does, in order. A lock belongs before the first and
-// ends after the last.
+// ends after the last. The note of a submit that died goes before the job's
+// handle, and after the package that it alone may name.
 func (k *killing) steps() []step {
 	var list []step
 	for _, job := range k.jobs {
@@ -290,13 +364,27 @@ func (k *killing) steps() []step {
 			what:    "package " + uri,
 			do: func(ctx context.Context) error {
 				err := k.env.Uploader.Delete(ctx, uri)
-				if errors.Is(err, uploader.ErrForeign) {
+				switch {
+				case errors.Is(err, uploader.ErrForeign):
 					// It must not hold up the rest for ever.
 					k.foreign = append(k.foreign, uri)
+					return nil
+				case errors.Is(err, errors.ErrUnsupported):
+					k.env.Report.say("it stays: %v", err)
+					k.kept = append(k.kept, uri)
 					return nil
 				}
 				return err
 			},
+		})
+	}
+	if k.claim != nil {
+		path := k.layout.Operation(k.name)
+		list = append(list, step{
+			name:    "remove the note of a submit that died, " + path,
+			removes: true,
+			what:    "note of a submit that died, " + path,
+			do:      k.claim.drop,
 		})
 	}
 	for _, job := range k.jobs {

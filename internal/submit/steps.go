@@ -92,7 +92,7 @@ func (r run) undo(ctx context.Context, steps []step, f *Failure) {
 		switch {
 		case err != nil:
 			r.report.say("could not remove %s: %v", s.what, err)
-			f.Left = append(f.Left, Leftover{What: s.what, Why: err.Error()})
+			f.Left = append(f.Left, Leftover{What: s.what, Why: err.Error(), beyondUs: errors.As(err, new(*keptError))})
 		case did:
 			r.report.say("removed %s", s.what)
 			f.Undone = append(f.Undone, s.what)

@@ -35,24 +35,32 @@ type Submitted struct {
 	Containers int    `json:"containers"`
 	Package    string `json:"package"`
 	Running    bool   `json:"running"`
+	// Kept are packages of an earlier submission that died which could not be
+	// removed.
+	Kept []string `json:"kept,omitempty"`
 }
 
 // Submit carries a deployment out: package, state, job. Whatever fails, and
 // when ctx ends, what this run made is removed again, in reverse order. With
 // Wait, a topology that does not run in time stays: its error has ExitWait.
+//
+// Before anything else an intent is written, and it goes when all is done or
+// undone. Where an earlier submission died, what it left is taken up if it was
+// to make the very same, and removed otherwise.
 func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitted, error) {
 	s := newSubmission(env, d)
 	if err := s.preflight(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
 	plan := run{
 		steps:  s.steps(),
 		repair: d.killCommand(),
-		report: env.Report,
-		// Long enough for containers to end.
-		undoLimit: d.in.Settings.Nomad.StopTimeout + 4*d.in.Settings.Nomad.RequestTimeout,
+		report: env.Report, undoLimit: s.undoLimit(),
 	}
-	if err := plan.carryOut(ctx); err != nil {
+	if err := s.end(ctx, plan.carryOut(ctx)); err != nil {
 		return nil, err
 	}
 	done := s.result()
@@ -117,6 +125,15 @@ type submission struct {
 	// stopped is the stopped job of an earlier run that the new one replaces,
 	// if there is one.
 	stopped *api.Job
+
+	// found is the intent of a submission that died, nil for none. resume says
+	// that this one goes on with its work, oldState that it left a state which
+	// has to go first.
+	found            *begun
+	resume, oldState bool
+	// claim is this submission's own, kept what could not be removed of found.
+	claim *claim
+	kept  []string
 }
 
 // preflight checks all that can be checked before anything is written. The
@@ -125,6 +142,9 @@ type submission struct {
 func (s *submission) preflight(ctx context.Context) error {
 	if err := nomad.CheckReach(s.d.in.Settings, s.d.Package.URI); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
+	}
+	if err := s.lookBack(ctx); err != nil {
+		return err
 	}
 	checks := []func(context.Context) error{s.checkState, s.checkNomad, s.env.Uploader.Check}
 	errs := make([]error, len(checks))
@@ -137,32 +157,6 @@ func (s *submission) preflight(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkState refuses a name whose state is there, in part or whole, and a
-// state store that would not let us write.
-func (s *submission) checkState(ctx context.Context) error {
-	name := s.d.Definition.Name()
-	switch _, err := s.env.Store.Read(ctx, s.layout.Topology(name)); {
-	case err == nil:
-		return withCode(ExitExists, "topology %q already exists at %s; kill it first, or submit under another name",
-			name, s.layout.Topology(name))
-	case !errors.Is(err, statemgr.ErrNotFound):
-		return fmt.Errorf("look for topology %q: %w", name, err)
-	}
-	for _, n := range s.d.State {
-		switch _, err := s.env.Store.Read(ctx, n.Path); {
-		case err == nil:
-			return withCode(ExitExists, "%s is left of an earlier topology %q; remove it with: %s",
-				n.Path, name, s.d.killCommand())
-		case !errors.Is(err, statemgr.ErrNotFound):
-			return fmt.Errorf("look for topology %q: %w", name, err)
-		}
-	}
-	if err := statemgr.CheckRights(ctx, s.env.Store, s.layout, s.d.State...); err != nil {
-		return fmt.Errorf("submit topology %q: %w", name, err)
 	}
 	return nil
 }
@@ -215,8 +209,7 @@ func foreignJob(id, address string) error {
 	return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job", id, address)
 }
 
-// steps are the side effects of a submission, in order. A lock belongs before
-// the first and an intent behind the lock; both end after the last.
+// steps are the side effects of a submission, in order, between begin and end.
 func (s *submission) steps() []step {
 	name := s.d.Definition.Name()
 	return []step{
@@ -258,7 +251,7 @@ func (s *submission) upload(ctx context.Context) error {
 		return err
 	}
 	s.d = d
-	return nil
+	return s.claim.reach(ctx, statemgr.StepState, func(i *statemgr.Intent) { i.Package.URI = where.URI })
 }
 
 // deletePackage removes the package unless a topology refers to it: one that
@@ -267,6 +260,12 @@ func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 	if !s.uploaded {
 		return false, nil
 	}
+	if s.claim.isLost(ctx) {
+		// Whoever took over knows of it only if he goes on with the same id.
+		if shared, err := s.shared(ctx); err != nil || shared {
+			return false, err
+		}
+	}
 	record, err := readRecord(ctx, s.env, s.layout, s.d.Definition.Name())
 	if err != nil {
 		return false, err
@@ -274,7 +273,11 @@ func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 	if record != nil && record.Package.URI == s.d.Package.URI {
 		return false, nil
 	}
-	return true, s.env.Uploader.Delete(ctx, s.d.Package.URI)
+	err = s.env.Uploader.Delete(ctx, s.d.Package.URI)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return true, &keptError{err}
+	}
+	return true, err
 }
 
 // readRecord reads the deployment record of a topology, nil where there is
@@ -295,11 +298,16 @@ func (s *submission) writeState(ctx context.Context) error {
 	if err := s.env.Store.EnsureDirs(ctx, s.layout.Dirs()...); err != nil {
 		return err
 	}
-	err := statemgr.ApplyAll(ctx, s.env.Store, s.d.State...)
-	// Only a plain refusal says that nothing of it was done.
-	s.stateMade = err == nil || errors.Is(err, statemgr.ErrUnreachable) || ctx.Err() != nil
-	if !errors.Is(err, statemgr.ErrUnreachable) {
+	ops, err := s.missingState(ctx)
+	if err != nil || len(ops) == 0 {
 		return err
+	}
+	ops = append(s.claim.guards(), ops...)
+	err = statemgr.ApplyAll(ctx, s.env.Store, ops...)
+	// Only a plain refusal says that nothing of it was done.
+	s.stateMade = s.stateMade || err == nil || errors.Is(err, statemgr.ErrUnreachable) || ctx.Err() != nil
+	if !errors.Is(err, statemgr.ErrUnreachable) {
+		return s.claim.seen(err)
 	}
 	// The reply may have been lost on the way: what is there may be ours.
 	if done, readErr := statemgr.Done(ctx, s.env.Store, s.d.State...); readErr == nil && done {
@@ -308,11 +316,30 @@ func (s *submission) writeState(ctx context.Context) error {
 	return err
 }
 
+// missingState are the operations that a submission which died has not done
+// already.
+func (s *submission) missingState(ctx context.Context) ([]statemgr.Op, error) {
+	if !s.resume {
+		return s.d.State, nil
+	}
+	var missing []statemgr.Op
+	for _, op := range s.d.State {
+		done, err := statemgr.Done(ctx, s.env.Store, op)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			missing = append(missing, op)
+		}
+	}
+	return missing, nil
+}
+
 // deleteState removes the state if it is this submission's: another one may
 // have won the race for the name.
 func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	name := s.d.Definition.Name()
-	if !s.stateMade {
+	if !s.stateMade || s.claim.isLost(ctx) {
 		return false, nil
 	}
 	record, err := readRecord(ctx, s.env, s.layout, name)
@@ -322,7 +349,11 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	if record == nil || record.TopologyID != s.d.Definition.ID() {
 		return false, nil
 	}
-	return true, statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false)
+	err = statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false, s.claim.guards()...)
+	if s.claim.seen(err); s.claim.lost {
+		return false, nil
+	}
+	return true, err
 }
 
 // registerGrace is how long a registration goes on after an interrupt. One
@@ -330,6 +361,9 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 const registerGrace = 5 * time.Second
 
 func (s *submission) register(ctx context.Context) error {
+	if err := s.claim.reach(ctx, statemgr.StepJob, nil); err != nil {
+		return err
+	}
 	rctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(registerGrace, cancel) })()
@@ -347,6 +381,15 @@ func (s *submission) register(ctx context.Context) error {
 
 // removeJob stops and purges the job if it is this submission's.
 func (s *submission) removeJob(ctx context.Context) (bool, error) {
+	if s.claim.isLost(ctx) {
+		return false, nil
+	}
+	return s.endOwnJob(ctx)
+}
+
+// endOwnJob ends the job of the topology's name if it has this submission's
+// topology id.
+func (s *submission) endOwnJob(ctx context.Context) (bool, error) {
 	id, topologyID := *s.d.Job.ID, s.d.Definition.ID()
 	job, err := s.env.Jobs.Job(ctx, id)
 	if errors.Is(err, nomad.ErrNotFound) {
@@ -372,5 +415,6 @@ func (s *submission) result() *Submitted {
 		Job:        *s.d.Job.ID,
 		Containers: *s.d.Job.TaskGroups[0].Count,
 		Package:    s.d.Package.URI,
+		Kept:       s.kept,
 	}
 }

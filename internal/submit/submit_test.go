@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
@@ -203,55 +201,46 @@ func TestSubmitTakesAStoppedJobOfItsOwnOver(t *testing.T) {
 	}
 }
 
-func TestTwoSubmissionsOfOneNameLeaveTheFirst(t *testing.T) {
-	b := newBench(t)
-	second := b.deployment("words5678")
-	// The second one passes its checks before the first one writes.
-	b.uploader.upload = func() error {
-		b.uploader.upload = nil
-		_, err := Submit(t.Context(), b.env, second, Options{})
-		return err
-	}
-	err := b.submit(t.Context())
-	if ExitCode(err) != ExitUndone || !errors.Is(err, statemgr.ErrExists) {
-		t.Errorf("exit code %d, error %v", ExitCode(err), err)
-	}
-	if got := b.jobs.jobs["heron.nomad.words"].Meta[nomad.MetaTopologyID]; got != "words5678" {
-		t.Errorf("the job is of %s", got)
-	}
-	node, err := b.store.Read(t.Context(), b.layout.Deployment("words"))
-	if err != nil || !strings.Contains(string(node.Data), "words5678") {
-		t.Errorf("the record is %s, %v", node.Data, err)
+func TestASecondSubmissionWaitsForItsTurn(t *testing.T) {
+	for name, second := range map[string]func(b *bench) *Deployment{
+		"of another id":  func(b *bench) *Deployment { return b.deployment("words5678") },
+		"of the same id": func(b *bench) *Deployment { return b.deployment("words1234") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			other := second(b)
+			var refused error
+			b.uploader.upload = func() error {
+				b.uploader.upload = nil
+				_, refused = Submit(t.Context(), b.env, other, Options{})
+				return nil
+			}
+			b.must(b.submit(t.Context()))
+			if ExitCode(refused) != ExitExists || !strings.Contains(fmt.Sprint(refused), "submit of user ann on ") {
+				t.Errorf("the second: exit code %d, %v", ExitCode(refused), refused)
+			}
+			b.wantWhole()
+		})
 	}
 }
 
-func TestALosingSubmissionOfTheSameIDTouchesNothingOfTheWinner(t *testing.T) {
+func TestTwoSubmissionsThatPassTheirChecksTogether(t *testing.T) {
 	b := newBench(t)
-	// Both have one id and one package; the other one is a second later.
-	other := *b.d
-	other.in.Now = other.in.Now.Add(time.Second)
-	second, err := other.at(b.d.Package)
-	b.must(err)
-	b.uploader.upload = func() error {
-		b.uploader.upload = nil
-		_, err := Submit(t.Context(), b.env, second, Options{})
-		return err
-	}
-	if err := b.submit(t.Context()); ExitCode(err) != ExitUndone {
-		t.Errorf("exit code %d, %v", ExitCode(err), err)
-	}
-	for _, op := range second.State {
-		node, err := b.store.Read(t.Context(), op.Path)
-		if err != nil || string(node.Data) != string(op.Data) {
-			t.Errorf("the winner's %s: %v", op.Path, err)
+	other := b.deployment("words5678")
+	var refused error
+	b.jobs.before = func(method string) error {
+		if method == "Forecast" {
+			b.jobs.before = nil
+			// The second is done before the first goes on from its checks.
+			_, refused = Submit(t.Context(), b.env, other, Options{})
 		}
+		return nil
 	}
-	if files, _ := filepath.Glob(filepath.Join(b.packages, "*/*/*/*/*/*.tar.gz")); len(files) != 1 {
-		t.Errorf("packages: %v, want the winner's", files)
+	if err := b.submit(t.Context()); err == nil || refused != nil {
+		t.Errorf("the first: %v, the second: %v", err, refused)
 	}
-	if len(b.jobs.jobs) != 1 {
-		t.Errorf("jobs: %v", b.jobs.jobs)
-	}
+	b.d = other
+	b.wantWhole()
 }
 
 func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
