@@ -19,7 +19,8 @@ func (a *app) killCommand() *cobra.Command {
 		Use:   "kill [flags] cluster/[role]/[env] topology-name",
 		Short: "Kill a topology",
 		Long: `End a topology and remove all of it: its containers, its state, its package
-and its job. Killing again removes what an interrupted kill left.`,
+and its job. Killing again removes what an interrupted kill left. What a submit
+left that died goes too; one that is under way is not touched (exit code 5).`,
 		Args: args(2, "cluster/[role]/[env] and the topology's name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.checkOutput(); err != nil {
@@ -68,6 +69,9 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 		fmt.Fprintf(a.stdout, "topology %s does not exist\n", name)
 	default:
 		fmt.Fprintf(a.stdout, "topology %s killed\n", name)
+		for _, uri := range done.Kept {
+			fmt.Fprintf(a.stdout, "its package stays, for its store cannot remove any: %s\n", uri)
+		}
 	}
 	return nil
 }

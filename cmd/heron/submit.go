@@ -135,6 +135,9 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		return err
 	}
 	defer env.Close()
+	if err := prepared.Resume(ctx, env.Env); err != nil {
+		return err
+	}
 	var opts submit.Options
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
@@ -288,6 +291,9 @@ func (a *app) submitted(done []*submit.Submitted, err error) error {
 		}
 		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %d containers, id %s\n",
 			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, r.Containers, r.ID)
+		for _, uri := range r.Kept {
+			fmt.Fprintf(a.stdout, "a package of an earlier submit that died stays, for it cannot be removed from here: %s\n", uri)
+		}
 	}
 	return err
 }

@@ -86,10 +86,16 @@ func (e Env) claimIntent(ctx context.Context, layout statemgr.Layout, name strin
 		}
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	e.sweep(ctx, layout, name)
+	return c, nil
+}
+
+// sweep removes what dead owners of a topology left. Where that fails nothing
+// is lost but tidiness.
+func (e Env) sweep(ctx context.Context, layout statemgr.Layout, name string) {
 	if err := statemgr.SweepOwners(ctx, e.Store, layout, name); err != nil {
 		e.Report.say("could not remove what dead owners left in %s: %v", layout.Owners(), err)
 	}
-	return c, nil
 }
 
 // takeBack removes an intent of which nobody knows whether it was written.

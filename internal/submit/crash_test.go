@@ -177,8 +177,6 @@ func (b *bench) complete() bool { return len(b.jobs.jobs) > 0 }
 func TestTheSameSubmitAgainGoesOnAfterACrash(t *testing.T) {
 	crashes(t, func(b *bench) {
 		complete := b.complete()
-		uploads := 0
-		b.uploader.upload = func() error { uploads++; return nil }
 		err := b.submit(b.t.Context())
 		if complete && ExitCode(err) != ExitExists || !complete && err != nil {
 			b.t.Errorf("complete before: %v, exit code %d, %v", complete, ExitCode(err), err)

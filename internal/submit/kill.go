@@ -50,6 +50,9 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 	if err := k.look(ctx); err != nil {
 		return nil, err
 	}
+	if k.begun == nil {
+		env.sweep(ctx, k.layout, name)
+	}
 	if !k.found() {
 		if opts.IgnoreMissing {
 			return &Killed{Topology: name, Removed: []string{}, Kept: []string{}}, nil

@@ -90,6 +90,14 @@ type Prepared struct {
 	Deployments []*Deployment
 
 	dir string
+	// made is how each deployment was made.
+	made []maker
+}
+
+// maker makes a deployment of one definition, once more.
+type maker struct {
+	w *preparation
+	f *topology.Found
 }
 
 // Close removes the temporary files, the packages among them.
@@ -101,7 +109,7 @@ func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
 func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	settings := req.Config.Settings
 	w := &preparation{req: req, loaded: req.Config.Loaded}
-	if w.uploader, err = uploader.New(settings.Upload, uploader.Environment{Home: req.Config.Options.UserHome, Getenv: req.Config.Options.Getenv}); err != nil {
+	if w.uploader, err = w.openUploader(); err != nil {
 		return nil, err
 	}
 	defer w.uploader.Close()
@@ -130,6 +138,7 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 			return nil, err
 		}
 		p.Deployments = append(p.Deployments, d)
+		p.made = append(p.made, maker{w, f})
 	}
 	return p, nil
 }
@@ -141,6 +150,12 @@ type preparation struct {
 	uploader uploader.Uploader
 	script   []byte
 	dir      string
+}
+
+// openUploader makes an uploader that tells where packages will be.
+func (w *preparation) openUploader() (uploader.Uploader, error) {
+	o := w.req.Config.Options
+	return uploader.New(w.req.Config.Settings.Upload, uploader.Environment{Home: o.UserHome, Getenv: o.Getenv})
 }
 
 // definitions runs the program, or reads what it wrote earlier.
@@ -214,9 +229,17 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 	if err != nil {
 		return nil, err
 	}
-	file, err := w.pack(ctx, def)
+	pkg, err := w.contents(def)
 	if err != nil {
 		return nil, fmt.Errorf("make the package of topology %q: %w", def.Name(), err)
+	}
+	file, err := w.pack(ctx, pkg)
+	if err != nil {
+		return nil, fmt.Errorf("make the package of topology %q: %w", def.Name(), err)
+	}
+	request, err := w.requestDigest(ctx, pkg, binary, kind)
+	if err != nil {
+		return nil, err
 	}
 	return Decide(Input{
 		Settings:       settings,
@@ -230,21 +253,22 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		KillFlags:      w.req.Config.KillFlags,
 		Client:         w.req.Client,
 		Now:            w.req.Now,
+		Request:        request,
 	})
 }
 
-// pack makes the package that containers fetch. Its configuration is the
-// cluster's, without secrets.
-func (w *preparation) pack(ctx context.Context, def *topology.Definition) (PackageFile, error) {
+// contents are what goes into the package that containers fetch. Its
+// configuration is the cluster's, without secrets.
+func (w *preparation) contents(def *topology.Definition) (*topology.Package, error) {
 	override, err := w.loaded.OverrideYAML()
 	if err != nil {
-		return PackageFile{}, err
+		return nil, err
 	}
 	release, name, err := w.release()
 	if err != nil {
-		return PackageFile{}, err
+		return nil, err
 	}
-	p := topology.Package{
+	return &topology.Package{
 		Binary:      w.req.File,
 		Definition:  def,
 		ConfDir:     w.req.Config.Options.Dir,
@@ -253,7 +277,11 @@ func (w *preparation) pack(ctx context.Context, def *topology.Definition) (Packa
 		Override:    override,
 		Filter:      w.withoutSecrets,
 		ModTime:     w.req.ModTime,
-	}
+	}, nil
+}
+
+// pack writes the package to a file.
+func (w *preparation) pack(ctx context.Context, p *topology.Package) (PackageFile, error) {
 	built, err := p.Build(ctx, w.dir)
 	if err != nil {
 		return PackageFile{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -74,6 +75,7 @@ func (s *submission) finished(ctx context.Context) error {
 	if err := s.env.Store.Apply(ctx, drop); err != nil {
 		s.env.Report.say("could not remove %s, which does no harm: %v", drop.Path, err)
 	}
+	s.env.sweep(ctx, s.layout, name)
 	return withCode(ExitExists, "topology %q already exists at %s: the submit that was killed had done all, as id %s; kill it first, or submit under another name",
 		name, s.layout.Topology(name), id)
 }
@@ -239,6 +241,23 @@ func (s *submission) stillLeft(err error) error {
 	f.Repair = s.d.killCommand()
 	f.Left = append(f.Left, Leftover{What: "what a submit that died left of topology " + s.d.Definition.Name(), Why: "see " + s.claim.layout.Operation(s.d.Definition.Name())})
 	return f
+}
+
+// clearParts removes what is left of the upload of a submission that died,
+// where a new upload would not go on with it.
+func (s *submission) clearParts(ctx context.Context) error {
+	if can := s.env.Uploader.Capabilities(); can.Resume || !can.List || !can.Delete {
+		return nil
+	}
+	for stored, err := range s.env.Uploader.List(ctx, path.Dir(s.d.PackageName)) {
+		if err != nil {
+			return err
+		}
+		if stored.Partial && stored.Name == s.d.PackageName {
+			return s.env.Uploader.Delete(ctx, s.d.Package.URI)
+		}
+	}
+	return nil
 }
 
 // cleanup are the steps that remove what a submission left that died. Its job,

@@ -235,6 +235,11 @@ func (s *submission) steps() []step {
 }
 
 func (s *submission) upload(ctx context.Context) error {
+	if s.resume {
+		if err := s.clearParts(ctx); err != nil {
+			return err
+		}
+	}
 	file := s.d.in.Package
 	where, err := s.env.Uploader.Upload(ctx, uploader.Source{
 		Name:   s.d.PackageName,
@@ -350,10 +355,8 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	err = statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false, s.claim.guards()...)
-	if s.claim.seen(err); s.claim.lost {
-		return false, nil
-	}
-	return true, err
+	err = s.claim.seen(err)
+	return !s.claim.lost, err
 }
 
 // registerGrace is how long a registration goes on after an interrupt. One
