@@ -1,6 +1,10 @@
 package conf
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
 // SCPUpload is a folder on one or more hosts that are reached by SSH.
 type SCPUpload struct {
@@ -24,11 +28,35 @@ const (
 
 var scpUploadKeys = [...]string{keySCPConnection, keySCPOptions, keySCPDir, keySSHConnection, keySSHOptions}
 
+// scpUpload reads the keys. The original logs in twice, by ssh and by scp, and
+// wants all of them; here one connection does both.
 func (r *reader) scpUpload() SCPUpload {
-	return SCPUpload{
-		Hosts:      r.list(keySCPConnection, nil),
+	u := SCPUpload{
+		Hosts:      words(r.list(keySCPConnection, nil)),
 		Options:    r.text(keySCPOptions, ""),
 		SSHOptions: r.text(keySSHOptions, ""),
 		Dir:        r.place(keySCPDir, filepath.Join(r.userHome, "heron", "repository")),
 	}
+	other := words(r.list(keySSHConnection, nil))
+	switch {
+	case len(u.Hosts) == 0 && len(other) == 0:
+		r.wrong(keySCPConnection, "is not set", "name the hosts: user@host, or several, or nomad for every node")
+	case len(u.Hosts) == 0:
+		u.Hosts = other
+	case len(other) > 0 && !slices.Equal(slices.Sorted(slices.Values(u.Hosts)), slices.Sorted(slices.Values(other))):
+		r.wrong(keySSHConnection, "names other hosts than "+keySCPConnection, "leave it out")
+	}
+	if !filepath.IsAbs(u.Dir) {
+		r.wrong(keySCPDir, u.Dir+" is not an absolute path", "begin it with / or ${HOME}/")
+	}
+	return u
+}
+
+// words are those of a list whose texts may hold several.
+func words(list []string) []string {
+	var all []string
+	for _, text := range list {
+		all = append(all, strings.Fields(text)...)
+	}
+	return all
 }

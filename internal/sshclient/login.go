@@ -168,7 +168,7 @@ func (l *login) fill(v values, o Options) error {
 	if alias := v.get("hostkeyalias"); alias != "" {
 		l.keyName = net.JoinHostPort(strings.ToLower(f.expand("hostkeyalias", alias)), "22")
 	}
-	l.connectTimeout, l.aliveEvery, l.aliveMax = defaultConnectTimeout, 15*time.Second, 3
+	l.connectTimeout, l.aliveEvery, l.aliveMax = DefaultConnectTimeout, 15*time.Second, 3
 	if v.get("connecttimeout") != "" && v.get("connecttimeout") != "none" {
 		l.connectTimeout = time.Duration(f.number("connecttimeout", 1, 1<<20)) * time.Second
 	}

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// defaultConnectTimeout bounds one attempt, from the first packet until the
+// DefaultConnectTimeout bounds one attempt where nothing else is said, from the first packet until the
 // host has let us in.
-const defaultConnectTimeout = 20 * time.Second
+const DefaultConnectTimeout = 20 * time.Second
 
 // maxJumps bounds a chain of jump hosts; a longer one leads in a circle.
 const maxJumps = 8

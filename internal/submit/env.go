@@ -82,6 +82,7 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection,
 	}
 	up, err := uploader.New(s.Upload, uploader.Environment{
 		Home: out.Home, Getenv: out.Getenv, Report: out.Report, Progress: out.Progress,
+		Nodes: func(ctx context.Context) ([]uploader.Node, error) { return uploadNodes(ctx, c.client, s.Nomad) },
 	})
 	if err != nil {
 		return nil, err
@@ -94,6 +95,20 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection,
 	}
 	c.Store = store
 	return c, nil
+}
+
+// uploadNodes are the nodes that may fetch packages, for an uploader that puts
+// them there.
+func uploadNodes(ctx context.Context, client *nomad.Client, n conf.Nomad) ([]uploader.Node, error) {
+	list, err := client.Nodes(ctx, n)
+	if err != nil {
+		return nil, fmt.Errorf("find the nodes to put packages on: %w", err)
+	}
+	nodes := make([]uploader.Node, len(list))
+	for i, node := range list {
+		nodes[i] = uploader.Node(node)
+	}
+	return nodes, nil
 }
 
 // clientOptions are how to reach the Nomad that the settings name.

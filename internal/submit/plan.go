@@ -82,6 +82,16 @@ func readDefinition(ctx context.Context, env Env, layout statemgr.Layout, name s
 // whether it fits. It changes nothing.
 func Plan(ctx context.Context, env Env, d *Deployment) (*Planned, error) {
 	s := d.in.Settings
+	if len(d.Package.Nodes) > 0 {
+		// Only Nomad knows the ids of the nodes that will have the package.
+		if err := env.Uploader.Check(ctx); err != nil {
+			return nil, err
+		}
+		var err error
+		if d, err = d.at(env.Uploader.Locate(d.PackageName)); err != nil {
+			return nil, err
+		}
+	}
 	p := &Planned{
 		Topology: d.Definition.Name(), Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
 		Creates: []string{}, Changes: []Change{}, Reasons: []string{},

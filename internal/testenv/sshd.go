@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -33,6 +34,13 @@ type SSHOptions struct {
 	// Net, unless nil, is the network that the server is in, of which it knows
 	// the names. From here it is reached at the same address.
 	Net *PrivateNet
+	// SFTP is what serves it, with its options; "" is what is built in.
+	SFTP string
+	// Private is a folder, which must exist, in whose place this server sees
+	// one of its own, so that servers on one machine have what hosts have:
+	// other files at the same path. It takes root. With Disk it is a small
+	// file system, which has these mount options of tmpfs.
+	Private, Disk string
 }
 
 // An SSHServer is OpenSSH's server for the user who runs the test. It lets in
@@ -41,6 +49,8 @@ type SSHServer struct {
 	*Server
 	// Host and Port are where it listens, User whom it lets in.
 	Host, Port, User string
+
+	private bool
 }
 
 // SSHD runs a server until the test ends.
@@ -88,7 +98,7 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 	if o.Port == 0 {
 		o.Port = block.port(0)
 	}
-	s := &SSHServer{Host: o.Host, Port: strconv.Itoa(o.Port), User: me.Username}
+	s := &SSHServer{Host: o.Host, Port: strconv.Itoa(o.Port), User: me.Username, private: o.Private != ""}
 	addr := net.JoinHostPort(s.Host, s.Port)
 	config := filepath.Join(dir, "sshd_config")
 	s.Server = &Server{
@@ -101,7 +111,10 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		drain:       func(context.Context) error { s.DropSessions(); return nil },
 		deathSignal: syscall.SIGKILL,
 	}
-	if o.Net != nil {
+	if s.private {
+		err = s.hide(o)
+	}
+	if err == nil && o.Net != nil {
 		s.argv = o.Net.NamedCommand(s.argv)
 		s.after, err = relay(o.Net, addr, addr)
 	}
@@ -109,7 +122,7 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		err = s.NewHostKey("ed25519")
 	}
 	if err == nil {
-		err = os.WriteFile(config, []byte(s.config(o.Config)), 0o600)
+		err = os.WriteFile(config, []byte(s.config(o.Config, o.SFTP)), 0o600)
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "authorized_keys"), nil, 0o600)
@@ -124,9 +137,35 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 	return s, nil
 }
 
+// hide has the server run where another folder is mounted in the place of one.
+func (s *SSHServer) hide(o SSHOptions) error {
+	own := filepath.Join(s.Dir, "private")
+	if err := os.Mkdir(own, 0o755); err != nil {
+		return err
+	}
+	mount := []string{"--bind", own, o.Private}
+	if o.Disk != "" {
+		mount = []string{"-t", "tmpfs", "-o", o.Disk, "tmpfs", o.Private}
+	}
+	script := `mount "$1" "$2" "$3" && shift 3 && exec "$@"`
+	if o.Disk != "" {
+		script = `mount "$1" "$2" "$3" "$4" "$5" "$6" && shift 6 && exec "$@"`
+	}
+	s.argv = append(append([]string{"unshare", "--mount", "sh", "-c", script, "sh"}, mount...), s.argv...)
+	return nil
+}
+
+// Path is where a test finds what the server sees at a path.
+func (s *SSHServer) Path(path string) string {
+	if !s.private {
+		return path
+	}
+	return fmt.Sprintf("/proc/%d/root%s", s.Pid(), path)
+}
+
 // config is for a server that is started by hand: by root or by the user whom
 // it lets in.
-func (s *SSHServer) config(first string) string {
+func (s *SSHServer) config(first, sftp string) string {
 	file := func(name string) string { return filepath.Join(s.Dir, name) }
 	return fmt.Sprintf(`%s
 ListenAddress %s
@@ -142,8 +181,8 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 AllowTcpForwarding yes
 MaxStartups 200
-Subsystem sftp internal-sftp
-`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"))
+Subsystem sftp %s
+`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"), cmp.Or(sftp, "internal-sftp"))
 }
 
 // findSSHD also makes the empty folder that the server wants when root runs it.

@@ -259,7 +259,13 @@ func base(settings conf.Upload, env Environment) (Uploader, error) {
 			return nil, err
 		}
 		return bucket, nil
+	case "scp":
+		scp, err := NewSCP(settings, env)
+		if err != nil {
+			return nil, err
+		}
+		return scp, nil
 	default:
-		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs, http and s3 are"}
+		return nil, &ConfigError{What: "uploader", Value: settings.Kind, Reason: "not known; localfs, http, s3 and scp are"}
 	}
 }

@@ -1,0 +1,319 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// on is an uploader to servers, with nodes of the cluster.
+func on(t *testing.T, h *sshHosts, targets []string, nodes []Node, home string) Uploader {
+	t.Helper()
+	settings := h.settings(filepath.Join(h.private, "packages"))
+	if targets != nil {
+		settings.SCP.Hosts = targets
+	}
+	env := Environment{Home: home, Nodes: func(context.Context) ([]Node, error) { return nodes, nil }}
+	if nodes == nil {
+		env.Nodes = nil
+	}
+	u, err := base(settings, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// left are the files on all hosts.
+func (h *sshHosts) left(t *testing.T) (names []string) {
+	t.Helper()
+	for _, s := range h.servers {
+		top := s.Path(h.private)
+		err := filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
+			if path != top {
+				names = append(names, s.Host+":"+strings.TrimPrefix(path, top))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
+}
+
+func TestSCPOneOfThreeHostsFails(t *testing.T) {
+	needRoot(t, "to give each host its own files")
+	h := newSSHHosts(t, 3)
+	last := h.servers[2]
+	src, _ := source(testName, bigSize)
+	uploads := func(label string, u Uploader, want error, says ...string) {
+		t.Helper()
+		where, err := u.Upload(t.Context(), src)
+		if !errors.Is(err, want) || where.URI != "" {
+			t.Errorf("%s: got %v, want %v", label, err, want)
+		}
+		for _, text := range append(says, last.Host) {
+			if err != nil && !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q is missing in %v", label, text, err)
+			}
+		}
+		if left := h.left(t); len(left) > 0 {
+			t.Errorf("%s: it left %q", label, left)
+		}
+	}
+	edit := func(name string, change func(string) string) string {
+		t.Helper()
+		home := testenv.SSHHome(t, h.servers...)
+		file := filepath.Join(home, ".ssh", name)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(change(string(text))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return home
+	}
+	unknown := edit("known_hosts", func(text string) string { return strings.ReplaceAll(text, last.KnownName(), "elsewhere") })
+	uploads("unknown key", on(t, h, nil, nil, unknown), ErrDenied, "ssh-keyscan -p "+last.Port+" -H "+last.Host, "SHA256:")
+	other := testenv.SSHKey(t, filepath.Join(t.TempDir(), "other"))
+	changed := edit("known_hosts", func(text string) string {
+		return strings.ReplaceAll(text, last.KnownName()+" "+last.HostKey(t), last.KnownName()+" "+other)
+	})
+	uploads("changed key", on(t, h, nil, nil, changed), ErrDenied, "ssh-keygen -R '"+last.KnownName()+"'", "known_hosts:3")
+
+	if err := os.WriteFile(filepath.Join(last.Dir, "authorized_keys"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	uploads("refused identity", on(t, h, nil, nil, h.home), ErrDenied, "id_ed25519")
+	public, err := os.ReadFile(filepath.Join(h.home, ".ssh", "id_ed25519.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.Allow(t, string(public))
+
+	// It dies when it has a part of the package.
+	breaks := src
+	breaks.Open = tripping(src.Open, bigSize/2, last.DropSessions)
+	good := src
+	src = breaks
+	uploads("host that crashes", on(t, h, nil, nil, h.home), ErrUnreachable)
+	src = good
+
+	if err := last.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	u := on(t, h, nil, nil, h.home)
+	if _, err := u.Upload(t.Context(), src); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), last.Host) {
+		t.Errorf("unreachable: got %v", err)
+	}
+}
+
+func TestSCPFullDiskOnOneOfThreeHosts(t *testing.T) {
+	for label, c := range map[string]struct{ sftp, says string }{
+		"seen before": {"", "free of the"},
+		// A server that does not tell how full its disk is.
+		"met on the way": {"internal-sftp -P statvfs", "write to"},
+	} {
+		t.Run(label, func(t *testing.T) {
+			p := &scpPlace{sshHosts: &sshHosts{servers: make([]*testenv.SSHServer, 3)}}
+			u, h := p.smallDisk(t, "size=1m", c.sftp)
+			src, _ := source(testName, bigSize)
+			_, err := u.Upload(t.Context(), src)
+			if !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), h.servers[2].Host) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+			if left := h.left(t); len(left) > 0 {
+				t.Errorf("it left %q", left)
+			}
+		})
+	}
+}
+
+func TestSCPWithoutProgramsAndExtensions(t *testing.T) {
+	for label, o := range map[string]testenv.SSHOptions{
+		"no programs":       {Config: "ForceCommand internal-sftp"},
+		"no extensions":     {SFTP: "internal-sftp -P statvfs,fsync,posix-rename"},
+		"a single session":  {Config: "MaxSessions 1"},
+		"read by a program": {SFTP: "/usr/lib/openssh/sftp-server"},
+	} {
+		t.Run(label, func(t *testing.T) {
+			h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, o)}}
+			h.home = testenv.SSHHome(t, h.servers...)
+			p := h.newPlace(t)
+			u := p.uploader(t)
+			// More than one channel carries.
+			src, data := source(testName, scpManyFrom+1)
+			where := mustUpload(t, p, u, src, data)
+			src.Open = func() (Content, error) { return nil, errBroken }
+			if _, err := u.Upload(t.Context(), src); err != nil {
+				t.Errorf("again: %v", err)
+			}
+			deleteTwice(t, u, where.URI)
+			mustBeEmpty(t, p, "the delete")
+		})
+	}
+	t.Run("no SFTP", func(t *testing.T) {
+		h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, testenv.SSHOptions{SFTP: "/bin/false"})}}
+		h.home = testenv.SSHHome(t, h.servers...)
+		if err := on(t, h, nil, nil, h.home).Check(t.Context()); !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), "Subsystem sftp") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestSCPFindsItsNodes(t *testing.T) {
+	h := newSSHHosts(t, 1)
+	s := h.servers[0]
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(h.home, ".ssh", "config"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Host store\n HostName " + s.Host + "\n")
+	here := Node{ID: "1", Name: "one", Address: s.Host, Eligible: true}
+	away := Node{ID: "2", Name: "two", Address: "192.0.2.1"}
+	for _, c := range []struct {
+		targets []string
+		nodes   []Node
+		want    []string
+	}{
+		{[]string{"nomad"}, []Node{here, away}, []string{"1"}},
+		{[]string{s.User + "@nomad"}, []Node{here, {ID: "3", Address: s.Host, Eligible: true}}, []string{"1", "3"}},
+		{[]string{s.Host}, []Node{away, here}, []string{"1"}},
+		{[]string{"store"}, []Node{away, here}, []string{"1"}},
+		{[]string{"store"}, []Node{{ID: "4", Name: "Store", Address: "192.0.2.4", Eligible: true}, here}, []string{"4"}},
+		{[]string{s.Host}, nil, []string{s.Host}},
+	} {
+		u := on(t, h, c.targets, c.nodes, h.home)
+		if got := u.Locate("a").Nodes; !slices.Equal(got, c.targets) {
+			t.Errorf("%q: before it is %q", c.targets, got)
+		}
+		if err := u.Check(t.Context()); err != nil {
+			t.Errorf("%q: %v", c.targets, err)
+		}
+		if got := u.Locate("a").Nodes; !slices.Equal(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.targets, got, c.want)
+		}
+	}
+	var input *ConfigError
+	for _, c := range []struct {
+		targets []string
+		nodes   []Node
+		want    error
+		says    string
+	}{
+		{[]string{"nomad"}, []Node{away}, ErrTarget, "no node"},
+		{[]string{"nomad"}, nil, nil, "name the hosts"},
+		{[]string{s.Host}, []Node{away}, ErrTarget, "two (192.0.2.1)"},
+		{[]string{s.Host}, []Node{here, {ID: "5", Name: "five", Address: s.Host, Eligible: true}}, ErrTarget, "five"},
+		{[]string{"store", s.Host}, []Node{here}, nil, "same node"},
+		{[]string{"192.0.2.1"}, []Node{away, here}, ErrTarget, "takes containers"},
+	} {
+		err := on(t, h, c.targets, c.nodes, h.home).Check(t.Context())
+		if c.want != nil && !errors.Is(err, c.want) || c.want == nil && !errors.As(err, &input) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: got %v, want %q", c.targets, err, c.says)
+		}
+	}
+}
+
+func TestSCPDeleteReachesNodesThatTakeNothingAnyMore(t *testing.T) {
+	needRoot(t, "to give each host its own files")
+	h := newSSHHosts(t, 2)
+	nodes := []Node{{ID: "1", Address: h.servers[0].Host, Eligible: true}, {ID: "2", Address: h.servers[1].Host, Eligible: true}}
+	src, _ := source(testName, 10)
+	where, err := on(t, h, []string{"nomad"}, nodes, h.home).Upload(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes[1].Eligible = false
+	u := on(t, h, []string{"nomad"}, append(nodes, Node{ID: "3", Address: "127.0.0.9"}), h.home).(*SCP)
+	var said []string
+	u.report = func(format string, args ...any) { said = append(said, args[1].(*scpHost).target) }
+	if err := u.Delete(t.Context(), where.URI); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(said, []string{"127.0.0.9"}) {
+		t.Errorf("reported are %q", said)
+	}
+	for _, name := range h.left(t) {
+		if !strings.HasSuffix(name, ":/packages") {
+			t.Errorf("left is %s", name)
+		}
+	}
+}
+
+func TestSCPRateIsThatOfAllHostsTogether(t *testing.T) {
+	needRoot(t, "to give each host its own files")
+	h := newSSHHosts(t, 3)
+	settings := h.settings(filepath.Join(h.private, "packages"))
+	const rate = 3 << 20
+	settings.RateLimit = rate
+	u, err := New(settings, Environment{Home: h.home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, _ := source(testName, rate)
+	start := time.Now()
+	if _, err := u.Upload(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
+	// Three times a second's worth, less what may come at once.
+	if took := time.Since(start); took < 2*time.Second {
+		t.Errorf("%d bytes to three hosts took %s at %d bytes a second", rate, took, rate)
+	}
+}
+
+func TestSCPDoesNotFollowLinks(t *testing.T) {
+	h := newSSHHosts(t, 1)
+	u := on(t, h, nil, nil, h.home)
+	outside := t.TempDir()
+	src, _ := source("a", 1)
+	victim := filepath.Join(outside, filepath.Base(src.Name))
+	dir := filepath.Join(h.private, "packages")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.Symlink(outside, filepath.Join(dir, "a")), os.WriteFile(victim, []byte("keep"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Upload(t.Context(), src); !errors.Is(err, ErrTarget) {
+		t.Errorf("upload: got %v, want ErrTarget", err)
+	}
+	if err := u.Delete(t.Context(), u.Locate(src.Name).URI); !errors.Is(err, ErrForeign) {
+		t.Errorf("delete: got %v, want ErrForeign", err)
+	}
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "keep" {
+		t.Errorf("the file outside: %q, %v", data, err)
+	}
+}
+
+func TestSCPRefusesBadSettings(t *testing.T) {
+	good := conf.SCPUpload{Hosts: []string{"host"}, Dir: "/packages"}
+	for label, spoil := range map[string]func(*conf.SCPUpload){
+		"relative":      func(c *conf.SCPUpload) { c.Dir = "packages" },
+		"root":          func(c *conf.SCPUpload) { c.Dir = "/" },
+		"a%20b":         func(c *conf.SCPUpload) { c.Dir = "/a%20b" },
+		"no host":       func(c *conf.SCPUpload) { c.Hosts = nil },
+		"twice":         func(c *conf.SCPUpload) { c.Hosts = []string{"a", "a"} },
+		"nomad and":     func(c *conf.SCPUpload) { c.Hosts = []string{"nomad", "a"} },
+		"host:port":     func(c *conf.SCPUpload) { c.Hosts = []string{"host:22"} },
+		"scp option":    func(c *conf.SCPUpload) { c.Options = "-Z" },
+		"ssh option":    func(c *conf.SCPUpload) { c.SSHOptions = "-o StrictHostKeyChecking=no" },
+		"not an option": func(c *conf.SCPUpload) { c.SSHOptions = "'" },
+	} {
+		settings := good
+		spoil(&settings)
+		var input *ConfigError
+		if u, err := New(conf.Upload{Kind: "scp", SCP: settings}, Environment{}); !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
+			t.Errorf("%s: got %v, want a *ConfigError", label, err)
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/pkg/sftp"
+)
+
+// Upload implements Uploader. All hosts get a temporary file; once each has
+// all of it, with the right digest, these get their final name. One host that
+// fails undoes the others.
+func (s *SCP) Upload(ctx context.Context, src Source) (Location, error) {
+	if err := checkSource(src); err != nil {
+		return Location{}, err
+	}
+	hosts, err := s.resolve(ctx)
+	if err != nil {
+		return Location{}, err
+	}
+	if err := s.upload(ctx, hosts, src); err != nil {
+		return Location{}, fmt.Errorf("store %s: %w", s.uri(src.Name), err)
+	}
+	return s.Locate(src.Name), nil
+}
+
+// scpCopy is what becomes of a package on one host.
+type scpCopy struct {
+	host    *scpHost
+	session *scpSession
+	// file is the final path, part the temporary one.
+	file, part string
+	// there: nothing is to be done. created and published say which of the
+	// two names this upload has put there, or may have.
+	there, created, published bool
+	// sum waits for the digest that the host computes, "" where it does not.
+	sum func() string
+	// made are folders that were not there.
+	made []string
+	// open are handles of the temporary file, one for each channel.
+	open []*sftp.File
+}
+
+func (s *SCP) upload(ctx context.Context, hosts []*scpHost, src Source) (err error) {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	copies := make([]*scpCopy, len(hosts))
+	for i, h := range hosts {
+		copies[i] = &scpCopy{host: h, file: path.Join(s.dir, src.Name), part: path.Join(s.dir, tempName(src.Name))}
+	}
+	defer func() {
+		for _, c := range copies {
+			if c.session != nil {
+				c.session.close()
+			}
+		}
+		if err != nil {
+			cancel()
+			err = s.undo(ctx, copies, err)
+		}
+	}()
+	// Whoever fails first ends the connections of all.
+	if err := inParallel(copies, cancel, func(c *scpCopy) error {
+		var err error
+		if c.session, err = s.open(within, c.host); err != nil {
+			return err
+		}
+		return c.begin(within, s.dir, src)
+	}); err != nil {
+		return err
+	}
+	var wanting []*scpCopy
+	for _, c := range copies {
+		if !c.there {
+			wanting = append(wanting, c)
+		}
+	}
+	if len(wanting) == 0 {
+		return nil
+	}
+	if err := s.send(within, cancel, wanting, src); err != nil {
+		return err
+	}
+	if err := inParallel(wanting, cancel, func(c *scpCopy) error { return c.finish(within, src) }); err != nil {
+		return err
+	}
+	// The last moment at which a cancelled upload still leaves nothing.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := inParallel(wanting, cancel, func(c *scpCopy) error {
+		c.published = true
+		if err := c.session.publish(c.part, c.file); err != nil {
+			return c.session.failed(within, "rename", c.part, err)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, c := range copies {
+		s.clearLeft(c)
+	}
+	return nil
+}
+
+// begin finds out whether the package is there, and makes a temporary file
+// where it is not.
+func (c *scpCopy) begin(ctx context.Context, root string, src Source) (err error) {
+	if c.there, err = c.isThere(ctx, src); c.there || err != nil {
+		return err
+	}
+	if vfs, err := c.session.statVFS(path.Dir(c.file)); err == nil && vfs.Bavail*vfs.Frsize < uint64(src.Size) {
+		return fmt.Errorf("%w: the disk of %s on %s has %d bytes free of the %d that are needed: make room there, or set heron.uploader.scp.dir.path to another folder",
+			ErrTarget, root, c.host, vfs.Bavail*vfs.Frsize, src.Size)
+	}
+	// A folder that was empty may be removed at that moment by a delete.
+	for try := 0; ; try++ {
+		var made []string
+		made, err = c.session.makeFolders(root, path.Dir(c.file))
+		c.made = append(c.made, made...)
+		if err != nil {
+			return c.session.failed(ctx, "make", path.Dir(c.file), err)
+		}
+		c.created = true
+		var f *sftp.File
+		f, err = c.session.OpenFile(c.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+		if err == nil {
+			c.open = append(c.open, f)
+			return nil
+		}
+		if try == 2 || !errors.Is(err, fs.ErrNotExist) {
+			return c.session.failed(ctx, "write to", path.Dir(c.file), err)
+		}
+	}
+}
+
+// isThere says whether the package lies under its name already.
+func (c *scpCopy) isThere(ctx context.Context, src Source) (bool, error) {
+	info, err := c.session.Lstat(c.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, c.session.failed(ctx, "look for", c.file, err)
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%w: %s on %s is not a plain file", ErrTarget, c.file, c.host)
+	case info.Size() != src.Size:
+		return false, nil
+	}
+	sum, err := c.session.digest(ctx, c.file)
+	if err != nil {
+		return false, c.session.failed(ctx, "read", c.file, err)
+	}
+	return sum == src.SHA256, nil
+}
+
+// finish makes sure that the host has all of it, and that it stays.
+func (c *scpCopy) finish(ctx context.Context, src Source) error {
+	f := c.open[0]
+	err := f.Chmod(fileMode)
+	if _, ok := c.session.HasExtension("fsync@openssh.com"); ok && err == nil {
+		err = f.Sync()
+	}
+	for _, f := range c.open {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err != nil {
+		return c.session.failed(ctx, "write to", c.part, err)
+	}
+	sum := c.sum()
+	if sum == "" {
+		if sum, err = c.session.digest(ctx, c.part); err != nil {
+			return c.session.failed(ctx, "read", c.part, err)
+		}
+	}
+	if sum != src.SHA256 {
+		return fmt.Errorf("%w: %s has stored something else than was sent: SHA-256 is %s instead of %s; check its disk and memory", ErrTarget, c.host, sum, src.SHA256)
+	}
+	return nil
+}
+
+// undo removes what a failed upload has put on the hosts. The connections may
+// have ended with it, so it makes its own.
+func (s *SCP) undo(ctx context.Context, copies []*scpCopy, why error) error {
+	ctx, cancel := cleanup(ctx, s.settings)
+	defer cancel()
+	var (
+		all  sync.WaitGroup
+		mu   sync.Mutex
+		left []string
+		errs []string
+	)
+	for _, c := range copies {
+		if !c.created && len(c.made) == 0 {
+			continue
+		}
+		all.Go(func() {
+			err := s.undoOne(ctx, c)
+			if err == nil {
+				s.clearLeft(c)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			what := c.part
+			if c.published {
+				what += " or " + c.file
+			}
+			left, errs = append(left, what+" on "+c.host.String()), append(errs, err.Error())
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.left[c.host.target] = append(s.left[c.host.target], c.part)
+		})
+	}
+	all.Wait()
+	if len(left) == 0 {
+		return why
+	}
+	return &LeftoverError{What: strings.Join(left, ", "), Why: strings.Join(errs, "; "), Err: why}
+}
+
+func (s *SCP) undoOne(ctx context.Context, c *scpCopy) error {
+	session, err := s.open(ctx, c.host)
+	if err != nil {
+		return err
+	}
+	defer session.close()
+	err = session.removeFile(c.part)
+	if c.published && err == nil {
+		err = session.removeFile(c.file)
+	}
+	if err != nil {
+		return session.failed(ctx, "delete", c.part, err)
+	}
+	session.removeFolders(c.made)
+	return nil
+}
+
+// clearLeft removes temporary files of earlier tries on a host that can be
+// reached again. Those that stay are still invisible.
+func (s *SCP) clearLeft(c *scpCopy) {
+	s.mu.Lock()
+	parts := s.left[c.host.target]
+	delete(s.left, c.host.target)
+	s.mu.Unlock()
+	for _, part := range parts {
+		if c.session != nil {
+			_ = c.session.removeFile(part)
+		}
+	}
+}
