@@ -57,7 +57,7 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOpt
 		return err
 	}
 	defer env.Close()
-	opts.Flags = config.KillFlags
+	opts.Flags, opts.ForTopology = config.KillFlags, config.ForTopology
 	done, err := submit.Kill(ctx, env.Env, config.Settings, name, opts)
 	if err != nil {
 		return err

@@ -31,6 +31,10 @@ func (p *Prepared) Resume(ctx context.Context, env Env) error {
 }
 
 func (m maker) resume(ctx context.Context, env Env, d *Deployment) (*Deployment, error) {
+	env, err := env.with(d.in.Settings.Upload)
+	if err != nil {
+		return nil, err
+	}
 	found, err := env.readIntent(ctx, statemgr.Layout{Root: d.in.Settings.State.Root}, d.Definition.Name())
 	if err != nil || found == nil || found.alive || found.intent.Request != d.in.Request || !env.Uploader.Capabilities().FixedNames {
 		return nil, err
@@ -40,10 +44,6 @@ func (m maker) resume(ctx context.Context, env Env, d *Deployment) (*Deployment,
 	}
 	w := *m.w
 	w.req.TopologyID, w.req.Adopt, w.req.Now = found.intent.TopologyID, nil, found.intent.SubmittedAt
-	if w.uploader, err = w.openUploader(); err != nil {
-		return nil, err
-	}
-	defer w.uploader.Close()
 	next, err := w.deployment(ctx, m.f)
 	if err != nil {
 		return nil, err

@@ -32,12 +32,16 @@ type Jobs interface {
 // Env is where a use case acts. Its parts are interfaces: real servers,
 // fakes, or either behind faults.
 type Env struct {
-	Store    statemgr.Store
-	Jobs     Jobs
+	Store statemgr.Store
+	Jobs  Jobs
+	// Uploader is nil where it depends on the topology.
 	Uploader uploader.Uploader
 	// TManager is nil where TManagers are not asked.
 	TManager TManager
 	Report   Report
+
+	// uploaders makes others than Uploader; nil where that one is for all.
+	uploaders *uploaders
 }
 
 // Connection is an Env on a cluster's real servers.
@@ -80,14 +84,17 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection,
 	if c.client, err = nomad.NewClient(clientOptions(s.Nomad, toNomad)); err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(s.Upload, uploader.Environment{
+	ups := newUploaders(uploader.Environment{
 		Home: out.Home, Getenv: out.Getenv, Report: out.Report, Progress: out.Progress,
 		Nodes: func(ctx context.Context) ([]uploader.Node, error) { return uploadNodes(ctx, c.client, s.Nomad) },
 	})
-	if err != nil {
-		return nil, err
+	var up uploader.Uploader
+	if !perTopology(s.Upload) {
+		if up, err = ups.get(s.Upload); err != nil {
+			return nil, err
+		}
 	}
-	c.Env = Env{Jobs: c.client, Uploader: up, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Report: out.Report}
+	c.Env = Env{uploaders: ups, Jobs: c.client, Uploader: up, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Report: out.Report}
 	out.Report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
 	store, err := statemgr.Open(ctx, s.State, toState)
 	if err != nil {
@@ -135,8 +142,8 @@ func (c *Connection) Close() error {
 	if c.Store != nil {
 		errs = append(errs, c.Store.Close())
 	}
-	if c.Uploader != nil {
-		errs = append(errs, c.Uploader.Close())
+	if c.uploaders != nil {
+		errs = append(errs, c.uploaders.close())
 	}
 	return errors.Join(append(errs, c.bastions.Close())...)
 }

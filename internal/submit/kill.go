@@ -27,6 +27,9 @@ type KillOptions struct {
 	// Flags are those, quoted for a shell, with which a kill reaches the same
 	// servers again.
 	Flags string
+	// ForTopology, unless nil, gives the settings as they are for a topology,
+	// for a place of packages that depends on it.
+	ForTopology func(name, id string) (*conf.Settings, error)
 }
 
 // Killed is what a successful Kill found and removed.
@@ -45,6 +48,9 @@ type Killed struct {
 func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts KillOptions) (*Killed, error) {
 	k := &killing{env: env, s: s, name: name, opts: opts, layout: statemgr.Layout{Root: s.State.Root}}
 	if err := k.look(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.findUploader(); err != nil {
 		return nil, err
 	}
 	if k.begun == nil {

@@ -179,3 +179,26 @@ func (k *killing) findJobs(ctx context.Context, topologyID string) error {
 	k.jobs = jobs
 	return nil
 }
+
+// findUploader makes sure of the uploader for the topology that was found.
+func (k *killing) findUploader() error {
+	if k.opts.ForTopology == nil || !perTopology(k.s.Upload) || len(k.packages) == 0 {
+		return nil
+	}
+	id := k.runningID
+	if id == "" && k.begun != nil {
+		id = k.begun.intent.TopologyID
+	}
+	for _, job := range k.jobs {
+		id = cmp.Or(id, job.Meta[nomad.MetaTopologyID])
+	}
+	settings, err := k.opts.ForTopology(k.name, id)
+	if err != nil {
+		return err
+	}
+	resolved := *k.s
+	resolved.Upload = settings.Upload
+	k.s = &resolved
+	k.env, err = k.env.with(settings.Upload)
+	return err
+}

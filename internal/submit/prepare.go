@@ -109,10 +109,16 @@ func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
 func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	settings := req.Config.Settings
 	w := &preparation{req: req, loaded: req.Config.Loaded}
-	if w.uploader, err = w.openUploader(); err != nil {
-		return nil, err
+	if !perTopology(settings.Upload) {
+		// What is wrong with it is told before a program runs.
+		up, err := w.openUploader(settings.Upload)
+		if err == nil {
+			err = up.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	defer w.uploader.Close()
 	if w.script, err = os.ReadFile(settings.Nomad.Script); err != nil {
 		return nil, withCode(ExitInput, "read the start script (heron.scheduler.job.template): %w", err)
 	}
@@ -145,17 +151,16 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 
 // preparation is one run of Prepare.
 type preparation struct {
-	req      Request
-	loaded   *conf.Loaded
-	uploader uploader.Uploader
-	script   []byte
-	dir      string
+	req    Request
+	loaded *conf.Loaded
+	script []byte
+	dir    string
 }
 
 // openUploader makes an uploader that tells where packages will be.
-func (w *preparation) openUploader() (uploader.Uploader, error) {
+func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, error) {
 	o := w.req.Config.Options
-	return uploader.New(w.req.Config.Settings.Upload, uploader.Environment{Home: o.UserHome, Getenv: o.Getenv})
+	return uploader.New(settings, uploader.Environment{Home: o.UserHome, Getenv: o.Getenv})
 }
 
 // definitions runs the program, or reads what it wrote earlier.
@@ -241,6 +246,11 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 	if err != nil {
 		return nil, err
 	}
+	up, err := w.openUploader(settings.Upload)
+	if err != nil {
+		return nil, err
+	}
+	defer up.Close()
 	return Decide(Input{
 		Settings:       settings,
 		Definition:     def,
@@ -248,7 +258,7 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		BinaryFile:     binary,
 		PackageType:    kind,
 		Package:        file,
-		Locate:         w.uploader.Locate,
+		Locate:         up.Locate,
 		Script:         string(w.script),
 		KillFlags:      w.req.Config.KillFlags,
 		Client:         w.req.Client,

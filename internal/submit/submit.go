@@ -46,7 +46,10 @@ type Submitted struct {
 // undone. Where an earlier submission died, what it left is taken up if it was
 // to make the very same, and removed otherwise.
 func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitted, error) {
-	s := newSubmission(env, d)
+	s, err := newSubmission(env, d)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.preflight(ctx); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,11 @@ func killCommand(s *conf.Settings, flags, name string) string {
 // submitted before stays and is returned beside the error.
 func All(ctx context.Context, env Env, list []*Deployment, opts Options) ([]*Submitted, error) {
 	for _, d := range list {
-		if err := newSubmission(env, d).preflight(ctx); err != nil {
+		s, err := newSubmission(env, d)
+		if err == nil {
+			err = s.preflight(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -107,8 +114,9 @@ func All(ctx context.Context, env Env, list []*Deployment, opts Options) ([]*Sub
 	return done, nil
 }
 
-func newSubmission(env Env, d *Deployment) *submission {
-	return &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}
+func newSubmission(env Env, d *Deployment) (*submission, error) {
+	env, err := env.with(d.in.Settings.Upload)
+	return &submission{env: env, d: d, layout: statemgr.Layout{Root: d.in.Settings.State.Root}}, err
 }
 
 // submission is one run of Submit.
