@@ -50,7 +50,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v; see: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
+	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
 		a.downloadCommand())
 	return root
 }

@@ -173,7 +173,7 @@ func (b *lockedBuffer) String() string {
 func (c *cluster) start(args ...string) *running {
 	c.t.Helper()
 	line := args[:1:1]
-	if args[0] == "submit" || args[0] == "plan" || args[0] == "kill" {
+	if args[0] == "submit" || args[0] == "plan" || args[0] == "kill" || args[0] == "gc" {
 		for key, value := range c.properties {
 			line = append(line, "--config-property", key+"="+value)
 		}

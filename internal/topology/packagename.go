@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -21,12 +22,36 @@ const maxPart = 200
 func PackageName(cluster, role, environ, topology, id, sha string) string {
 	parts := []string{cluster, role, environ, topology, id}
 	for i, part := range parts {
-		parts[i] = escapePart(part)
+		parts[i] = EscapePart(part)
 	}
-	return strings.Join(parts, "/") + "/" + escapePart(sha) + ".tar.gz"
+	return strings.Join(parts, "/") + "/" + EscapePart(sha) + ".tar.gz"
 }
 
-func escapePart(part string) string {
+// NameParts are the parts of a package's name, as EscapePart writes them.
+type NameParts struct{ Cluster, Role, Environ, Topology, ID, SHA256 string }
+
+var nameForm = regexp.MustCompile(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)/([^/]+)/([0-9a-f]{64})\.tar\.gz$`)
+
+// escapedForm is what EscapePart gives.
+var escapedForm = regexp.MustCompile(`^(~|([A-Za-z0-9_-]|~[0-9a-f]{2})([A-Za-z0-9_.-]|~[0-9a-f]{2})*(~~[0-9a-f]{64})?)$`)
+
+// ParsePackageName takes a name apart that PackageName could have made; ok is
+// false for any other.
+func ParsePackageName(name string) (parts NameParts, ok bool) {
+	m := nameForm.FindStringSubmatch(name)
+	if m == nil {
+		return NameParts{}, false
+	}
+	for _, part := range m[1:6] {
+		if len(part) > maxPart || !escapedForm.MatchString(part) {
+			return NameParts{}, false
+		}
+	}
+	return NameParts{Cluster: m[1], Role: m[2], Environ: m[3], Topology: m[4], ID: m[5], SHA256: m[6]}, true
+}
+
+// EscapePart is how a part stands in a package's name.
+func EscapePart(part string) string {
 	if part == "" {
 		return "~"
 	}
@@ -46,4 +71,29 @@ func escapePart(part string) string {
 	sum := sha256.Sum256([]byte(part))
 	tail := "~~" + hex.EncodeToString(sum[:])
 	return escaped[:maxPart-len(tail)] + tail
+}
+
+// UnescapePart is the text that EscapePart made a part of; ok is false where
+// the part does not tell, for the text was too long.
+func UnescapePart(part string) (text string, ok bool) {
+	if part == "~" {
+		return "", true
+	}
+	var b strings.Builder
+	for i := 0; i < len(part); i++ {
+		if part[i] != '~' {
+			b.WriteByte(part[i])
+			continue
+		}
+		if i+2 >= len(part) {
+			return "", false
+		}
+		c, err := hex.DecodeString(part[i+1 : i+3])
+		if err != nil {
+			return "", false
+		}
+		b.WriteByte(c[0])
+		i += 2
+	}
+	return b.String(), true
 }

@@ -1,0 +1,277 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// AllJobs is what GC needs of Nomad; *nomad.Client has the contracts.
+type AllJobs interface {
+	SeesAllJobs(ctx context.Context) error
+	EachJob(ctx context.Context, f func(*api.Job) error) error
+}
+
+// GCOptions say what is garbage.
+type GCOptions struct {
+	// OlderThan spares what was stored later than that before Now.
+	OlderThan time.Duration
+	Now       time.Time
+	// DryRun removes nothing.
+	DryRun bool
+}
+
+// Garbage is a package that nothing refers to.
+type Garbage struct {
+	Name string `json:"name"`
+	URI  string `json:"uri"`
+	// Size is in bytes, parts of killed uploads included.
+	Size   int64     `json:"size"`
+	Stored time.Time `json:"stored"`
+	// Partial: there is no whole package, only what killed uploads left.
+	Partial bool `json:"partial"`
+}
+
+// Collected is what GC found and did.
+type Collected struct {
+	DryRun bool `json:"dry_run"`
+	// Removed is what was removed or, in a dry run, would be, by name; Bytes
+	// is its size.
+	Removed []Garbage `json:"removed"`
+	Bytes   int64     `json:"bytes"`
+	// Kept counts packages that something refers to, Young those that are not
+	// old enough to be looked at.
+	Kept  int `json:"kept"`
+	Young int `json:"young"`
+}
+
+// gcWorkers bounds how many packages are removed at a time.
+const gcWorkers = 4
+
+// GC removes the packages of a cluster that no deployment record, no intent,
+// no topology and no job refers to. Where any of these cannot be read as a
+// whole nothing is removed. What it did is returned beside an error.
+func GC(ctx context.Context, env Env, jobs AllJobs, s *conf.Settings, opts GCOptions) (*Collected, error) {
+	g := &collection{env: env, jobs: jobs, s: s, opts: opts, layout: statemgr.Layout{Root: s.State.Root}}
+	g.done = &Collected{DryRun: opts.DryRun, Removed: []Garbage{}}
+	if err := g.check(ctx); err != nil {
+		return nil, err
+	}
+	// What is stored is looked at first: what refers to it is there by then.
+	found, err := g.candidates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env.Report.say("%d packages of cluster %s are older than %s; look for what refers to them", len(found), s.Cluster, opts.OlderThan)
+	found, err = g.unreferenced(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	err = g.remove(ctx, found)
+	slices.SortFunc(g.done.Removed, func(a, b Garbage) int { return strings.Compare(a.Name, b.Name) })
+	return g.done, err
+}
+
+// GC is GC on this connection.
+func (c *Connection) GC(ctx context.Context, s *conf.Settings, opts GCOptions) (*Collected, error) {
+	return GC(ctx, c.Env, c.client, s, opts)
+}
+
+// collection is one run of GC.
+type collection struct {
+	env    Env
+	jobs   AllJobs
+	s      *conf.Settings
+	opts   GCOptions
+	layout statemgr.Layout
+
+	mu   sync.Mutex
+	done *Collected
+}
+
+// check refuses what could not work, or not be trusted.
+func (g *collection) check(ctx context.Context) error {
+	if g.env.Uploader == nil {
+		return withCode(ExitInput, "the place of packages depends on the topology (${TOPOLOGY…}), so what lies there cannot be listed; remove packages with heron kill")
+	}
+	can := g.env.Uploader.Capabilities()
+	switch {
+	case !can.List:
+		return withCode(ExitInput, "packages stored by uploader %s cannot be listed, so there is nothing that gc could look at", g.s.Upload.Kind)
+	case !can.Delete && !g.opts.DryRun:
+		return withCode(ExitInput, "packages stored by uploader %s cannot be removed; --dry-run shows what is of no use there", g.s.Upload.Kind)
+	}
+	if err := g.jobs.SeesAllJobs(ctx); err != nil {
+		return fmt.Errorf("%w; nothing was removed", err)
+	}
+	return nil
+}
+
+// candidate is what is stored under one URI.
+type candidate struct {
+	Garbage
+	parts  topology.NameParts
+	newest time.Time
+}
+
+// candidates lists what is old enough. What does not have the name of a
+// package is nobody's business here.
+func (g *collection) candidates(ctx context.Context) ([]*candidate, error) {
+	folder := topology.EscapePart(g.s.Cluster)
+	byURI := map[string]*candidate{}
+	for stored, err := range g.env.Uploader.List(ctx, folder) {
+		if err != nil {
+			return nil, fmt.Errorf("list the packages of cluster %s: %w; nothing was removed", g.s.Cluster, err)
+		}
+		parts, ok := topology.ParsePackageName(stored.Name)
+		if !ok || parts.Cluster != folder {
+			continue
+		}
+		c := byURI[stored.URI]
+		if c == nil {
+			c = &candidate{parts: parts, Garbage: Garbage{Name: stored.Name, URI: stored.URI, Partial: true, Stored: stored.Modified}}
+			byURI[stored.URI] = c
+		}
+		c.Size += stored.Size
+		c.Partial = c.Partial && stored.Partial
+		if stored.Modified.Before(c.Stored) {
+			c.Stored = stored.Modified
+		}
+		if stored.Modified.After(c.newest) {
+			c.newest = stored.Modified
+		}
+	}
+	var old []*candidate
+	for _, c := range byURI {
+		if g.opts.Now.Sub(c.newest) < g.opts.OlderThan {
+			g.done.Young++
+			continue
+		}
+		old = append(old, c)
+	}
+	slices.SortFunc(old, func(a, b *candidate) int { return strings.Compare(a.Name, b.Name) })
+	return old, nil
+}
+
+// unreferenced leaves out what something refers to.
+func (g *collection) unreferenced(ctx context.Context, found []*candidate) ([]*candidate, error) {
+	if len(found) == 0 {
+		return nil, nil
+	}
+	state, err := readReferences(ctx, g.env, g.layout)
+	if err != nil {
+		return nil, fmt.Errorf("%w; nothing was removed", err)
+	}
+	used := newReferences()
+	check := &jobReferences{used: used, candidates: found}
+	if err := g.jobs.EachJob(ctx, check.add); err != nil {
+		return nil, fmt.Errorf("look for jobs that use packages: %w; nothing was removed", err)
+	}
+	var free []*candidate
+	for _, c := range found {
+		if state.to(c) || used.to(c) {
+			g.done.Kept++
+			continue
+		}
+		free = append(free, c)
+	}
+	return free, nil
+}
+
+// remove removes the candidates, a few at a time. The first failure ends it.
+func (g *collection) remove(ctx context.Context, found []*candidate) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(gcWorkers)
+	for _, c := range found {
+		group.Go(func() error {
+			if err := inner.Err(); err != nil {
+				return err
+			}
+			if g.opts.DryRun {
+				g.add(c)
+				return nil
+			}
+			return g.removeOne(inner, c)
+		})
+	}
+	err := group.Wait()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%w; %d of %d packages were removed before", err, len(g.done.Removed), len(found))
+	}
+	return nil
+}
+
+// removeOne removes a package, unless something refers to it by now: somebody
+// may have submitted it again since.
+func (g *collection) removeOne(ctx context.Context, c *candidate) error {
+	used, err := g.usedNow(ctx, c)
+	if err != nil {
+		return fmt.Errorf("look once more for what uses package %s: %w", c.URI, err)
+	}
+	if used {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.done.Kept++
+		return nil
+	}
+	g.env.Report.say("remove package %s", c.URI)
+	err = g.env.Uploader.Delete(ctx, c.URI)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, uploader.ErrForeign):
+		return fmt.Errorf("remove package %s: %w; --dry-run shows what is of no use there", c.URI, err)
+	case err != nil:
+		return fmt.Errorf("remove package %s: %w", c.URI, err)
+	}
+	g.add(c)
+	return nil
+}
+
+func (g *collection) add(c *candidate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.done.Removed = append(g.done.Removed, c.Garbage)
+	g.done.Bytes += c.Size
+}
+
+// usedNow looks at the state once more, and at the job that the package's
+// topology would have.
+func (g *collection) usedNow(ctx context.Context, c *candidate) (bool, error) {
+	name, ok := topology.UnescapePart(c.parts.Topology)
+	if !ok || statemgr.CheckName(name) != nil {
+		state, err := readReferences(ctx, g.env, g.layout)
+		return err != nil || state.to(c), err // the name is none that a job could have
+	}
+	state, err := readReferences(ctx, g.env, g.layout, name)
+	if err != nil || state.to(c) {
+		return true, err
+	}
+	job, err := g.env.Jobs.Job(ctx, nomad.JobID(g.s.Cluster, name))
+	if errors.Is(err, nomad.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	used := newReferences()
+	check := &jobReferences{used: used, candidates: []*candidate{c}}
+	if err := check.add(job); err != nil {
+		return true, err
+	}
+	return used.to(c), nil
+}
