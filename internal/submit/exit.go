@@ -117,7 +117,7 @@ func (f *Failure) Error() string {
 			fmt.Fprintf(&b, " (%s)", l.Why)
 		}
 	}
-	if f.Repair != "" && !f.beyondUs() {
+	if f.Repair != "" {
 		fmt.Fprintf(&b, "; to clean up: %s", f.Repair)
 	}
 	return b.String()

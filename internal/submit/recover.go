@@ -313,6 +313,9 @@ func (s *submission) end(ctx context.Context, err error) error {
 		s.claim.letGo(ctx)
 		return err
 	}
+	if f != nil && len(f.Left) > 0 && f.beyondUs() {
+		f.Repair = "" // for nothing that it could do is left
+	}
 	if dropErr := s.claim.drop(ctx); dropErr != nil && f != nil && !s.claim.lost {
 		f.Left = append(f.Left, Leftover{What: "note of this submit, " + path, Why: dropErr.Error()})
 	}

@@ -40,6 +40,9 @@ type run struct {
 	// repair is the command that removes what could not be undone.
 	repair string
 	report Report
+	// unnamed says that nobody knows what an upload that failed has left: its
+	// place would have been told at its end.
+	unnamed bool
 	// undoLimit bounds one undo.
 	undoLimit time.Duration
 }
@@ -71,7 +74,7 @@ func (r run) carryOut(ctx context.Context) error {
 		}
 		var part *uploader.LeftoverError
 		if errors.As(err, &part) {
-			f.Left = append(f.Left, Leftover{What: part.What, Why: part.Why})
+			f.Left = append(f.Left, Leftover{What: part.What, Why: part.Why, beyondUs: r.unnamed})
 		}
 		return f
 	}

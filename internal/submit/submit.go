@@ -60,6 +60,7 @@ func Submit(ctx context.Context, env Env, d *Deployment, opts Options) (*Submitt
 		steps:  s.steps(),
 		repair: d.killCommand(),
 		report: env.Report, undoLimit: s.undoLimit(),
+		unnamed: !s.env.Uploader.Capabilities().FixedNames,
 	}
 	if err := s.end(ctx, plan.carryOut(ctx)); err != nil {
 		return nil, err
