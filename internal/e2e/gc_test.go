@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -158,4 +159,35 @@ func TestAPackageFolderPerTopology(t *testing.T) {
 			t.Errorf("%s is left", file)
 		}
 	}
+}
+
+// In a bucket, too, what nothing refers to goes, unfinished uploads included,
+// and what is in use stays.
+func TestGCOfABucket(t *testing.T) {
+	server := testenv.S3(t, testenv.S3Options{Region: "eu-west-3"})
+	s := newS3Cluster(t, server, "")
+	s.properties["heron.nomad.datacenters"] = "nowhere"
+	s.properties["heron.uploader.s3.part.size"] = "5MB"
+	s.want(s.submit(), 0)
+	kept := s.objects()
+	if len(kept) != 1 {
+		t.Fatalf("objects: %v", kept)
+	}
+	client := s.client3()
+	folder := kept[0][:strings.Index(kept[0], "/nomad/ann/")]
+	whole := fmt.Sprintf("%s/nomad/ann/default/gone/gone-1/%064x.tar.gz", folder, 1)
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.bucket, Key: &whole, Body: strings.NewReader("x")}); err != nil {
+		t.Fatal(err)
+	}
+	part := fmt.Sprintf("%s/nomad/ann/default/gone/gone-2/%064x.tar.gz", folder, 2)
+	if _, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &part}); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.heron("gc", "nomad"), 0, "removed 0 packages", "3 that are younger")
+	s.want(s.heron("gc", "--older-than", "0", "nomad"), 0, "removed 2 packages", "part of a killed upload", "kept 1 that are in use")
+	if got := s.objects(); len(got) != 1 || got[0] != kept[0] {
+		t.Errorf("objects: %v, want %v", got, kept)
+	}
+	s.want(s.kill(), 0)
+	s.nothingLeft()
 }
