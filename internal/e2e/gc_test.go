@@ -174,7 +174,7 @@ func TestGCOfABucket(t *testing.T) {
 		t.Fatalf("objects: %v", kept)
 	}
 	client := s.client3()
-	folder := kept[0][:strings.Index(kept[0], "/nomad/ann/")]
+	folder, _, _ := strings.Cut(kept[0], "/nomad/ann/")
 	whole := fmt.Sprintf("%s/nomad/ann/default/gone/gone-1/%064x.tar.gz", folder, 1)
 	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.bucket, Key: &whole, Body: strings.NewReader("x")}); err != nil {
 		t.Fatal(err)

@@ -222,15 +222,31 @@ func TestHoldEndsWithTheSession(t *testing.T) {
 	must(t, release(t.Context()))
 }
 
-// A reply that is lost is followed by reading back.
+// A reply that is lost is followed by reading back: it is told as it is.
 func TestHoldCut(t *testing.T) {
 	f := newFaulty(t, slack)
-	p := f.layout().Owner("t", "0123456789abcdef")
-	f.proxy.CutAfter(1)
-	_, err := f.store.Hold(t.Context(), p, []byte("me"))
-	f.proxy.Up()
-	if err != nil && !errors.Is(err, ErrUnreachable) {
-		t.Error(err)
+	for i := range 3 {
+		p := f.layout().Owner("t", fmt.Sprintf("0123456789abcde%d", i))
+		f.proxy.CutAfter(1)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for !f.store.unsure.Load() && t.Context().Err() == nil {
+				<-tick.C
+			}
+			f.proxy.Up()
+		}()
+		_, err := f.store.Hold(t.Context(), p, []byte("me"))
+		<-done
+		if err != nil && !errors.Is(err, ErrUnreachable) {
+			t.Fatal(err)
+		}
+		_, readErr := f.store.Read(t.Context(), p)
+		if there := readErr == nil; there != (err == nil) {
+			t.Errorf("hold: %v, read: %v", err, readErr)
+		}
 	}
 }
 
