@@ -3,11 +3,8 @@ package uploader
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"mime/multipart"
 	"net/textproto"
@@ -25,7 +22,7 @@ type httpBody struct {
 	ctx     context.Context
 	src     Source
 	content Content
-	digest  hash.Hash
+	digest  *digest
 	head    *bytes.Reader
 	tail    *bytes.Reader
 	left    int64 // of the content
@@ -62,7 +59,7 @@ func newHTTPBody(ctx context.Context, src Source) (*httpBody, error) {
 		return nil, fmt.Errorf("open the package: %w", err)
 	}
 	return &httpBody{
-		ctx: ctx, src: src, content: content, digest: sha256.New(),
+		ctx: ctx, src: src, content: content, digest: newDigest(),
 		head: bytes.NewReader(frame.Bytes()[:head]), tail: bytes.NewReader(frame.Bytes()[head:]), left: src.Size,
 		contentType: w.FormDataContentType(), length: int64(frame.Len()) + src.Size,
 		closed: make(chan struct{}),
@@ -103,7 +100,7 @@ func (b *httpBody) readContent(p []byte) (int, error) {
 	}
 	n, err := b.content.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	b.digest.Write(p[:n])
+	b.digest.write(p[:n])
 	switch {
 	case n > 0:
 		// An error comes again with the next piece.
@@ -125,7 +122,7 @@ func (b *httpBody) finish() error {
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("read the package: %w", err)
 	}
-	if got := hex.EncodeToString(b.digest.Sum(nil)); got != b.src.SHA256 {
+	if got := b.digest.hex(); got != b.src.SHA256 {
 		return fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, b.src.SHA256)
 	}
 	if err := b.ctx.Err(); err != nil {
@@ -161,6 +158,7 @@ func (b *httpBody) state() (whole bool, err error) {
 func (b *httpBody) Close() (err error) {
 	b.closeOnce.Do(func() {
 		err = b.content.Close()
+		b.digest.close()
 		close(b.closed)
 	})
 	return err

@@ -2,11 +2,8 @@ package uploader
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 
@@ -124,7 +121,8 @@ func (s *S3) sendOnce(ctx context.Context, src Source, r *resumable) error {
 		return &sourceError{fmt.Errorf("open the package: %w", err)}
 	}
 	defer content.Close()
-	body := &verifiedReader{ctx: ctx, r: content, src: src, digest: sha256.New()}
+	body := &verifiedReader{ctx: ctx, r: content, src: src, digest: newDigest()}
+	defer body.digest.close()
 	manager := transfermanager.New(r, func(o *transfermanager.Options) {
 		o.PartSizeBytes = r.partSize
 		o.Concurrency = s3Concurrency(s.set.Concurrency, r.partSize)
@@ -181,7 +179,7 @@ type verifiedReader struct {
 	ctx    context.Context
 	r      io.Reader
 	src    Source
-	digest hash.Hash
+	digest *digest
 	n      int64
 	// err is why reading ended, nil before that and after a good end.
 	err error
@@ -197,14 +195,14 @@ func (v *verifiedReader) Read(p []byte) (int, error) {
 	// One byte more than announced is enough to see that it is too much.
 	n, err := v.r.Read(p[:min(int64(len(p)), v.src.Size-v.n+1)])
 	v.n += int64(n)
-	_, _ = v.digest.Write(p[:n])
+	v.digest.write(p[:n])
 	switch {
 	case v.n > v.src.Size:
 		v.err = fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, v.src.Size)
 	case errors.Is(err, io.EOF) && v.n < v.src.Size:
 		v.err = fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, v.n, v.src.Size)
 	case errors.Is(err, io.EOF):
-		if got := hex.EncodeToString(v.digest.Sum(nil)); got != v.src.SHA256 {
+		if got := v.digest.hex(); got != v.src.SHA256 {
 			v.err = fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, v.src.SHA256)
 			return n, v.err
 		}
