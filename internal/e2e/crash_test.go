@@ -154,18 +154,28 @@ func TestASubmitUnderWayKeepsOthersOut(t *testing.T) {
 // intentID is the topology id that the stored intent names, "" for none.
 func (c *cluster) intentID() string {
 	c.t.Helper()
+	return c.intent().ID
+}
+
+// intent is what a submit has noted that has not ended.
+type intent struct {
+	ID      string `json:"topology_id"`
+	Package struct {
+		Size int64 `json:"size"`
+	} `json:"package"`
+}
+
+// intent is the zero one where there is none.
+func (c *cluster) intent() (note intent) {
+	c.t.Helper()
 	for _, path := range c.nodes() {
 		if strings.HasPrefix(path, c.root+"/operations/") {
-			var intent struct {
-				ID string `json:"topology_id"`
-			}
-			if err := json.Unmarshal(c.node(path), &intent); err != nil {
+			if err := json.Unmarshal(c.node(path), &note); err != nil {
 				c.t.Fatal(err)
 			}
-			return intent.ID
 		}
 	}
-	return ""
+	return note
 }
 
 // onePackage checks that the package folder has one file, and that no intent

@@ -20,14 +20,14 @@ import (
 const dockerImage = "heron-test:1"
 
 // dockerServers are a daemon with the image, and an agent that runs it, with
-// more configuration of its own.
-func dockerServers(t *testing.T, config string) *testenv.DockerServer {
+// more configuration and variables of its own.
+func dockerServers(t *testing.T, config string, env ...string) *testenv.DockerServer {
 	t.Helper()
 	d := testenv.Docker(t)
 	if err := d.BuildCore(t.Context(), dockerImage, bin.core); err != nil {
 		t.Fatal(err)
 	}
-	ownNomad(t, testenv.NomadOptions{Driver: "docker", Config: d.NomadConfig(true) + config})
+	ownNomad(t, testenv.NomadOptions{Driver: "docker", Config: d.NomadConfig(true) + config, Env: env})
 	return d
 }
 

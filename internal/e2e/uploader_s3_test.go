@@ -22,24 +22,30 @@ type s3Cluster struct {
 	bucket string
 }
 
-// nodesWithKeys is a Nomad agent whose node has keys for an S3 server of its
-// own, as docs/upload-s3.md tells operators to set it up.
-func nodesWithKeys(t *testing.T, server *testenv.S3Server) string {
-	t.Helper()
-	dir := t.TempDir()
-	nomad, err := testenv.StartNomad(t.Context(), dir, testenv.NomadOptions{
-		Config: `
+// handsKeysOn is how an agent gives what fetches packages its keys, as
+// docs/upload-s3.md tells operators to set it up.
+const handsKeysOn = `
 client {
   artifact {
     set_environment_variables = "AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,AWS_METADATA_URL"
   }
 }
-`,
-		Env: []string{
-			"AWS_ACCESS_KEY_ID=" + server.AccessKey, "AWS_SECRET_ACCESS_KEY=" + server.SecretKey,
-			"AWS_METADATA_URL=http://127.0.0.1:1",
-		},
-	})
+`
+
+// nodeKeys are the variables of an agent with the keys of a server.
+func nodeKeys(server *testenv.S3Server) []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + server.AccessKey, "AWS_SECRET_ACCESS_KEY=" + server.SecretKey,
+		"AWS_METADATA_URL=http://127.0.0.1:1",
+	}
+}
+
+// nodesWithKeys is a Nomad agent whose node has keys for an S3 server of its
+// own.
+func nodesWithKeys(t *testing.T, server *testenv.S3Server) string {
+	t.Helper()
+	dir := t.TempDir()
+	nomad, err := testenv.StartNomad(t.Context(), dir, testenv.NomadOptions{Config: handsKeysOn, Env: nodeKeys(server)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestFetchFromS3(t *testing.T) {
 
 func TestFetchFromS3Resumes(t *testing.T) {
 	server := newS3Server(t)
-	data, other := noise(4<<20), noise(5<<20)[1<<20:]
+	data, other := noise(4<<20), noise(5 << 20)[1<<20:]
 	server.put(t, "p", data)
 	proxy := testenv.Proxy(t, server.Addr)
 	uri := "s3::http://" + proxy.Addr + "/packages/p"
