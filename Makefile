@@ -40,8 +40,9 @@ soak: setup build tools ## the long test matrices in full
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
 
 .PHONY: bench
-bench: ## benchmarks, with memory
-	go test -run '^$$' -bench . -benchmem ./...
+bench: setup ## uploads of 1 GiB next to curl, scp and a plain PutObject, with delay too; then what is measured in Go alone
+	go test -run '^$$' -bench . -benchtime 1x -timeout 1h ./internal/uploadbench
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /uploadbench)
 
 .PHONY: lint
 lint: setup ## formatting, vet, golangci-lint, shellcheck
