@@ -67,9 +67,11 @@ const (
 	maxS3Presigned = 7 * 24 * time.Hour
 )
 
+// An upload that is killed has at most so many parts half sent, which are sent
+// again when it goes on.
 const (
-	defaultS3Part        = 8 << 20
-	defaultS3Concurrency = 4
+	defaultS3Part        = 16 << 20
+	defaultS3Concurrency = 2
 )
 
 func (r *reader) s3Upload() S3Upload {

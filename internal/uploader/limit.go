@@ -81,5 +81,7 @@ func (s *slowed) wait(n int) error {
 	}
 }
 
+func (s *slowed) unwatched() Content { return s.Content }
+
 // Skip is for the function of this name.
 func (s *slowed) Skip(off, n int64) { Skip(s.Content, off, n) }

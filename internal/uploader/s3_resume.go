@@ -3,21 +3,12 @@ package uploader
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // the server's ETag is one
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -28,12 +19,11 @@ import (
 // the upload is cancelled meanwhile.
 const s3Grace = 15 * time.Second
 
-// resumable is the client that the transfer manager uses for one object. It
-// goes on with an upload of the same object that was cut off: a key holds the
-// digest of its content, so parts of equal size and checksum are the same. It
-// keeps the manager from clearing up, which Upload does.
+// resumable is the upload of one object in parts. It goes on with one of the
+// same object that was cut off: a key holds the digest of its content, so
+// parts of equal size and checksum are the same.
 type resumable struct {
-	*s3.Client
+	client   *s3.Client
 	set      conf.S3Upload
 	common   conf.Upload
 	partSize int64
@@ -45,27 +35,38 @@ type resumable struct {
 	parts map[int32]types.Part
 	// outcomeUnknown: the object may be there although an error was returned.
 	outcomeUnknown bool
-	err            error
-	// sent counts the bytes of parts that were sent.
-	sent atomic.Int64
 }
 
-// CreateMultipartUpload returns an upload that is there, or makes one.
-func (r *resumable) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipartUploadInput, opts ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
-	r.key = aws.ToString(in.Key)
+// begin takes an upload that is there, or makes one.
+func (r *resumable) begin(ctx context.Context, src Source) error {
 	if r.adopt {
 		if id, ok := r.find(ctx); ok {
 			r.id = id
-			return &s3.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &id}, nil
+			return nil
 		}
 	}
 	ctx, cancel := control(ctx)
 	defer cancel()
-	out, err := r.Client.CreateMultipartUpload(ctx, in, opts...)
+	out, err := r.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: &r.set.Bucket, Key: &r.key,
+		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
+		ContentType:          aws.String(packageType),
+		Metadata:             map[string]string{digestMetadata: src.SHA256},
+		StorageClass:         types.StorageClass(r.set.StorageClass),
+		ServerSideEncryption: types.ServerSideEncryption(r.set.Encryption),
+		SSEKMSKeyId:          r.kmsKey(),
+	})
 	if err == nil {
 		r.id = aws.ToString(out.UploadId)
 	}
-	return out, err
+	return err
+}
+
+func (r *resumable) kmsKey() *string {
+	if r.set.KMSKey == "" {
+		return nil
+	}
+	return &r.set.KMSKey
 }
 
 // find is the newest upload of the key whose parts are of our size. Without
@@ -73,7 +74,7 @@ func (r *resumable) CreateMultipartUpload(ctx context.Context, in *s3.CreateMult
 func (r *resumable) find(ctx context.Context) (id string, ok bool) {
 	ctx, cancel := control(ctx)
 	defer cancel()
-	uploads, err := uploadsOf(ctx, r.Client, r.set.Bucket, r.key, true)
+	uploads, err := uploadsOf(ctx, r.client, r.set.Bucket, r.key, true)
 	if err != nil {
 		return "", false
 	}
@@ -94,7 +95,7 @@ func (r *resumable) find(ctx context.Context) (id string, ok bool) {
 func (r *resumable) partsOf(ctx context.Context, id string) (parts map[int32]types.Part, ok bool) {
 	parts = map[int32]types.Part{}
 	last := int32(0)
-	pages := s3.NewListPartsPaginator(r.Client, &s3.ListPartsInput{Bucket: &r.set.Bucket, Key: &r.key, UploadId: &id})
+	pages := s3.NewListPartsPaginator(r.client, &s3.ListPartsInput{Bucket: &r.set.Bucket, Key: &r.key, UploadId: &id})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -113,95 +114,35 @@ func (r *resumable) partsOf(ctx context.Context, id string) (parts map[int32]typ
 	return parts, len(parts) > 0
 }
 
-// UploadPart sends a part that the server does not have. The checksum goes
-// before the part, so that servers without trailers take it.
-func (r *resumable) UploadPart(ctx context.Context, in *s3.UploadPartInput, opts ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
-	body, ok := in.Body.(*bytes.Reader)
-	if !ok {
-		return nil, fmt.Errorf("part %d is a %T, not a buffer", aws.ToInt32(in.PartNumber), in.Body)
-	}
-	sum := crc32.NewIEEE()
-	size, err := body.WriteTo(sum)
-	if err != nil {
-		return nil, err
-	}
-	checksum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
-	if p, ok := r.parts[aws.ToInt32(in.PartNumber)]; ok && aws.ToInt64(p.Size) == size {
-		same, err := samePart(p, checksum, body)
-		if err != nil {
-			return nil, err
-		}
-		if same {
-			return &s3.UploadPartOutput{ETag: p.ETag, ChecksumCRC32: p.ChecksumCRC32}, nil
-		}
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	in.ChecksumCRC32, in.Body = &checksum, &sending{ctx: ctx, ReadSeeker: body}
-	out, err := r.Client.UploadPart(ctx, in, append(opts, func(o *s3.Options) {
-		o.Retryer = s3Retryer(s3PartAttempts, s3PartBackoff)
-		// The checksum is signed. Without TLS the payload would be too, which
-		// costs both sides another digest; nodes check that of the package.
-		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
-	})...)
+// complete publishes the object.
+func (r *resumable) complete(ctx context.Context, parts []types.CompletedPart) error {
+	err := r.publish(ctx, func(ctx context.Context) error {
+		_, err := r.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &r.set.Bucket, Key: &r.key, UploadId: &r.id,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		})
+		return err
+	})
 	if err == nil {
-		r.sent.Add(size)
+		r.id = ""
 	}
-	return out, err
+	return err
 }
 
-// sending is a part on its way. All of it was read before, so this is the sign
-// of life that the watch for stalls needs.
-type sending struct {
-	io.ReadSeeker
-	ctx context.Context
-}
-
-func (s *sending) Read(p []byte) (int, error) {
-	working(s.ctx)
-	return s.ReadSeeker.Read(p)
-}
-
-// samePart compares a part with one that the server has, by its checksum or
-// else by the MD5 that an ETag is where nothing is encrypted.
-func samePart(p types.Part, checksum string, body *bytes.Reader) (bool, error) {
-	if p.ChecksumCRC32 != nil {
-		return *p.ChecksumCRC32 == checksum, nil
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return false, err
-	}
-	sum := md5.New() //nolint:gosec // the server's ETag is one
-	if _, err := body.WriteTo(sum); err != nil {
-		return false, err
-	}
-	return strings.Trim(aws.ToString(p.ETag), `"`) == hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// CompleteMultipartUpload publishes the object. Its error is kept and not
-// returned, for the manager would print it.
-func (r *resumable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput, opts ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
-	var out *s3.CompleteMultipartUploadOutput
-	r.err = r.publish(ctx, func(ctx context.Context) (err error) {
-		out, err = r.Client.CompleteMultipartUpload(ctx, in, opts...)
+// putEmpty publishes an empty object, which has no parts.
+func (r *resumable) putEmpty(ctx context.Context, src Source) error {
+	return r.publish(ctx, func(ctx context.Context) error {
+		_, err := r.client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: &r.set.Bucket, Key: &r.key, Body: bytes.NewReader(nil),
+			ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
+			ContentType:          aws.String(packageType),
+			Metadata:             map[string]string{digestMetadata: src.SHA256},
+			StorageClass:         types.StorageClass(r.set.StorageClass),
+			ServerSideEncryption: types.ServerSideEncryption(r.set.Encryption),
+			SSEKMSKeyId:          r.kmsKey(),
+		})
 		return err
 	})
-	if r.err != nil {
-		return &s3.CompleteMultipartUploadOutput{}, nil
-	}
-	r.id = ""
-	return out, nil
-}
-
-// PutObject is for an empty object, which has no parts.
-func (r *resumable) PutObject(ctx context.Context, in *s3.PutObjectInput, opts ...func(*s3.Options)) (out *s3.PutObjectOutput, err error) {
-	r.key = aws.ToString(in.Key)
-	err = r.publish(ctx, func(ctx context.Context) (err error) {
-		out, err = r.Client.PutObject(ctx, in, opts...)
-		return err
-	})
-	return out, err
 }
 
 // publish does the one request after which the object is there. One that is
@@ -226,14 +167,6 @@ func (r *resumable) publish(ctx context.Context, do func(context.Context) error)
 	return err
 }
 
-// AbortMultipartUpload does nothing: the parts may be needed.
-func (r *resumable) AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
-	return &s3.AbortMultipartUploadOutput{}, nil
-}
-
-// finished is what became of the last request.
-func (r *resumable) finished() error { return r.err }
-
 // abort removes the parts of an upload that failed, whatever became of ctx.
 func (r *resumable) abort(ctx context.Context) error {
 	if r.id == "" {
@@ -241,7 +174,7 @@ func (r *resumable) abort(ctx context.Context) error {
 	}
 	ctx, cancel := cleanup(ctx, r.common)
 	defer cancel()
-	return abortUpload(ctx, r.Client, r.set.Bucket, r.key, r.id)
+	return abortUpload(ctx, r.client, r.set.Bucket, r.key, r.id)
 }
 
 // abortOthers removes what killed uploads of an object left that is there now.
@@ -249,7 +182,7 @@ func (r *resumable) abort(ctx context.Context) error {
 func (r *resumable) abortOthers(ctx context.Context) {
 	ctx, cancel := cleanup(ctx, r.common)
 	defer cancel()
-	_ = abortAll(ctx, r.Client, r.set.Bucket, r.key)
+	_ = abortAll(ctx, r.client, r.set.Bucket, r.key)
 }
 
 // uploadsOf lists the unfinished uploads whose keys begin with prefix, or are

@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"bytes"
 	"io"
 	"net/url"
 	"os"
@@ -10,9 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -76,25 +73,22 @@ func (b *s3Bucket) faults(t *testing.T, common conf.Upload) (Uploader, *testenv.
 func (b *s3Bucket) leavePart(t *testing.T, src Source) bool {
 	t.Helper()
 	s := newS3(t, b.settings())
-	key := s.place.key(src.Name)
-	r := &resumable{Client: s.client, set: s.set, common: s.common, partSize: conf.MinS3Part}
-	up, err := r.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: &b.bucket, Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{digestMetadata: src.SHA256},
-	})
-	if err != nil {
+	r := &resumable{client: s.client, set: s.set, common: s.common, partSize: conf.MinS3Part, key: s.place.key(src.Name)}
+	if err := r.begin(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
-	part := make([]byte, conf.MinS3Part)
 	c, err := src.Open()
-	if err == nil {
-		_, err = c.ReadAt(part, 0)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket: &b.bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: bytes.NewReader(part), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	}); err != nil {
+	defer c.Close()
+	check := newVerifier(c, src)
+	defer check.close()
+	p := part{number: 1, content: c, size: r.partSize}
+	if p.checksum, err = check.next(t.Context(), p.size); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.send(t.Context(), &p); err != nil {
 		t.Fatal(err)
 	}
 	return true

@@ -4,24 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"github.com/heron-nomad/heron/internal/conf"
 )
 
+// packageType is the media type of packages.
+const packageType = "application/gzip"
+
 const (
 	mebibyte   = 1 << 20
 	maxS3Parts = 10000
-	// s3Memory bounds what the parts on their way may take.
-	s3Memory = 48 * mebibyte
 )
 
 // Upload implements Uploader.
@@ -77,11 +76,11 @@ func (s *S3) isThere(ctx context.Context, src Source) (bool, error) {
 }
 
 // send uploads the content. Another process that uploads the same object may
-// take our parts along when it ends: then the object is there, or we start
-// again with parts of our own.
+// take our parts along when it ends, or send one anew just when we end: then
+// the object is there, or we start again with parts of our own.
 func (s *S3) send(ctx context.Context, src Source) error {
 	for adopt := true; ; adopt = false {
-		r := &resumable{Client: s.client, set: s.set, common: s.common, partSize: s3PartSize(s.set.PartSize, src.Size), adopt: adopt}
+		r := &resumable{client: s.client, set: s.set, common: s.common, key: s.place.key(src.Name), partSize: s3PartSize(s.set.PartSize, src.Size), adopt: adopt}
 		err := s.sendOnce(ctx, src, r)
 		if err == nil {
 			r.abortOthers(ctx)
@@ -104,7 +103,7 @@ func (s *S3) send(ctx context.Context, src Source) error {
 				Err:  s.fault(ctx, "store "+s.place.uri(r.key), err),
 			}
 		}
-		if adopt && !bad && ctx.Err() == nil && codeOf(err) == "NoSuchUpload" {
+		if adopt && !bad && ctx.Err() == nil && slices.Contains([]string{"NoSuchUpload", "InvalidPart"}, codeOf(err)) {
 			if there, herr := s.isThere(ctx, src); herr == nil && there {
 				return nil
 			}
@@ -114,40 +113,29 @@ func (s *S3) send(ctx context.Context, src Source) error {
 	}
 }
 
-// sendOnce is one run of the transfer manager.
+// sendOnce is one run, in parts unless there is nothing to send.
 func (s *S3) sendOnce(ctx context.Context, src Source, r *resumable) error {
 	content, err := src.Open()
 	if err != nil {
 		return &sourceError{fmt.Errorf("open the package: %w", err)}
 	}
 	defer content.Close()
-	body := &verifiedReader{ctx: ctx, r: content, src: src, digest: newDigest()}
-	defer body.digest.close()
-	manager := transfermanager.New(r, func(o *transfermanager.Options) {
-		o.PartSizeBytes = r.partSize
-		o.Concurrency = s3Concurrency(s.set.Concurrency, r.partSize)
-		o.MultipartUploadThreshold = 1
-		o.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
-	})
-	input := &transfermanager.UploadObjectInput{
-		Bucket: &s.set.Bucket, Key: aws.String(s.place.key(src.Name)),
-		Body:                 body,
-		ContentType:          aws.String("application/gzip"),
-		Metadata:             map[string]string{digestMetadata: src.SHA256},
-		StorageClass:         types.StorageClass(s.set.StorageClass),
-		ServerSideEncryption: types.ServerSideEncryption(s.set.Encryption),
+	check := newVerifier(content, src)
+	defer check.close()
+	if src.Size == 0 {
+		if err := check.end(); err != nil {
+			return &sourceError{err}
+		}
+		return r.putEmpty(ctx, src)
 	}
-	if s.set.KMSKey != "" {
-		input.SSEKMSKeyID = &s.set.KMSKey
-	}
-	_, err = manager.UploadObject(ctx, input)
-	switch {
-	case body.err != nil:
-		return &sourceError{body.err}
-	case err != nil:
+	if err := r.begin(ctx, src); err != nil {
 		return err
 	}
-	return r.finished()
+	parts, err := r.sendParts(ctx, content, check, src.Size)
+	if err != nil {
+		return err
+	}
+	return r.complete(ctx, parts)
 }
 
 // s3PartSize is the size of parts for a package: as configured, or larger
@@ -160,58 +148,10 @@ func s3PartSize(configured, size int64) int64 {
 	return min((least+mebibyte-1)/mebibyte*mebibyte, conf.MaxS3Part)
 }
 
-// s3Concurrency is how many parts are sent at a time: as configured, or fewer
-// where their memory would be too much. The manager holds one more part than
-// it sends.
-func s3Concurrency(configured int, partSize int64) int {
-	return max(1, min(configured, int(s3Memory/partSize)-1))
-}
-
 // sourceError marks what the source is to blame for.
 type sourceError struct{ error }
 
 func (e *sourceError) Unwrap() error { return e.error }
-
-// verifiedReader gives a content and, in the place of its end, the error where
-// it is not what the source announced. It hides that the content can seek, for
-// what is read here is read once.
-type verifiedReader struct {
-	ctx    context.Context
-	r      io.Reader
-	src    Source
-	digest *digest
-	n      int64
-	// err is why reading ended, nil before that and after a good end.
-	err error
-}
-
-func (v *verifiedReader) Read(p []byte) (int, error) {
-	if v.err != nil {
-		return 0, v.err
-	}
-	if v.err = v.ctx.Err(); v.err != nil {
-		return 0, v.err
-	}
-	// One byte more than announced is enough to see that it is too much.
-	n, err := v.r.Read(p[:min(int64(len(p)), v.src.Size-v.n+1)])
-	v.n += int64(n)
-	v.digest.write(p[:n])
-	switch {
-	case v.n > v.src.Size:
-		v.err = fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, v.src.Size)
-	case errors.Is(err, io.EOF) && v.n < v.src.Size:
-		v.err = fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, v.n, v.src.Size)
-	case errors.Is(err, io.EOF):
-		if got := v.digest.hex(); got != v.src.SHA256 {
-			v.err = fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, v.src.SHA256)
-			return n, v.err
-		}
-		return n, io.EOF
-	case err != nil:
-		v.err = fmt.Errorf("read the package: %w", err)
-	}
-	return n, v.err
-}
 
 // statusOf is the server's status, 0 where it did not answer.
 func statusOf(err error) int {

@@ -66,6 +66,20 @@ func (t *tap) Skip(off, n int64) {
 	Skip(t.Content, off, n)
 }
 
+func (t *tap) unwatched() Content { return t.Content }
+
+// unwatched is a content behind the backs of those who watch it: for what is
+// read and not sent.
+func unwatched(c Content) Content {
+	for {
+		w, ok := c.(interface{ unwatched() Content })
+		if !ok {
+			return c
+		}
+		c = w.unwatched()
+	}
+}
+
 func (t *tap) Close() error {
 	t.closed.Store(true)
 	return t.Content.Close()
