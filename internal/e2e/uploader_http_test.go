@@ -55,6 +55,7 @@ func TestPackageGoesByHTTP(t *testing.T) {
 	if fetched < 3 {
 		t.Errorf("the package was fetched %d times, want once by each container", fetched)
 	}
+	c.want(c.plan(nil, "--stmgrs", "2"), 0, "runs as it would be submitted")
 	killed := c.kill("--verbose")
 	c.want(killed, 0, "topology "+c.topology+" killed")
 	c.nothingLeft()

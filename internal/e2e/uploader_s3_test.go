@@ -156,9 +156,12 @@ func TestSubmitWithAPrivateBucket(t *testing.T) {
 			if got := job.Meta["heron.package.uri"]; got != uri {
 				t.Errorf("the job names %q, want %s", got, uri)
 			}
+			s.want(s.plan(nil, "--stmgrs", "2"), 0, "runs as it would be submitted")
+			differs := s.plan([]string{"--output", "json"}, "--stmgrs", "3")
+			s.want(differs, 3)
 			killed := s.kill("--verbose")
 			s.want(killed, 0, "topology "+s.topology+" killed")
-			for _, text := range []string{r.String(), killed.String()} {
+			for _, text := range []string{r.String(), differs.String(), killed.String()} {
 				for _, secret := range []string{server.SecretKey, server.AccessKey, "X-Amz-Signature"} {
 					if strings.Contains(text, secret) {
 						t.Errorf("shows %s: %s", secret, text)

@@ -81,7 +81,7 @@ const (
 func (f *Forecast) fields(path string, diffs []*api.FieldDiff) {
 	for _, d := range diffs {
 		if d.Type != diffNone {
-			c := Change{Path: path + d.Name, Kind: d.Type, Old: d.Old, New: d.New}
+			c := Change{Path: path + d.Name, Kind: d.Type, Old: unsigned(d.Old), New: unsigned(d.New)}
 			if secretField(c.Path) {
 				c.Old, c.New = "(hidden)", "(hidden)"
 			}

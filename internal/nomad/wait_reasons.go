@@ -172,5 +172,5 @@ func lastEvent(state *api.TaskState) string {
 }
 
 func eventText(e *api.TaskEvent) string {
-	return strings.TrimSpace(cmp.Or(e.DisplayMessage, e.Message, e.Type))
+	return strings.TrimSpace(unsigned(cmp.Or(e.DisplayMessage, e.Message, e.Type)))
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/conf"
@@ -108,6 +109,11 @@ func Plan(ctx context.Context, env Env, d *Deployment) (*Planned, error) {
 	if err == nil && !nomad.SameOwner(job, d.Job) {
 		return nil, foreignJob(*job.ID, s.Nomad.Address)
 	}
+	if job != nil {
+		if d, err = d.asPlaced(ctx, env, layout, job); err != nil {
+			return nil, err
+		}
+	}
 	forecast, err := env.Jobs.Forecast(ctx, d.Job)
 	if err != nil {
 		return nil, fmt.Errorf("ask Nomad about job %s: %w", *d.Job.ID, err)
@@ -130,6 +136,32 @@ func Plan(ctx context.Context, env Env, d *Deployment) (*Planned, error) {
 		p.change("job", c.Path, c.Old, c.New)
 	}
 	return p, nil
+}
+
+// asPlaced is the deployment with its package where the running topology has
+// the very same: some uploaders tell only after an upload where it is, and that
+// is no difference.
+func (d *Deployment) asPlaced(ctx context.Context, env Env, layout statemgr.Layout, job *api.Job) (*Deployment, error) {
+	if d.Package.URI != "" && d.Package.Fetch != "" {
+		return d, nil
+	}
+	record, err := readRecord(ctx, env, layout, d.Definition.Name())
+	if err != nil {
+		return nil, err
+	}
+	where := d.Package
+	where.Fetch = nomad.PackageFetch(job)
+	switch {
+	case record == nil, record.TopologyID != d.Definition.ID(), record.Package.SHA256 != d.in.Package.SHA256,
+		record.Package.Uploader != d.in.Settings.Upload.Kind:
+		return d, nil
+	case where.URI == "":
+		where.URI = record.Package.URI
+	case where.URI != record.Package.URI, where.Fetch == where.URI:
+		// It lies elsewhere, or is fetched in another way.
+		return d, nil
+	}
+	return d.at(where)
 }
 
 // creates lists what a submission makes, in its order.

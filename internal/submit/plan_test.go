@@ -1,13 +1,17 @@
 package submit
 
 import (
+	"cmp"
+	"reflect"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // with is the topology words with one more setting.
@@ -51,5 +55,45 @@ func TestPlanOfARunningTopologyFindsNoDifference(t *testing.T) {
 	p, err := Plan(t.Context(), b.env, b.d)
 	if err != nil || !p.Fits() || !p.Exists {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestPlanTakesThePlaceOfAPackageThatOnlyItsServerKnows(t *testing.T) {
+	const uri, signed = "https://h/a.tar.gz", "https://h/a.tar.gz?X-Amz-Signature=sesame"
+	for name, c := range map[string]struct {
+		ran, now uploader.Location
+		sha      string
+		same     bool
+	}{
+		"told by the server":     {ran: uploader.Location{URI: uri, Fetch: uri}, same: true},
+		"presigned":              {ran: uploader.Location{URI: uri, Fetch: signed}, now: uploader.Location{URI: uri}, same: true},
+		"presigned from now on":  {ran: uploader.Location{URI: uri, Fetch: uri}, now: uploader.Location{URI: uri}},
+		"presigned at elsewhere": {ran: uploader.Location{URI: uri, Fetch: signed}, now: uploader.Location{URI: uri + "x"}},
+		"another content":        {ran: uploader.Location{URI: uri, Fetch: uri}, sha: strings.Repeat("b", 64)},
+	} {
+		b := newBench(t)
+		ran, err := b.d.at(c.ran)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.EnsureDirs(t.Context(), b.layout.Dirs()...); err != nil {
+			t.Fatal(err)
+		}
+		if err := statemgr.ApplyAll(t.Context(), b.store, ran.State...); err != nil {
+			t.Fatal(err)
+		}
+		in := b.d.in
+		in.Locate = func(string) uploader.Location { return c.now }
+		in.Package.SHA256 = cmp.Or(c.sha, in.Package.SHA256)
+		now, err := Decide(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now, err = now.asPlaced(t.Context(), b.env, b.layout, ran.Job); err != nil {
+			t.Fatal(err)
+		}
+		if same := reflect.DeepEqual(ran.Job, now.Job); same != c.same {
+			t.Errorf("%s: the job is the same: %v, want %v", name, same, c.same)
+		}
 	}
 }
