@@ -159,7 +159,7 @@ func (s *SCP) Delete(ctx context.Context, uri string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	hosts, standby, err := s.find(ctx)
+	hosts, standby, err := s.holding(ctx)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (s *SCP) resolve(ctx context.Context) ([]*scpHost, error) {
 	if known != nil {
 		return known, ctx.Err()
 	}
-	hosts, _, err := s.find(ctx)
+	hosts, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,37 +68,59 @@ func (s *SCP) resolve(ctx context.Context) ([]*scpHost, error) {
 	return hosts, nil
 }
 
-// find looks for the hosts among the nodes. Standby are nodes that take no
+// find looks for the hosts among the nodes, of which at least one must take
 // containers now.
-func (s *SCP) find(ctx context.Context) (hosts, standby []*scpHost, err error) {
+func (s *SCP) find(ctx context.Context) ([]*scpHost, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	targets := s.settings.SCP.Hosts
+	_, every := s.allNodes()
+	if every || s.nodes == nil {
+		hosts, _, err := s.holding(ctx)
+		if err == nil && len(hosts) == 0 {
+			err = fmt.Errorf("%w: no node of the cluster takes containers now (heron.uploader.scp.command.connection: %s)", ErrTarget, targets[0])
+		}
+		return hosts, err
+	}
+	nodes, err := s.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.match(ctx, targets, nodes)
+}
+
+// allNodes says whether the hosts are all nodes, and for which user.
+func (s *SCP) allNodes() (user string, every bool) {
+	user, host := splitUser(s.settings.SCP.Hosts[0])
+	return user, host == everyNode
+}
+
+// holding are the hosts that packages may be on, whether or not they take
+// containers now: what drains or is about to leave is to be emptied too. Hosts
+// that are named are not looked for among the nodes. Standby are nodes that
+// take no containers now.
+func (s *SCP) holding(ctx context.Context) (hosts, standby []*scpHost, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
 	targets := s.settings.SCP.Hosts
-	user, host := splitUser(targets[0])
-	every := host == everyNode
-	if s.nodes == nil {
-		if every {
-			return nil, nil, &ConfigError{What: "heron.uploader.scp.command.connection", Value: targets[0], Reason: "Nomad is not asked for its nodes here; name the hosts"}
-		}
+	user, every := s.allNodes()
+	if !every {
 		for _, target := range targets {
 			hosts = append(hosts, &scpHost{target: target, nodes: []string{target}})
 		}
 		return hosts, nil, nil
 	}
+	if s.nodes == nil {
+		return nil, nil, &ConfigError{What: "heron.uploader.scp.command.connection", Value: targets[0], Reason: "Nomad is not asked for its nodes here; name the hosts"}
+	}
 	nodes, err := s.nodes(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if every {
-		hosts, standby = everyHost(user, nodes)
-		if len(hosts) == 0 {
-			return nil, nil, fmt.Errorf("%w: no node of the cluster takes containers now (heron.uploader.scp.command.connection: %s)", ErrTarget, targets[0])
-		}
-		return hosts, standby, nil
-	}
-	hosts, err = s.match(ctx, targets, nodes)
-	return hosts, nil, err
+	hosts, standby = everyHost(user, nodes)
+	return hosts, standby, nil
 }
 
 // everyHost makes hosts of nodes. Several nodes at one address are one host.

@@ -253,6 +253,39 @@ func TestSCPDeleteReachesNodesThatTakeNothingAnyMore(t *testing.T) {
 	}
 }
 
+func TestSCPDeleteNeedsNoNodeThatTakesContainers(t *testing.T) {
+	h := newSSHHosts(t, 1)
+	node := Node{ID: "1", Name: "one", Address: h.servers[0].Host, Eligible: true}
+	idle := node
+	idle.Eligible = false
+	for label, c := range map[string]struct {
+		target string
+		later  []Node
+	}{
+		"named, draining": {h.servers[0].Host, []Node{idle}},
+		"named, down":     {h.servers[0].Host, nil},
+		"every, draining": {"nomad", []Node{idle}},
+	} {
+		nodes := []Node{node}
+		u := on(t, h, []string{c.target}, nil, h.home).(*SCP)
+		u.nodes = func(context.Context) ([]Node, error) { return nodes, nil }
+		src, _ := source(testName, 10)
+		where, err := u.Upload(t.Context(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = c.later
+		if err := u.Delete(t.Context(), where.URI); err != nil {
+			t.Errorf("%s: %v", label, err)
+		}
+		for _, name := range h.left(t) {
+			if !strings.HasSuffix(name, ":/packages") {
+				t.Errorf("%s: left is %s", label, name)
+			}
+		}
+	}
+}
+
 func TestSCPRateIsThatOfAllHostsTogether(t *testing.T) {
 	needRoot(t, "to give each host its own files")
 	h := newSSHHosts(t, 3)

@@ -15,7 +15,7 @@ func (s *SCP) List(ctx context.Context, folder string) iter.Seq2[Stored, error] 
 			yield(Stored{}, err)
 			return
 		}
-		hosts, _, err := s.find(ctx)
+		hosts, _, err := s.holding(ctx)
 		if err != nil {
 			yield(Stored{}, err)
 			return
