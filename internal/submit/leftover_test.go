@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 func TestAFailedUndoLeavesTheIntentForTheNext(t *testing.T) {
@@ -135,4 +136,32 @@ func (s rightsSpy) Apply(ctx context.Context, ops ...statemgr.Op) error {
 		}
 	}
 	return s.Store.Apply(ctx, ops...)
+}
+
+// unfetchable stores packages where nodes cannot fetch them.
+type unfetchable struct {
+	uploader.Uploader
+	removed []string
+}
+
+func (m *unfetchable) Upload(context.Context, uploader.Source) (uploader.Location, error) {
+	return uploader.Location{URI: "http://h/told", Fetch: "ftp://h/told"}, nil
+}
+
+func (m *unfetchable) Delete(_ context.Context, uri string) error {
+	m.removed = append(m.removed, uri)
+	return nil
+}
+
+func TestSubmitTakesBackAPackageThatNoJobCanName(t *testing.T) {
+	b := newBench(t)
+	up := &unfetchable{Uploader: b.uploader}
+	b.env.Uploader = up
+	err := b.submit(t.Context())
+	if ExitCode(err) != ExitUndone || !slices.Equal(up.removed, []string{"http://h/told"}) {
+		t.Errorf("removed %q, exit code %d, error %v", up.removed, ExitCode(err), err)
+	}
+	if left := b.left(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
 }

@@ -29,6 +29,10 @@ func (s *submission) upload(ctx context.Context) error {
 		return err
 	}
 	s.uploaded = true
+	// Whatever fails from here on, what is to be removed is known.
+	placed := *s.d
+	placed.Package = where
+	s.d = &placed
 	d, err := s.d.at(where)
 	if err != nil {
 		return err
