@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/pkg/sftp"
 )
@@ -179,6 +180,19 @@ func (c *scpSession) removeFile(file string) error {
 		return err
 	}
 	return nil
+}
+
+// removeWritten makes sure that a file which was written at a time is gone.
+// SFTP tells times in seconds, and nothing else that tells two files apart.
+func (c *scpSession) removeWritten(file string, written time.Time) error {
+	info, err := c.Lstat(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().Equal(written) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.removeFile(file)
 }
 
 // removeFolders removes those of the folders that are empty, innermost first.

@@ -119,7 +119,7 @@ func TestSCPOneOfThreeHostsFails(t *testing.T) {
 	}
 }
 
-func TestSCPFullDiskOnOneOfThreeHosts(t *testing.T) {
+func TestSCPFullDiskOnTheSecondOfThreeHosts(t *testing.T) {
 	for label, c := range map[string]struct{ sftp, says string }{
 		"seen before": {"", "free of the"},
 		// A server that does not tell how full its disk is.
@@ -130,13 +130,45 @@ func TestSCPFullDiskOnOneOfThreeHosts(t *testing.T) {
 			u, h := p.smallDisk(t, "size=1m", c.sftp)
 			src, _ := source(testName, bigSize)
 			_, err := u.Upload(t.Context(), src)
-			if !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), h.servers[2].Host) || !strings.Contains(err.Error(), c.says) {
+			if !errors.Is(err, ErrTarget) || !strings.Contains(err.Error(), h.servers[1].Host) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v", err)
 			}
 			if left := h.left(t); len(left) > 0 {
 				t.Errorf("it left %q", left)
 			}
 		})
+	}
+}
+
+// What another upload of the same package put there stays when this one is
+// taken back.
+func TestSCPUndoRemovesItsOwnFileAlone(t *testing.T) {
+	h := newSSHHosts(t, 1)
+	s := on(t, h, nil, nil, h.home).(*SCP)
+	dir := filepath.Join(h.private, "packages")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	written := time.Now().Truncate(time.Second)
+	for label, c := range map[string]struct {
+		there time.Time
+		stays bool
+	}{"its own": {written, false}, "another's": {written.Add(time.Second), true}} {
+		file := filepath.Join(dir, "package")
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, c.there, c.there)); err != nil {
+			t.Fatal(err)
+		}
+		hosts, err := s.resolve(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		undone := &scpCopy{host: hosts[0], file: file, part: file + ".part", created: true, published: true, written: written}
+		if err := s.undo(t.Context(), []*scpCopy{undone}, errBroken); !errors.Is(err, errBroken) {
+			t.Errorf("%s: got %v", label, err)
+		}
+		if _, err := os.Stat(file); (err == nil) != c.stays {
+			t.Errorf("%s: the file stays: %v, want %v", label, err == nil, c.stays)
+		}
 	}
 }
 

@@ -113,8 +113,8 @@ func (p *scpPlace) list(t *testing.T) (names []string) {
 	return names
 }
 
-// smallDisk is an uploader to hosts of which the last one has a disk with
-// these mount options.
+// smallDisk is an uploader to hosts of which the one in the middle has a disk
+// with these mount options.
 func (p *scpPlace) smallDisk(t *testing.T, options, sftp string) (Uploader, *sshHosts) {
 	t.Helper()
 	needRoot(t, "to mount a file system that is small")
@@ -122,7 +122,7 @@ func (p *scpPlace) smallDisk(t *testing.T, options, sftp string) (Uploader, *ssh
 	port := testenv.Ports(t, 1)[0]
 	for i := range p.servers {
 		o := testenv.SSHOptions{Host: fmt.Sprintf("127.0.0.%d", i+2), Port: port, Private: h.private}
-		if i == len(p.servers)-1 {
+		if i == len(p.servers)/2 {
 			o.Disk, o.SFTP = options, sftp
 		}
 		h.servers = append(h.servers, testenv.SSHD(t, o))

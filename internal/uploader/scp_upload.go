@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pkg/sftp"
 )
@@ -39,6 +40,10 @@ type scpCopy struct {
 	// there: nothing is to be done. created and published say which of the
 	// two names this upload has put there, or may have.
 	there, created, published bool
+	// written is when the temporary file was last written. The final name is
+	// taken back only from a file of that time: somebody else may have put the
+	// same package there since.
+	written time.Time
 	// sum waits for the digest that the host computes, "" where it does not.
 	sum func() string
 	// made are folders that were not there.
@@ -175,6 +180,11 @@ func (c *scpCopy) finish(ctx context.Context, src Source) error {
 	if err != nil {
 		return c.session.failed(ctx, "write to", c.part, err)
 	}
+	info, err := c.session.Lstat(c.part)
+	if err != nil {
+		return c.session.failed(ctx, "look for", c.part, err)
+	}
+	c.written = info.ModTime()
 	sum := c.sum()
 	if sum == "" {
 		if sum, err = c.session.digest(ctx, c.part); err != nil {
@@ -235,7 +245,7 @@ func (s *SCP) undoOne(ctx context.Context, c *scpCopy) error {
 	defer session.close()
 	err = session.removeFile(c.part)
 	if c.published && err == nil {
-		err = session.removeFile(c.file)
+		err = session.removeWritten(c.file, c.written)
 	}
 	if err != nil {
 		return session.failed(ctx, "delete", c.part, err)
