@@ -17,6 +17,8 @@ func TestOverrideYAML(t *testing.T) {
 		"file":                            {statemgr, "", "b: 5\na: 'yes'\nc: {d: [1, x]}\n", nil, "a: 'yes'\nb: 5\nc:\n  d:\n    - 1\n    - x\n"},
 		"properties":                      {statemgr, "", "b: 5\n", []string{"b=12", "a=TRUE", "c=False", "d="}, "a: true\nb: '12'\nc: false\nd: ''\n"},
 		"no secrets":                      {statemgr, "", "my.password: x\nkeep: {token: y, z: 1}\nurl: http://u:p@h/\n", []string{"heron.uploader.s3.secret_key=s"}, "keep:\n  z: 1\n"},
+		"a query of the uploader's":       {statemgr, "", "heron.uploader.http.uri: http://h/up?key=sesame\nother: http://h/up?a=b\n", nil, "other: http://h/up?a=b\n"},
+		"no query of the uploader's":      {statemgr, "", "heron.uploader.http.uri: http://h/up\n", nil, "heron.uploader.http.uri: http://h/up\n"},
 		"short name of the state manager": {strings.Replace(statemgr, class, "heron.class.state.manager: zookeeper\n", 1), "", "", nil, class},
 		"state from a file that executors do not read": {class + "heron.statemgr.connection.string: zk:1\n", "heron.statemgr.root.path: ${HOME}/${CLUSTER}\n", "", nil,
 			"heron.statemgr.root.path: /home/alice/nomad\n"},

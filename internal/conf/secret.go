@@ -67,6 +67,13 @@ func holdsPassword(v any) bool {
 	return ok && passwordURL.MatchString(s)
 }
 
+// holdsQuery tells whether the place to post packages to has a query: that may
+// be what lets the user in, and no container posts any.
+func holdsQuery(key string, v any) bool {
+	s, ok := v.(string)
+	return ok && key == keyHTTPURI && strings.Contains(s, "?")
+}
+
 // withoutSecrets drops secrets at every depth and tells whether there were
 // any.
 func withoutSecrets(v any) (clean any, dropped bool) {
@@ -74,7 +81,7 @@ func withoutSecrets(v any) (clean any, dropped bool) {
 	case mapping:
 		out := make(mapping, 0, len(v))
 		for _, p := range v {
-			if name, ok := p.key.(string); ok && IsSecret(name) || holdsPassword(p.value) {
+			if name, ok := p.key.(string); ok && (IsSecret(name) || holdsQuery(name, p.value)) || holdsPassword(p.value) {
 				dropped = true
 				continue
 			}
