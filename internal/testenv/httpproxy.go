@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -140,7 +141,19 @@ func (p *HTTPFaultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		p.fail(w, r, fault)
 	default:
-		p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, fault)))
+		// A server may answer before it has read the end of a body. Then one
+		// that is still passed on would end the connection, and the answer with
+		// it.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, fault))
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+		if len(body) == 0 {
+			r.Body = http.NoBody
+		}
+		p.forward.ServeHTTP(w, r)
 	}
 }
 
