@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 const (
@@ -49,11 +47,7 @@ func BenchmarkUpload(b *testing.B) {
 			compare(b, w.make(b, func(addr string) string { return addr }), file)
 		})
 		b.Run(w.name+"/delay="+delay.String(), func(b *testing.B) {
-			compare(b, w.make(b, func(addr string) string {
-				proxy := testenv.Proxy(b, addr)
-				proxy.Slow(delay)
-				return proxy.Addr
-			}), file)
+			compare(b, w.make(b, func(addr string) string { return delayed(b, addr, delay) }), file)
 		})
 	}
 }
