@@ -23,7 +23,8 @@ type S3Upload struct {
 	Proxy Secret `json:"-"`
 	// PathStyle puts the bucket into the path rather than the host name.
 	PathStyle bool
-	// PartSize is in bytes; Concurrency is how many parts are sent at a time.
+	// PartSize is in bytes, 0 for one that goes by the package; Concurrency is
+	// how many parts are sent at a time.
 	PartSize     int64
 	Concurrency  int
 	StorageClass string
@@ -67,12 +68,9 @@ const (
 	maxS3Presigned = 7 * 24 * time.Hour
 )
 
-// An upload that is killed has at most so many parts half sent, which are sent
-// again when it goes on.
-const (
-	defaultS3Part        = 16 << 20
-	defaultS3Concurrency = 2
-)
+// defaultS3Concurrency is how many parts are sent at a time. An upload that is
+// killed has at most so many half sent, which are sent again when it goes on.
+const defaultS3Concurrency = 2
 
 func (r *reader) s3Upload() S3Upload {
 	u := S3Upload{
@@ -85,7 +83,7 @@ func (r *reader) s3Upload() S3Upload {
 		Endpoint:      strings.TrimRight(r.place(keyS3URI, ""), "/"),
 		Proxy:         Secret(r.rawText(keyS3Proxy)),
 		PathStyle:     r.flag(keyS3PathStyle, r.text(keyS3URI, "") != ""),
-		PartSize:      take(r, int64(defaultS3Part))(r.Bytes(keyS3PartSize)),
+		PartSize:      take(r, int64(0))(r.Bytes(keyS3PartSize)),
 		Concurrency:   r.positive(keyS3Concurrency, defaultS3Concurrency),
 		StorageClass:  r.text(keyS3StorageClass, ""),
 		Encryption:    r.text(keyS3Encryption, ""),
@@ -128,7 +126,7 @@ func (r *reader) checkS3(u S3Upload) {
 	if e := r.values[keyS3Proxy]; u.Proxy != "" && e.file == fromProperty && strings.Contains(string(u.Proxy), "@") {
 		r.wrong(keyS3Proxy, "holds a password, and others can read command lines", "put it into uploader.yaml")
 	}
-	if u.PartSize < MinS3Part || u.PartSize > MaxS3Part {
+	if u.PartSize != 0 && u.PartSize < MinS3Part || u.PartSize > MaxS3Part {
 		r.wrong(keyS3PartSize, "is out of range", "use 5MiB to 5GiB")
 	}
 	switch u.Encryption {

@@ -13,7 +13,7 @@ func TestS3SettingsHaveDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := S3Upload{Bucket: "packages", Prefix: "a/ads", PartSize: 16 << 20, Concurrency: 2, Fetch: "s3", PresignExpiry: 7 * 24 * time.Hour}
+	want := S3Upload{Bucket: "packages", Prefix: "a/ads", Concurrency: 2, Fetch: "s3", PresignExpiry: 7 * 24 * time.Hour}
 	if s.Upload.S3 != want {
 		t.Errorf("got %+v, want %+v", s.Upload.S3, want)
 	}

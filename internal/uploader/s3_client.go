@@ -168,7 +168,7 @@ func checkS3(set conf.S3Upload) error {
 		return wrong("access_key", "(not shown)", "set heron.uploader.s3.access_key and heron.uploader.s3.secret_key, or neither")
 	case set.AccessKey != "" && set.Profile != "":
 		return wrong("aws_profile", set.Profile, "use either this profile or heron.uploader.s3.access_key")
-	case set.PartSize < conf.MinS3Part || set.PartSize > conf.MaxS3Part:
+	case set.PartSize != 0 && set.PartSize < conf.MinS3Part || set.PartSize > conf.MaxS3Part:
 		return wrong("part.size", fmt.Sprint(set.PartSize), "use 5MiB to 5GiB")
 	case set.Concurrency < 1:
 		return wrong("concurrency", fmt.Sprint(set.Concurrency), "must be above zero")

@@ -138,9 +138,21 @@ func (s *S3) sendOnce(ctx context.Context, src Source, r *resumable) error {
 	return r.complete(ctx, parts)
 }
 
-// s3PartSize is the size of parts for a package: as configured, or larger
-// where that would be too many.
+// Parts are that large where nothing else is configured: enough of them to be
+// sent side by side, and to lose little of an upload that is cut; few enough
+// that a server which copies them together is done soon.
+const (
+	usualS3Parts = 16
+	smallS3Part  = 8 * mebibyte
+	largeS3Part  = 64 * mebibyte
+)
+
+// s3PartSize is the size of parts for a package: as configured, if it is not
+// 0, or larger where that would be too many.
 func s3PartSize(configured, size int64) int64 {
+	if configured == 0 {
+		configured = min(max((size/usualS3Parts+mebibyte-1)/mebibyte*mebibyte, smallS3Part), largeS3Part)
+	}
 	least := (size + maxS3Parts - 1) / maxS3Parts
 	if configured >= least {
 		return configured
