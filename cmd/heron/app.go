@@ -60,6 +60,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	switch args[0] {
+	case "activate", "deactivate", "restart", "update":
+		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
+	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		msg = fmt.Sprintf("unknown command %q; did you mean %q?", args[0], near[0])

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) planCommand() *cobra.Command {
-	return a.programCommand(&cobra.Command{
+	cmd := a.programCommand(&cobra.Command{
 		Use:   "plan [flags] cluster/[role]/[env] topology-file topology-class [topology-args...]",
 		Short: "Show what submitting a topology would do now",
 		Long: `Run the program that defines a topology and show what submitting it would do:
@@ -20,6 +20,11 @@ topology runs already, how it differs. Nothing is changed.
 
 Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
 	}, a.plan)
+	// They are refused with what to do instead.
+	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "wait-timeout"} {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
+	return cmd
 }
 
 func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {

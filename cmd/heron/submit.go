@@ -45,7 +45,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	f.StringArrayVar(&s.jvmProperties, "topology-main-jvm-property", nil, "system property KEY=VALUE for the topology's main; may be repeated")
 	f.BoolVar(&s.verboseGC, "verbose_gc", false, "have the instances log garbage collection")
 	original = map[string]bool{"verbose-gc": true}
-	f.VisitAll(func(f *pflag.Flag) { original[f.Name] = true })
+	f.VisitAll(func(f *pflag.Flag) { original[f.Name] = f.Name != "output" })
 
 	s.addNomad(f)
 	f.StringVar(&s.definition, "topology-definition", "", "take this definition file and run nothing")
@@ -53,7 +53,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	f.BoolVar(&s.wait, "wait", false, "return when the topology runs")
 	f.DurationVar(&s.waitTimeout, "wait-timeout", 5*time.Minute, "how long --wait waits")
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
-	f.BoolP("help", "h", false, "help for submit")
+	f.BoolP("help", "h", false, "help for this command")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "verbose-gc" {
 			name = "verbose_gc"

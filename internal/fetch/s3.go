@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/heron-nomad/heron/internal/s3uri"
 )
@@ -39,6 +40,8 @@ func (s *s3Source) connect(ctx context.Context) *failure {
 	s.http = awshttp.NewBuildableClient()
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(s.http),
+		// What matters is in errors; the SDK would write to standard error itself.
+		config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	}
 	if s.object.Region != "" {

@@ -75,7 +75,7 @@ func GC(ctx context.Context, env Env, jobs AllJobs, s *conf.Settings, opts GCOpt
 	if err != nil {
 		return nil, err
 	}
-	env.Report.say("%d packages of cluster %s are older than %s; look for what refers to them", len(found), s.Cluster, opts.OlderThan)
+	env.Report.say("%d packages of cluster %s are older than %s", len(found), s.Cluster, inUnits(opts.OlderThan))
 	found, err = g.unreferenced(ctx, found)
 	if err != nil {
 		return nil, err
@@ -83,6 +83,21 @@ func GC(ctx context.Context, env Env, jobs AllJobs, s *conf.Settings, opts GCOpt
 	err = g.remove(ctx, found)
 	slices.SortFunc(g.done.Removed, func(a, b Garbage) int { return strings.Compare(a.Name, b.Name) })
 	return g.done, err
+}
+
+// inUnits is a time for a person, without parts that are nothing.
+func inUnits(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	text := d.String()
+	for _, nothing := range [...]string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, nothing) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 // GC is GC on this connection.

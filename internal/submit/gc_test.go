@@ -278,3 +278,14 @@ func TestGCTellsWhatItDidWhenItFails(t *testing.T) {
 		t.Errorf("a folder per topology: %v", err)
 	}
 }
+
+func TestTimesForAPerson(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 90 * time.Second: "1m30s", 5 * time.Minute: "5m", time.Hour: "1h", 10 * time.Hour: "10h",
+		90 * time.Minute: "1h30m", 24 * time.Hour: "1d", 36 * time.Hour: "36h", 168 * time.Hour: "7d",
+	} {
+		if got := inUnits(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/heron-nomad/heron/internal/conf"
 )
@@ -59,6 +60,8 @@ func newS3Client(ctx context.Context, set conf.S3Upload, stall time.Duration) (*
 	})
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(web),
+		// What matters is in errors; the SDK would write to standard error itself.
+		config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return s3Retryer(s3Attempts, s3MaxBackoff) }),
 	}
 	if set.Region != "" {

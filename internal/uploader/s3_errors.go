@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -69,7 +70,7 @@ func (s *S3) fault(ctx context.Context, doing string, err error) error {
 	switch {
 	case errors.As(err, &api):
 		e.code, e.why = api.ErrorCode(), api.ErrorCode()
-		if text := api.ErrorMessage(); text != "" && text != e.code {
+		if text := strings.TrimRight(api.ErrorMessage(), ". "); text != "" && text != e.code {
 			e.why += ": " + text
 		}
 		s.judge(e, answer)

@@ -42,7 +42,7 @@ func TestS3ErrorsSayWhatToDo(t *testing.T) {
 		says   []string
 	}{
 		"wrong region":   {func(s *conf.S3Upload) { s.Region = "us-east-1" }, ErrTarget, []string{"is in region eu-west-3, not us-east-1", "set heron.uploader.s3.region: eu-west-3"}},
-		"missing bucket": {func(s *conf.S3Upload) { s.Bucket = "no-such-bucket" }, ErrTarget, []string{`there is no bucket "no-such-bucket"`, "heron.uploader.s3.bucket"}},
+		"missing bucket": {func(s *conf.S3Upload) { s.Bucket = "no-such-bucket" }, ErrTarget, []string{`does not exist; there is no bucket "no-such-bucket"`, "heron.uploader.s3.bucket"}},
 		"unknown key":    {func(s *conf.S3Upload) { s.AccessKey = "somebody-else" }, ErrDenied, []string{"access key", "heron.uploader.s3.access_key"}},
 		"wrong secret":   {func(s *conf.S3Upload) { s.SecretKey = "hidden-and-wrong" }, ErrDenied, []string{"SignatureDoesNotMatch", "heron.uploader.s3.secret_key"}},
 		"no credentials": {func(s *conf.S3Upload) { s.AccessKey, s.SecretKey = "", "" }, ErrDenied, []string{"find credentials", "AWS_ACCESS_KEY_ID"}},

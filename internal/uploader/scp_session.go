@@ -149,7 +149,8 @@ func (c *scpSession) diskProblem(file string) string {
 		return ""
 	case vfs.Flag&readOnly != 0:
 		return "the file system is read-only"
-	case vfs.Bavail*vfs.Frsize < little || vfs.Files > 0 && vfs.Favail == 0:
+	// What has no blocks at all, such as /proc, is no disk.
+	case vfs.Blocks > 0 && vfs.Bavail*vfs.Frsize < little || vfs.Files > 0 && vfs.Favail == 0:
 		return "the disk is full"
 	}
 	return ""

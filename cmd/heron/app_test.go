@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heron-nomad/heron/internal/submit"
+)
+
+// lines runs a command line and returns its exit code and what it printed.
+func lines(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	code = a.run(context.Background(), "heron", args)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestCommandsOfTheOriginalThatAreNotThereSaySo(t *testing.T) {
+	for _, name := range []string{"activate", "deactivate", "restart", "update"} {
+		code, _, errs := lines(t, name, "nomad", "words")
+		if code != submit.ExitInput || !strings.Contains(errs, name+" is not part of this version") {
+			t.Errorf("%s: code %d, %q", name, code, errs)
+		}
+	}
+	if code, _, errs := lines(t, "submt"); code != submit.ExitInput || !strings.Contains(errs, `did you mean "submit"?`) {
+		t.Errorf("submt: code %d, %q", code, errs)
+	}
+}
+
+func TestPlansHelpNamesNoFlagThatPlanRefuses(t *testing.T) {
+	for command, has := range map[string]bool{"submit": true, "plan": false} {
+		code, out, _ := lines(t, command, "--help")
+		if code != submit.ExitOK || !strings.Contains(out, "--topology-id") {
+			t.Fatalf("%s --help: code %d, %q", command, code, out)
+		}
+		for _, flag := range []string{"--dry-run ", "--dry-run-format", "--wait ", "--wait-timeout"} {
+			if strings.Contains(out, flag) != has {
+				t.Errorf("%s --help names %s: %v", command, flag, !has)
+			}
+		}
+	}
+}
+
+func TestOutputBehindTheClassIsTheProgramsOwn(t *testing.T) {
+	var s submitFlags
+	a := new(app)
+	cmd := new(cobra.Command)
+	a.outputFlag(cmd)
+	original := s.add(a, cmd.Flags())
+	got, err := splitSubmit([]string{"--output", "json", "nomad", "t.jar", "Main", "--output", "/tmp/x"}, cmd.Flags(), original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.flags, []string{"--output=json"}) || !slices.Equal(got.program, []string{"--output", "/tmp/x"}) {
+		t.Errorf("ours %v, the program's %v", got.flags, got.program)
+	}
+}
