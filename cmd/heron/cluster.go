@@ -206,7 +206,11 @@ func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
 		return
 	}
 	report("cluster configuration %s", config.Options.Dir)
-	report("Nomad %s, state in %s %s below %s, packages by %s", s.Nomad.Address, s.State.Kind, s.State.Address(), s.State.Root, s.Upload.Kind)
+	state := s.State.Kind + " " + s.State.Address()
+	if s.State.Address() != s.State.Root {
+		state += " below " + s.State.Root
+	}
+	report("Nomad %s, state in %s, packages by %s", s.Nomad.Address, state, s.Upload.Kind)
 	for _, o := range s.Nomad.Access.Origins {
 		what := "Nomad's " + o.What
 		if o.Value != "" {

@@ -51,6 +51,9 @@ type ACLEntry struct {
 
 // Address is where this program goes for the state, for people to read.
 func (s State) Address() string {
+	if s.Kind == "localfs" {
+		return s.Root // whatever the key for ZooKeeper's address says
+	}
 	address := s.Connection
 	if len(s.ClientServers) > 0 {
 		address = strings.Join(s.ClientServers, ",")

@@ -200,3 +200,18 @@ func TestZooKeeperACL(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressOfTheStateIsWhereThisProgramGoes(t *testing.T) {
+	for _, c := range []struct {
+		state State
+		want  string
+	}{
+		{State{Kind: "zookeeper", Root: "/heron", Connection: "a:2181"}, "a:2181"},
+		{State{Kind: "zookeeper", Root: "/heron", Connection: "a:2181", ClientServers: []string{"b:1", "c:2"}}, "b:1,c:2"},
+		{State{Kind: "localfs", Root: "/var/heron", Connection: "a:2181"}, "/var/heron"},
+	} {
+		if got := c.state.Address(); got != c.want {
+			t.Errorf("%+v is at %q, want %q", c.state, got, c.want)
+		}
+	}
+}
