@@ -40,15 +40,24 @@ func (r *retrying) Delete(ctx context.Context, uri string) error {
 
 // Upload implements Uploader. A source that failed would fail again, and a
 // package that may be there under a name nobody knows would be there twice.
+// What was sent before a cut may be kept for the next try, but not beyond the
+// last.
 func (r *retrying) Upload(ctx context.Context, src Source) (where Location, err error) {
 	var broken atomic.Bool
 	src = tapped(src, nil, func(error) { broken.Store(true) })
+	t := &tries{kept: map[string]func(context.Context) error{}}
+	shared, n := context.WithValue(ctx, triesKey{}, t), 0
 	err = r.do(ctx, func() (bool, error) {
-		where, err = r.Uploader.Upload(ctx, src)
+		t.more = n < r.count
+		n++
+		where, err = r.Uploader.Upload(shared, src)
 		var left *LeftoverError
 		lost := errors.As(err, &left) && !r.Capabilities().FixedNames
 		return !lost && !broken.Load(), err
 	})
+	if uerr := t.undo(ctx); uerr != nil && err != nil {
+		err = &LeftoverError{What: "parts of package " + src.Name + ", with which the same upload goes on", Why: uerr.Error(), Err: err}
+	}
 	return where, err
 }
 

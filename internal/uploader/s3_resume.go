@@ -124,6 +124,7 @@ func (r *resumable) complete(ctx context.Context, parts []types.CompletedPart) e
 		return err
 	})
 	if err == nil {
+		drop(ctx, r.id)
 		r.id = ""
 	}
 	return err

@@ -96,6 +96,10 @@ func (s *S3) send(ctx context.Context, src Source) error {
 				return nil
 			}
 		}
+		if !bad && r.id != "" && s.cutOff(ctx, err) && keep(ctx, r.id, r.abort) {
+			return err
+		}
+		drop(ctx, r.id)
 		if aerr := r.abort(ctx); aerr != nil {
 			return &LeftoverError{
 				What: "parts of " + s.place.uri(r.key) + ", with which the same upload goes on",
@@ -111,6 +115,15 @@ func (s *S3) send(ctx context.Context, src Source) error {
 		}
 		return err
 	}
+}
+
+// cutOff says whether an upload did not fail for a reason of its own: it may
+// go on when the server is there again.
+func (s *S3) cutOff(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return errors.Is(context.Cause(ctx), errStalled)
+	}
+	return errors.Is(s.fault(ctx, "store a package", err), ErrUnreachable)
 }
 
 // sendOnce is one run, in parts unless there is nothing to send.
