@@ -2,8 +2,10 @@ package nomad
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 
 	"github.com/hashicorp/nomad/api"
@@ -46,6 +48,11 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 	if err != nil {
 		if invalid := c.validate(ctx, what, job); invalid != nil {
 			return nil, invalid
+		}
+		if errors.Is(err, ErrNotFound) {
+			// Nomad plans any job. A web server says so of what it does not know.
+			return nil, &RejectedError{What: what, Address: c.address, Status: http.StatusNotFound,
+				Message: "it does not know that request; is that the address of a Nomad?"}
 		}
 		return nil, err
 	}

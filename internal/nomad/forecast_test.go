@@ -2,8 +2,11 @@ package nomad
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -65,5 +68,20 @@ func TestForecastOfAnInvalidJob(t *testing.T) {
 	var rejected *RejectedError
 	if !errors.As(err, &rejected) {
 		t.Errorf("got %v, want a *RejectedError", err)
+	}
+}
+
+func TestForecastOfAServerThatIsNoNomad(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	c, err := NewClient(ClientOptions{Address: server.URL, RequestTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Forecast(t.Context(), &api.Job{ID: ptr("wc")})
+	var rejected *RejectedError
+	if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "is that the address of a Nomad?") || !strings.Contains(err.Error(), server.URL) {
+		t.Errorf("got %v", err)
 	}
 }
