@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -141,9 +142,14 @@ type stallingConn struct {
 	stall time.Duration
 }
 
+// ReadFrom sends large pieces: each costs both sides.
+func (c *stallingConn) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(onlyWriter{c}, r, make([]byte, copyBuffer))
+}
+
 // Write goes in pieces, each of which has the whole time.
 func (c *stallingConn) Write(p []byte) (n int, err error) {
-	const piece = 64 << 10
+	const piece = copyBuffer
 	for first := true; first || len(p) > 0; first = false {
 		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
 			return n, err

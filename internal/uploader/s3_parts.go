@@ -3,11 +3,13 @@ package uploader
 import (
 	"context"
 	"crypto/md5" //nolint:gosec // the server's ETag is one
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"strings"
@@ -130,15 +132,13 @@ func (p *part) is(there types.Part) (bool, error) {
 type verifier struct {
 	src    Source
 	r      io.Reader
-	digest *digest
+	digest hash.Hash
 	buffer []byte
 }
 
 func newVerifier(c Content, src Source) *verifier {
-	return &verifier{src: src, r: io.NewSectionReader(unwatched(c), 0, src.Size+1), digest: newDigest(), buffer: make([]byte, copyBuffer)}
+	return &verifier{src: src, r: io.NewSectionReader(unwatched(c), 0, src.Size+1), digest: sha256.New(), buffer: make([]byte, copyBuffer)}
 }
-
-func (v *verifier) close() { v.digest.close() }
 
 // next is the checksum of the next part, of so many bytes.
 func (v *verifier) next(ctx context.Context, size int64) (string, error) {
@@ -149,7 +149,7 @@ func (v *verifier) next(ctx context.Context, size int64) (string, error) {
 		}
 		n, err := io.ReadFull(v.r, v.buffer[:min(left, int64(len(v.buffer)))])
 		left -= int64(n)
-		v.digest.write(v.buffer[:n])
+		_, _ = v.digest.Write(v.buffer[:n])
 		_, _ = sum.Write(v.buffer[:n])
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -171,7 +171,7 @@ func (v *verifier) end() error {
 	case !errors.Is(rerr, io.EOF):
 		err = fmt.Errorf("read the package: %w", rerr)
 	default:
-		if got := v.digest.hex(); got != v.src.SHA256 {
+		if got := hex.EncodeToString(v.digest.Sum(nil)); got != v.src.SHA256 {
 			err = fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, v.src.SHA256)
 		}
 	}

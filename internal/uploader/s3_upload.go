@@ -134,7 +134,6 @@ func (s *S3) sendOnce(ctx context.Context, src Source, r *resumable) error {
 	}
 	defer content.Close()
 	check := newVerifier(content, src)
-	defer check.close()
 	if src.Size == 0 {
 		if err := check.end(); err != nil {
 			return &sourceError{err}
