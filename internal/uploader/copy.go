@@ -3,7 +3,6 @@ package uploader
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 )
@@ -53,23 +52,17 @@ func copyVerified(ctx context.Context, w io.Writer, src Source) (inTarget bool, 
 
 	target := &targetWriter{w: w}
 	digest := sha256.New()
-	// One byte more than announced is enough to see that it is too much.
-	limited := io.LimitReader(contextReader{ctx, r}, src.Size+1)
-	n, err := io.CopyBuffer(io.MultiWriter(target, digest), limited, make([]byte, copyBuffer))
+	content := contextReader{ctx, r}
+	n, err := io.CopyBuffer(io.MultiWriter(target, digest), io.LimitReader(content, src.Size), make([]byte, copyBuffer))
 	switch {
 	case target.err != nil:
 		return true, target.err
 	case err != nil:
 		return false, fmt.Errorf("read the package: %w", err)
-	case n > src.Size:
-		return false, fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, src.Size)
 	case n < src.Size:
-		return false, fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, n, src.Size)
+		return false, src.short(n)
 	}
-	if got := hex.EncodeToString(digest.Sum(nil)); got != src.SHA256 {
-		return false, fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, src.SHA256)
-	}
-	return false, nil
+	return false, src.check(content, hexOf(digest))
 }
 
 // holds says whether r gives exactly the content of src.
@@ -79,7 +72,7 @@ func holds(ctx context.Context, r io.Reader, src Source) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return n == src.Size && hex.EncodeToString(digest.Sum(nil)) == src.SHA256, nil
+	return n == src.Size && hexOf(digest)() == src.SHA256, nil
 }
 
 // onlyWriter hides ReadFrom, which would pass by the context.

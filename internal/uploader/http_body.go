@@ -106,7 +106,7 @@ func (b *httpBody) readContent(p []byte) (int, error) {
 		// An error comes again with the next piece.
 		return n, nil
 	case errors.Is(err, io.EOF):
-		return 0, fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, b.src.Size-b.left, b.src.Size)
+		return 0, b.src.short(b.src.Size - b.left)
 	case err == nil:
 		err = io.ErrNoProgress
 	}
@@ -115,15 +115,8 @@ func (b *httpBody) readContent(p []byte) (int, error) {
 
 // finish checks the content and lets the end of the message out.
 func (b *httpBody) finish() error {
-	var more [1]byte
-	switch n, err := io.ReadFull(b.content, more[:]); {
-	case n > 0:
-		return fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, b.src.Size)
-	case !errors.Is(err, io.EOF):
-		return fmt.Errorf("read the package: %w", err)
-	}
-	if got := b.digest.hex(); got != b.src.SHA256 {
-		return fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, b.src.SHA256)
+	if err := b.src.check(b.content, b.digest.hex); err != nil {
+		return err
 	}
 	if err := b.ctx.Err(); err != nil {
 		return err

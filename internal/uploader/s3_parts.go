@@ -132,6 +132,7 @@ func (p *part) is(there types.Part) (bool, error) {
 type verifier struct {
 	src    Source
 	r      io.Reader
+	read   int64
 	digest hash.Hash
 	buffer []byte
 }
@@ -148,12 +149,12 @@ func (v *verifier) next(ctx context.Context, size int64) (string, error) {
 			return "", err
 		}
 		n, err := io.ReadFull(v.r, v.buffer[:min(left, int64(len(v.buffer)))])
-		left -= int64(n)
+		left, v.read = left-int64(n), v.read+int64(n)
 		_, _ = v.digest.Write(v.buffer[:n])
 		_, _ = sum.Write(v.buffer[:n])
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return "", &sourceError{fmt.Errorf("%w: less than %d bytes; the file was changed meanwhile", ErrContent, v.src.Size)}
+			return "", &sourceError{v.src.short(v.read)}
 		case err != nil:
 			return "", &sourceError{fmt.Errorf("read the package: %w", err)}
 		}
@@ -163,19 +164,7 @@ func (v *verifier) next(ctx context.Context, size int64) (string, error) {
 
 // end says whether what was read is the announced content, whole.
 func (v *verifier) end() error {
-	var err error
-	n, rerr := io.ReadFull(v.r, v.buffer[:1])
-	switch {
-	case n > 0:
-		err = fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, v.src.Size)
-	case !errors.Is(rerr, io.EOF):
-		err = fmt.Errorf("read the package: %w", rerr)
-	default:
-		if got := hex.EncodeToString(v.digest.Sum(nil)); got != v.src.SHA256 {
-			err = fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, v.src.SHA256)
-		}
-	}
-	if err != nil {
+	if err := v.src.check(v.r, hexOf(v.digest)); err != nil {
 		return &sourceError{err}
 	}
 	return nil

@@ -3,7 +3,6 @@ package uploader
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -157,7 +156,7 @@ func readBlocks(ctx context.Context, content io.Reader, src Source, size int, fr
 		n, err := io.ReadFull(contextReader{ctx, content}, b.data)
 		off += int64(n)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("%w: %d bytes instead of %d; the file was changed meanwhile", ErrContent, off, src.Size)
+			return src.short(off)
 		}
 		if err != nil {
 			return fmt.Errorf("read the package: %w", err)
@@ -167,17 +166,7 @@ func readBlocks(ctx context.Context, content io.Reader, src Source, size int, fr
 			return err
 		}
 	}
-	// One byte more than announced is enough to see that it is too much.
-	switch n, err := io.ReadFull(contextReader{ctx, content}, make([]byte, 1)); {
-	case n > 0:
-		return fmt.Errorf("%w: more than %d bytes; the file was changed meanwhile", ErrContent, src.Size)
-	case !errors.Is(err, io.EOF):
-		return fmt.Errorf("read the package: %w", err)
-	}
-	if got := hex.EncodeToString(digest.Sum(nil)); got != src.SHA256 {
-		return fmt.Errorf("%w: SHA-256 is %s instead of %s; the file was changed meanwhile", ErrContent, got, src.SHA256)
-	}
-	return nil
+	return src.check(contextReader{ctx, content}, hexOf(digest))
 }
 
 // addChannels opens the temporary file on more channels, as many as the host
