@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // downloader is heron under its other name, in a folder of its own.
@@ -80,7 +82,7 @@ func (d *downloader) left() string {
 // aPackage is a package of a topology, on a web server and as a file.
 func aPackage(t *testing.T) (data []byte, path, url, digest string) {
 	t.Helper()
-	data = gzipped(t, tarred(t, "wc.jar", []byte("jar")))
+	data = testenv.Gzip(t, tarred(t, "wc.jar", []byte("jar")))
 	path = filepath.Join(t.TempDir(), "topology.tar.gz")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func TestEveryKindOfTopologyFileRuns(t *testing.T) {
 			return jar(t, "words.tar", tarred(t, "words.jar", javaTopology(t)))
 		}},
 		{"tar.gz with a jar in libs", "java", "tar", func(t *testing.T) kindOfFile {
-			return jar(t, "words.tar.gz", gzipped(t, tarred(t, "./libs/inner.jar", javaTopology(t))))
+			return jar(t, "words.tar.gz", testenv.Gzip(t, tarred(t, "./libs/inner.jar", javaTopology(t))))
 		}},
 		{"pex run as it is", "python", "pex", func(t *testing.T) kindOfFile {
 			file := writeFile(t, "words.pex", pythonTopology(t, definition(t, "python")), 0o700)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 func TestExtract(t *testing.T) {
@@ -34,7 +36,7 @@ func TestExtract(t *testing.T) {
 		"lib/": "", "lib/deep/": "", "lib/deep/a.jar": "a", "b": "third", "lib/to-b": "-> ../b",
 		"nowhere": "-> none", "same-b": "second", "n": "now a file",
 	}
-	for name, packed := range map[string][]byte{"plain": data, "gzip": gzipped(t, data), "two gzip members": append(gzipped(t, data[:700]), gzipped(t, data[700:])...)} {
+	for name, packed := range map[string][]byte{"plain": data, "gzip": testenv.Gzip(t, data), "two gzip members": append(testenv.Gzip(t, data[:700]), testenv.Gzip(t, data[700:])...)} {
 		t.Run(name, func(t *testing.T) {
 			folder, sum, err := unpackIn(t, packed, Options{})
 			if diff := cmp.Diff(want, tree(t, folder)); diff != "" || err != nil {
@@ -137,7 +139,7 @@ func TestExtractRefuses(t *testing.T) {
 
 func TestExtractWhatIsDamaged(t *testing.T) {
 	whole := tarred(t, file("a", strings.Repeat("a", 5000)), file("zeros", string(make([]byte, 4096))))
-	packed := gzipped(t, whole)
+	packed := testenv.Gzip(t, whole)
 	wrong := bytes.Clone(packed)
 	wrong[len(wrong)-6] ^= 1
 	for name, c := range map[string]struct {
@@ -192,7 +194,7 @@ func sparse(t *testing.T, size int64) []byte {
 }
 
 func TestExtractLimits(t *testing.T) {
-	zeros := gzipped(t, tarred(t, file("zeros", string(make([]byte, 80<<20)))))
+	zeros := testenv.Gzip(t, tarred(t, file("zeros", string(make([]byte, 80<<20)))))
 	var many []member
 	for i := range 100 {
 		many = append(many, file(strings.Repeat("d/", i%50)+"f", ""))
@@ -207,7 +209,7 @@ func TestExtractLimits(t *testing.T) {
 		"size":                {zeros, Limits{Bytes: 79 << 20, Ratio: 1e6}, "82837504 bytes"},
 		"size of a hole":      {sparse(t, 1<<40), Limits{}, "8589934592 bytes"},
 		"size of small files": {tarred(t, file("a", strings.Repeat("x", 600)), file("b", strings.Repeat("x", 600))), Limits{Bytes: 1000}, "1000 bytes"},
-		"headers alone":       {gzipped(t, tarred(t, many...)), Limits{Bytes: 20000}, "20000 bytes"},
+		"headers alone":       {testenv.Gzip(t, tarred(t, many...)), Limits{Bytes: 20000}, "20000 bytes"},
 		"entries":             {tarred(t, many...), Limits{Entries: 99}, "at most 99"},
 		"implied folders":     {tarred(t, file(strings.Repeat("d/", 20)+"f", "")), Limits{Entries: 20}, "at most 20"},
 	} {

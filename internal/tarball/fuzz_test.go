@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // systemTar makes an archive with the tar of this machine.
@@ -59,7 +61,7 @@ func FuzzExtractStaysInside(f *testing.F) {
 // Any bytes at all.
 func FuzzExtractBytes(f *testing.F) {
 	f.Add(tarred(f, dir("d"), file("d/f", "x"), symlink("l", "d/f"), hard("h", "d/f")))
-	f.Add(gzipped(f, tarred(f, file("f", "x"))))
+	f.Add(testenv.Gzip(f, tarred(f, file("f", "x"))))
 	f.Add([]byte("BZh9"))
 	f.Fuzz(check)
 }

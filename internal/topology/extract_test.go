@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 func extractMembers(t *testing.T, members ...member) (dir string, err error) {
@@ -93,7 +95,7 @@ func TestExtractWhatIsNoArchive(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"text":      []byte(strings.Repeat("no archive ", 100)),
 		"truncated": tarred(t, member{name: "a", data: make([]byte, 5000)})[:2000],
-		"half gzip": gzipped(t, tarred(t, member{name: "a", data: make([]byte, 5000)}))[:40],
+		"half gzip": testenv.Gzip(t, tarred(t, member{name: "a", data: make([]byte, 5000)}))[:40],
 		"xz":        []byte("\xfd7zXZ\x00"),
 	} {
 		var input *InputError

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // checkRun runs the program, compares what it got and wrote, and closes.
@@ -44,7 +45,7 @@ func TestJavaPrograms(t *testing.T) {
 	for name, pack := range map[string]func() []byte{
 		"app.jar":    func() []byte { return content },
 		"app.tar":    func() []byte { return tarred(t, member{name: "app.jar", data: content}) },
-		"app.tar.gz": func() []byte { return gzipped(t, tarred(t, member{name: "./app.jar", data: content})) },
+		"app.tar.gz": func() []byte { return testenv.Gzip(t, tarred(t, member{name: "./app.jar", data: content})) },
 		"other.tar":  func() []byte { return tarred(t, member{name: "libs/inner.jar", data: content}) },
 		"third.tar":  func() []byte { return tarred(t, member{name: "any.jar", data: content}) },
 	} {
@@ -165,7 +166,7 @@ func TestProgramIsCheckedBeforeItRuns(t *testing.T) {
 		"folder":             {func(t *testing.T, f *fixture) { f.File = f.dir }, "not a regular file"},
 		"URI":                {func(t *testing.T, f *fixture) { f.File = "http://host/x.tar.gz" }, "download it first"},
 		"file URI":           {func(t *testing.T, f *fixture) { f.File = "file:/x.jar" }, "download it first"},
-		"tgz":                {func(t *testing.T, f *fixture) { f.File = f.write(t, "x.tgz", gzipped(t, nil), 0o600) }, ".tar.gz"},
+		"tgz":                {func(t *testing.T, f *fixture) { f.File = f.write(t, "x.tgz", testenv.Gzip(t, nil), 0o600) }, ".tar.gz"},
 		"zip":                {func(t *testing.T, f *fixture) { f.File = f.write(t, "x.zip", zipped(t, nil), 0o600) }, "use .jar"},
 		"text":               {func(t *testing.T, f *fixture) { f.File = f.write(t, "notes", []byte("hello"), 0o700) }, "use .jar"},
 		"capital ending":     {func(t *testing.T, f *fixture) { f.File = f.write(t, "X.JAR", nil, 0o600) }, "small letters"},

@@ -1,5 +1,6 @@
-// The native executable of the tests: it shows its arguments and copies the
-// definition in the file that DEFINITION names to where HERON_OPTIONS says.
+// Command native is the native executable of the tests: it shows its arguments
+// and copies the definition in the file that DEFINITION names to where
+// HERON_OPTIONS says.
 package main
 
 import (
