@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // place is where a topology runs, as "cluster/[role]/[env]" names it.
@@ -46,8 +48,8 @@ type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }
 
-// ExitCode is that of wrong usage.
-func (*usageError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (*usageError) Kind() outcome.Kind { return outcome.Usage }
 
 func usagef(format string, args ...any) error {
 	return &usageError{msg: fmt.Sprintf(format, args...)}

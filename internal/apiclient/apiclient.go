@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // timeout bounds one request.
@@ -36,12 +38,12 @@ func (e *Error) Error() string {
 // Unwrap is the error below, if there is one.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode tells a server that is away from one that answers something else.
-func (e *Error) ExitCode() int {
+// Kind implements the contract of package outcome.
+func (e *Error) Kind() outcome.Kind {
 	if e.Unreachable {
-		return 6
+		return outcome.Unreachable
 	}
-	return 1
+	return outcome.Failed
 }
 
 // Version asks the server what it is: the keys and values of its release

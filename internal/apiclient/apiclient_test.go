@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestVersion(t *testing.T) {
@@ -30,16 +32,16 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%s: %v, %v", address, got, err)
 		}
 	}
-	for address, code := range map[string]int{
-		server.URL + "/text":  1,
-		server.URL + "/other": 1,
-		"http://127.0.0.1:1":  6,
-		"no-url":              1,
+	for address, kind := range map[string]outcome.Kind{
+		server.URL + "/text":  outcome.Failed,
+		server.URL + "/other": outcome.Failed,
+		"http://127.0.0.1:1":  outcome.Unreachable,
+		"no-url":              outcome.Failed,
 	} {
 		_, err := Version(t.Context(), address)
 		var e *Error
-		if !errors.As(err, &e) || e.ExitCode() != code {
-			t.Errorf("%s: %v, want exit code %d", address, err, code)
+		if !errors.As(err, &e) || e.Kind() != kind {
+			t.Errorf("%s: %v, want kind %s", address, err, kind)
 		}
 	}
 }

@@ -1,12 +1,13 @@
 package conf
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestClientConfig(t *testing.T) {
@@ -54,21 +55,21 @@ func TestClientConfigRefuses(t *testing.T) {
 	home := t.TempDir()
 	c := NewClientConfig(home)
 	for _, cluster := range []string{"", ".", "..", "../x", "a/b", `a\b`, "/etc", "a\nb"} {
-		if err := c.Set(cluster, "service_url", "http://h:9000"); exitCode(err) != 2 {
+		if err := c.Set(cluster, "service_url", "http://h:9000"); outcome.KindOf(err) != outcome.Usage {
 			t.Errorf("cluster %q: %v", cluster, err)
 		}
-		if _, err := c.List(cluster); exitCode(err) != 2 {
+		if _, err := c.List(cluster); outcome.KindOf(err) != outcome.Usage {
 			t.Errorf("list of %q: %v", cluster, err)
 		}
 	}
-	if err := c.Set("nomad", "color", "blue"); exitCode(err) != 2 {
+	if err := c.Set("nomad", "color", "blue"); outcome.KindOf(err) != outcome.Usage {
 		t.Errorf("unknown property: %v", err)
 	}
-	if err := c.Unset("nomad", "color"); exitCode(err) != 2 {
+	if err := c.Unset("nomad", "color"); outcome.KindOf(err) != outcome.Usage {
 		t.Errorf("unknown property: %v", err)
 	}
 	for _, value := range []string{"", "h:9000", "ftp://h", "http://"} {
-		if err := c.Set("nomad", "service_url", value); exitCode(err) != 2 {
+		if err := c.Set("nomad", "service_url", value); outcome.KindOf(err) != outcome.Usage {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
@@ -83,18 +84,10 @@ func TestClientConfigRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(broken), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.ServiceURL("nomad"); exitCode(err) != 2 {
+		if _, err := c.ServiceURL("nomad"); outcome.KindOf(err) != outcome.Usage {
 			t.Errorf("%q: %v", broken, err)
 		}
 	}
-}
-
-func exitCode(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.ExitCode()
-	}
-	return 0
 }
 
 func TestReadRelease(t *testing.T) {
@@ -111,7 +104,7 @@ func TestReadRelease(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
-	if _, err := ReadRelease(path + "x"); exitCode(err) != 2 {
+	if _, err := ReadRelease(path + "x"); outcome.KindOf(err) != outcome.Usage {
 		t.Errorf("missing file: %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package conf
 import (
 	"fmt"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Error is a mistake in the configuration: where it stands, what is wrong and
@@ -46,5 +48,5 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is 2: usage, configuration or input.
-func (e *Error) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *Error) Kind() outcome.Kind { return outcome.Usage }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -155,7 +156,7 @@ func wantError(t *testing.T, what string, err error) {
 		t.Errorf("%s: error %v, want an *Error", what, err)
 		return
 	}
-	if e.ExitCode() != 2 || e.File == "" || e.Msg == "" {
+	if e.Kind() != outcome.Usage || e.File == "" || e.Msg == "" {
 		t.Errorf("%s: %v does not say where and what", what, e)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // httpSettings loads the minimal files with the HTTP uploader and lines added
@@ -87,7 +89,7 @@ func TestHTTPUploadSettingsAreRefused(t *testing.T) {
 	} {
 		_, err := httpSettings(t, lines+"\n", nil)
 		var wrong *Error
-		if !errors.As(err, &wrong) || wrong.Key != key || wrong.ExitCode() != 2 {
+		if !errors.As(err, &wrong) || wrong.Key != key || wrong.Kind() != outcome.Usage {
 			t.Errorf("%s: got %v, want an error at %s", lines, err, key)
 		}
 		if err != nil && strings.Contains(err.Error(), "sesame") {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 )
 
@@ -46,8 +47,8 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("unknown dry-run format %q; use one of %s", e.Name, strings.Join(Formats(), ", "))
 }
 
-// ExitCode is that of bad input.
-func (e *FormatError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *FormatError) Kind() outcome.Kind { return outcome.Usage }
 
 // ParseFormat is the format of this name; upper and lower case differ.
 func ParseFormat(name string) (Format, error) {

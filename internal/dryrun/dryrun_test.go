@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -155,7 +156,7 @@ func TestParseFormat(t *testing.T) {
 	for _, name := range []string{"", "JSON", "yaml"} {
 		_, err := ParseFormat(name)
 		var e *FormatError
-		if !errors.As(err, &e) || e.Name != name || e.ExitCode() != 2 || !strings.Contains(err.Error(), "colored_table") {
+		if !errors.As(err, &e) || e.Name != name || e.Kind() != outcome.Usage || !strings.Contains(err.Error(), "colored_table") {
 			t.Errorf("ParseFormat(%q) gives %v, want an error that lists the formats", name, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Classes of errors that callers tell apart.
@@ -40,19 +42,21 @@ func (e *Error) Error() string { return fmt.Sprintf("fetch %s: %v", e.URI, e.Err
 // Unwrap is the class and the reason.
 func (e *Error) Unwrap() []error { return []error{e.Class, e.Err} }
 
-// ExitCode tells what a script can do about it.
-func (e *Error) ExitCode() int {
+// Kind implements the contract of package outcome.
+func (e *Error) Kind() outcome.Kind {
 	switch {
 	case errors.Is(e.Class, ErrInput):
-		return 2
+		return outcome.Usage
 	case errors.Is(e.Class, ErrNotFound):
-		return 4
+		return outcome.NotFound
+	case errors.Is(e.Class, ErrDenied):
+		return outcome.Denied
 	case errors.Is(e.Class, ErrUnreachable):
-		return 6
+		return outcome.Unreachable
 	case errors.Is(e.Class, ErrContent):
-		return 7
+		return outcome.Undone
 	}
-	return 1
+	return outcome.Failed
 }
 
 // failure is the end of one attempt.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // patience bounds what should be over soon.
@@ -65,12 +67,12 @@ func mustGet(t *testing.T, uri string, opts Options, want []byte) {
 }
 
 // mustFail wants an *Error of a class that says all of the texts.
-func mustFail(t *testing.T, uri string, opts Options, class error, code int, says ...string) {
+func mustFail(t *testing.T, uri string, opts Options, class error, kind outcome.Kind, says ...string) {
 	t.Helper()
 	_, _, err := get(t.Context(), t, uri, opts)
 	var failed *Error
-	if !errors.As(err, &failed) || !errors.Is(err, class) || failed.ExitCode() != code {
-		t.Fatalf("%s: got %v, want one of the class %v with exit code %d", uri, err, class, code)
+	if !errors.As(err, &failed) || !errors.Is(err, class) || failed.Kind() != kind {
+		t.Fatalf("%s: got %v, want one of the class %v with kind %s", uri, err, class, kind)
 	}
 	for _, text := range says {
 		if !strings.Contains(err.Error(), text) {
@@ -96,12 +98,12 @@ func TestFetchAFile(t *testing.T) {
 	t.Chdir(dir)
 	mustGet(t, "a b#1.tar.gz", Options{}, data)
 
-	mustFail(t, path, Options{SHA256: digestOf(nil)}, ErrContent, 7, digestOf(data), digestOf(nil))
-	mustFail(t, path, Options{MaxSize: 99_999}, ErrContent, 7, "99999 bytes")
-	mustFail(t, path, Options{SHA256: "zz"}, ErrInput, 2, "not a SHA-256")
-	mustFail(t, path+".gone", Options{}, ErrNotFound, 4, "a b#1.tar.gz.gone: no such file")
-	mustFail(t, dir, Options{}, ErrNotFound, 4, "no file")
-	mustFail(t, "/dev/zero", Options{}, ErrNotFound, 4, "no file")
+	mustFail(t, path, Options{SHA256: digestOf(nil)}, ErrContent, outcome.Undone, digestOf(data), digestOf(nil))
+	mustFail(t, path, Options{MaxSize: 99_999}, ErrContent, outcome.Undone, "99999 bytes")
+	mustFail(t, path, Options{SHA256: "zz"}, ErrInput, outcome.Usage, "not a SHA-256")
+	mustFail(t, path+".gone", Options{}, ErrNotFound, outcome.NotFound, "a b#1.tar.gz.gone: no such file")
+	mustFail(t, dir, Options{}, ErrNotFound, outcome.NotFound, "no file")
+	mustFail(t, "/dev/zero", Options{}, ErrNotFound, outcome.NotFound, "no file")
 }
 
 func TestFetchRefusesOtherURIs(t *testing.T) {
@@ -121,7 +123,7 @@ func TestFetchRefusesOtherURIs(t *testing.T) {
 		"s3://b":                         "names no object",
 		"s3::https://h/b/k?other=sesame": "not known",
 	} {
-		mustFail(t, uri, Options{}, ErrInput, 2, says)
+		mustFail(t, uri, Options{}, ErrInput, outcome.Usage, says)
 	}
 }
 
@@ -176,21 +178,21 @@ func TestFetchOverHTTPByStatus(t *testing.T) {
 		name    string
 		answers []http.HandlerFunc
 		class   error
-		exit    int
+		kind    outcome.Kind
 		says    string
 		asked   int
 	}{
-		{"found", []http.HandlerFunc{serve(data)}, nil, 0, "", 1},
-		{"busy, then found", []http.HandlerFunc{answerWith(503), answerWith(500), answerWith(429, "Retry-After", "0"), serve(data)}, nil, 0, "", 4},
-		{"not found", []http.HandlerFunc{answerWith(404)}, ErrNotFound, 4, "404 Not Found", 1},
-		{"gone", []http.HandlerFunc{answerWith(410)}, ErrNotFound, 4, "410", 1},
-		{"no password", []http.HandlerFunc{answerWith(401)}, ErrDenied, 1, "401", 1},
-		{"forbidden", []http.HandlerFunc{answerWith(403)}, ErrDenied, 1, "403", 1},
-		{"nothing in it", []http.HandlerFunc{answerWith(204)}, ErrRefused, 1, "204", 1},
-		{"a part unasked", []http.HandlerFunc{answerWith(206)}, ErrRefused, 1, "206", 1},
-		{"always broken", []http.HandlerFunc{answerWith(502)}, ErrUnreachable, 6, "502 Bad Gateway (tried 3 times)", 3},
-		{"not now", []http.HandlerFunc{answerWith(503, "Retry-After", "3600")}, ErrUnreachable, 6, "come back in 1h0m0s", 1},
-		{"not today", []http.HandlerFunc{answerWith(503, "Retry-After", time.Now().Add(24*time.Hour).UTC().Format(http.TimeFormat))}, ErrUnreachable, 6, "come back in", 1},
+		{"found", []http.HandlerFunc{serve(data)}, nil, "", "", 1},
+		{"busy, then found", []http.HandlerFunc{answerWith(503), answerWith(500), answerWith(429, "Retry-After", "0"), serve(data)}, nil, "", "", 4},
+		{"not found", []http.HandlerFunc{answerWith(404)}, ErrNotFound, outcome.NotFound, "404 Not Found", 1},
+		{"gone", []http.HandlerFunc{answerWith(410)}, ErrNotFound, outcome.NotFound, "410", 1},
+		{"no password", []http.HandlerFunc{answerWith(401)}, ErrDenied, outcome.Denied, "401", 1},
+		{"forbidden", []http.HandlerFunc{answerWith(403)}, ErrDenied, outcome.Denied, "403", 1},
+		{"nothing in it", []http.HandlerFunc{answerWith(204)}, ErrRefused, outcome.Failed, "204", 1},
+		{"a part unasked", []http.HandlerFunc{answerWith(206)}, ErrRefused, outcome.Failed, "206", 1},
+		{"always broken", []http.HandlerFunc{answerWith(502)}, ErrUnreachable, outcome.Unreachable, "502 Bad Gateway (tried 3 times)", 3},
+		{"not now", []http.HandlerFunc{answerWith(503, "Retry-After", "3600")}, ErrUnreachable, outcome.Unreachable, "come back in 1h0m0s", 1},
+		{"not today", []http.HandlerFunc{answerWith(503, "Retry-After", time.Now().Add(24*time.Hour).UTC().Format(http.TimeFormat))}, ErrUnreachable, outcome.Unreachable, "come back in", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url, asked := answering(t, c.answers...)
@@ -200,7 +202,7 @@ func TestFetchOverHTTPByStatus(t *testing.T) {
 				opts.Retries = 3
 				mustGet(t, url, opts, data)
 			} else {
-				mustFail(t, url+"/x?sesame", opts, c.class, c.exit, c.says)
+				mustFail(t, url+"/x?sesame", opts, c.class, c.kind, c.says)
 			}
 			if len(*asked) != c.asked {
 				t.Errorf("the server was asked %d times, want %d", len(*asked), c.asked)
@@ -243,7 +245,7 @@ func TestFetchFollowsRedirects(t *testing.T) {
 	if last.Header.Get("Authorization") != "" {
 		t.Error("the password was handed on to another server")
 	}
-	mustFail(t, server.URL+"/circle?sesame", quick(), ErrRefused, 1, "more than 10 times")
+	mustFail(t, server.URL+"/circle?sesame", quick(), ErrRefused, outcome.Failed, "more than 10 times")
 }
 
 func TestFetchSendsThePasswordOfTheURI(t *testing.T) {
@@ -280,10 +282,10 @@ func TestFetchLimitsTheSize(t *testing.T) {
 	url, asked := answering(t, endless)
 	opts := quick()
 	opts.MaxSize = 1 << 20
-	mustFail(t, url, opts, ErrContent, 7, "1048576 bytes")
+	mustFail(t, url, opts, ErrContent, outcome.Undone, "1048576 bytes")
 	if len(*asked) != 1 {
 		t.Errorf("asked %d times", len(*asked))
 	}
 	known, _ := answering(t, serve(noise(1<<20+1)))
-	mustFail(t, known, opts, ErrContent, 7, "1048576 bytes")
+	mustFail(t, known, opts, ErrContent, outcome.Undone, "1048576 bytes")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -36,10 +37,10 @@ func TestFetchFromNginx(t *testing.T) {
 	mustGet(t, server.Addr+"/moved/x", opts, data)
 	mustGet(t, server.Addr+"/text", opts, text)
 	mustGet(t, strings.Replace(server.Addr, "//", "//ann:sesame@", 1)+"/closed/p.tar.gz", opts, data)
-	mustFail(t, server.Addr+"/closed/p.tar.gz", opts, ErrDenied, 1, "401")
-	mustFail(t, strings.Replace(server.Addr, "//", "//ann:sesame-wrong@", 1)+"/closed/p.tar.gz", opts, ErrDenied, 1, "401")
-	mustFail(t, server.Addr+"/gone", opts, ErrNotFound, 4, "404")
-	mustFail(t, server.Addr+"/", opts, ErrDenied, 1, "403")
+	mustFail(t, server.Addr+"/closed/p.tar.gz", opts, ErrDenied, outcome.Denied, "401")
+	mustFail(t, strings.Replace(server.Addr, "//", "//ann:sesame-wrong@", 1)+"/closed/p.tar.gz", opts, ErrDenied, outcome.Denied, "401")
+	mustFail(t, server.Addr+"/gone", opts, ErrNotFound, outcome.NotFound, "404")
+	mustFail(t, server.Addr+"/", opts, ErrDenied, outcome.Denied, "403")
 
 	proxy := testenv.Proxy(t, server.Addr)
 	proxy.CutAfter(3 << 19)

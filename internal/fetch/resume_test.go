@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -154,14 +155,14 @@ func TestFetchGivesUpWithoutProgress(t *testing.T) {
 	proxy.CutAfter(100_000)
 	opts := quick()
 	opts.Retries = 3
-	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, 6, "closed in the middle", "tried 4 times")
+	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, outcome.Unreachable, "closed in the middle", "tried 4 times")
 	if n := server.requests.Load(); n != 4 {
 		t.Errorf("asked %d times", n)
 	}
 	proxy.Down()
-	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, 6, "refused")
+	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, outcome.Unreachable, "refused")
 	opts.Retries = -1
-	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, 6, "refused")
+	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, outcome.Unreachable, "refused")
 }
 
 func TestFetchNoticesAStall(t *testing.T) {
@@ -184,7 +185,7 @@ func TestFetchNoticesAStall(t *testing.T) {
 
 			url, _ = answering(t, handler)
 			opts.Retries = -1
-			mustFail(t, url, opts, ErrUnreachable, 6, "nothing has come for 200ms")
+			mustFail(t, url, opts, ErrUnreachable, outcome.Unreachable, "nothing has come for 200ms")
 		})
 	}
 }
@@ -243,12 +244,12 @@ func TestFetchChecksCertificates(t *testing.T) {
 	reported := 0
 	opts := quick()
 	opts.Report = func(string, ...any) { reported++ }
-	mustFail(t, server.URL, opts, ErrUnreachable, 6, "certificate")
+	mustFail(t, server.URL, opts, ErrUnreachable, outcome.Unreachable, "certificate")
 	if reported > 0 {
 		t.Error("tried again, which cannot help")
 	}
 	plain := newFileServer(t, noise(10))
-	mustFail(t, strings.Replace(plain.URL, "http:", "https:", 1), quick(), ErrUnreachable, 6)
+	mustFail(t, strings.Replace(plain.URL, "http:", "https:", 1), quick(), ErrUnreachable, outcome.Unreachable)
 }
 
 func TestRedirectsDoNotLeaveTLS(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -70,10 +71,10 @@ func TestFetchFromS3(t *testing.T) {
 	mustGet(t, forced+"?region=us-east-1", opts, data)
 
 	opts.Retries = -1
-	mustFail(t, "s3::"+server.Addr+"/packages/gone", opts, ErrNotFound, 4, "NoSuchKey")
-	mustFail(t, "s3::"+server.Addr+"/other/gone", opts, ErrNotFound, 4, "NoSuchBucket")
+	mustFail(t, "s3::"+server.Addr+"/packages/gone", opts, ErrNotFound, outcome.NotFound, "NoSuchKey")
+	mustFail(t, "s3::"+server.Addr+"/other/gone", opts, ErrNotFound, outcome.NotFound, "NoSuchBucket")
 	opts.SHA256 = digestOf(nil)
-	mustFail(t, forced, opts, ErrContent, 7, digestOf(data))
+	mustFail(t, forced, opts, ErrContent, outcome.Undone, digestOf(data))
 
 	// The other form takes the server of AWS's own variable.
 	opts.SHA256 = ""
@@ -88,12 +89,12 @@ func TestFetchFromS3(t *testing.T) {
 	}
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", profiles)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "sesame")
-	mustFail(t, forced, opts, ErrDenied, 1, "SignatureDoesNotMatch")
+	mustFail(t, forced, opts, ErrDenied, outcome.Denied, "SignatureDoesNotMatch")
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	mustFail(t, forced, opts, ErrDenied, 1, "no credentials for S3", "AWS_PROFILE")
+	mustFail(t, forced, opts, ErrDenied, outcome.Denied, "no credentials for S3", "AWS_PROFILE")
 	mustGet(t, forced+"?aws_profile=mine", opts, data)
-	mustFail(t, forced+"?aws_profile=other", opts, ErrInput, 2, "other")
+	mustFail(t, forced+"?aws_profile=other", opts, ErrInput, outcome.Usage, "other")
 }
 
 func TestFetchFromS3Resumes(t *testing.T) {
@@ -129,10 +130,10 @@ func TestFetchFromS3WithFaults(t *testing.T) {
 	opts := quick()
 	proxy.Silent()
 	opts.Stall, opts.Retries = 300*time.Millisecond, -1
-	mustFail(t, uri, opts, ErrUnreachable, 6, "nothing has come")
+	mustFail(t, uri, opts, ErrUnreachable, outcome.Unreachable, "nothing has come")
 	proxy.Down()
 	opts.Stall = patience
-	mustFail(t, uri, opts, ErrUnreachable, 6, "refused")
+	mustFail(t, uri, opts, ErrUnreachable, outcome.Unreachable, "refused")
 
 	opts.Retries = 3
 	opts.Report = func(string, ...any) { proxy.Up() }
@@ -155,16 +156,16 @@ func TestFetchFromS3ByStatus(t *testing.T) {
 		code  int
 		body  string
 		class error
-		exit  int
+		kind  outcome.Kind
 		says  string
 		asked int
 	}{
-		{503, "<Error><Code>SlowDown</Code><Message>slowly</Message></Error>", ErrUnreachable, 6, "SlowDown", 3},
-		{500, "<Error><Code>InternalError</Code><Message>oh</Message></Error>", ErrUnreachable, 6, "InternalError", 3},
-		{301, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>", ErrRefused, 1, "?region=", 1},
-		{400, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message></Error>", ErrRefused, 1, "?region=", 1},
-		{403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", ErrDenied, 1, "AccessDenied (no)", 1},
-		{404, "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>", ErrNotFound, 4, "NoSuchKey (none)", 1},
+		{503, "<Error><Code>SlowDown</Code><Message>slowly</Message></Error>", ErrUnreachable, outcome.Unreachable, "SlowDown", 3},
+		{500, "<Error><Code>InternalError</Code><Message>oh</Message></Error>", ErrUnreachable, outcome.Unreachable, "InternalError", 3},
+		{301, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>", ErrRefused, outcome.Failed, "?region=", 1},
+		{400, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message></Error>", ErrRefused, outcome.Failed, "?region=", 1},
+		{403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", ErrDenied, outcome.Denied, "AccessDenied (no)", 1},
+		{404, "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>", ErrNotFound, outcome.NotFound, "NoSuchKey (none)", 1},
 	} {
 		t.Run(c.body, func(t *testing.T) {
 			url, asked := answering(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -173,7 +174,7 @@ func TestFetchFromS3ByStatus(t *testing.T) {
 			})
 			opts := quick()
 			opts.Retries = 2
-			mustFail(t, "s3::"+url+"/b/k", opts, c.class, c.exit, c.says)
+			mustFail(t, "s3::"+url+"/b/k", opts, c.class, c.kind, c.says)
 			if len(*asked) != c.asked {
 				t.Errorf("asked %d times, want %d", len(*asked), c.asked)
 			}

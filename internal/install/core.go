@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/heron-nomad/heron/internal/fetch"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // CoreError says that what was given is not a heron-core package.
@@ -22,8 +23,8 @@ type CoreError struct {
 
 func (e *CoreError) Error() string { return fmt.Sprintf("heron-core from %s: %s", e.Source, e.Reason) }
 
-// ExitCode is that of bad input.
-func (*CoreError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (*CoreError) Kind() outcome.Kind { return outcome.Usage }
 
 // executor is the file by which a core package is known.
 const executor = "heron-core/bin/heron-executor"

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -17,12 +19,12 @@ var (
 	// ErrNotFound: there is no such job.
 	ErrNotFound = errors.New("no such job")
 	// ErrExists: the job's id is taken; the error is an *ExistsError.
-	ErrExists = errors.New("job exists already")
+	ErrExists = outcome.New(outcome.Exists, "job exists already")
 	// ErrConflict: somebody else changed the job in between, so nothing was
 	// written. Read it again and decide anew.
-	ErrConflict = errors.New("job was changed by somebody else")
+	ErrConflict = outcome.New(outcome.Exists, "job was changed by somebody else")
 	// ErrUnreachable: no usable answer in time.
-	ErrUnreachable = errors.New("nomad is unreachable")
+	ErrUnreachable = outcome.New(outcome.Unreachable, "nomad is unreachable")
 	// ErrUnknownOutcome: the write was sent, and no answer says what became of
 	// it. It may still take effect. Read back before going on.
 	ErrUnknownOutcome = errors.New("it is not known whether Nomad did it")

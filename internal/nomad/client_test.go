@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestNewClientRefusesBadAddresses(t *testing.T) {
@@ -19,7 +21,7 @@ func TestNewClientRefusesBadAddresses(t *testing.T) {
 		t.Run(address, func(t *testing.T) {
 			_, err := NewClient(ClientOptions{Address: address, RequestTimeout: time.Second})
 			var input *InputError
-			if !errors.As(err, &input) || input.ExitCode() != 2 {
+			if !errors.As(err, &input) || input.Kind() != outcome.Usage {
 				t.Fatalf("got %v, want an *InputError", err)
 			}
 			if strings.Contains(err.Error(), "secret") {

@@ -1,14 +1,15 @@
 package nomad
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // ErrDenied says that the token, or the lack of one, does not allow the
 // request; the error is a *DeniedError.
-var ErrDenied = errors.New("nomad denies it")
+var ErrDenied = outcome.New(outcome.Denied, "nomad denies it")
 
 // DeniedError is Nomad's refusal of a request for lack of a right. Nothing was
 // changed.

@@ -1,6 +1,10 @@
 package nomad
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+)
 
 // InputError says that no job can be made of what was given: a value of the
 // configuration or of the topology is at fault, and nothing was sent.
@@ -15,8 +19,8 @@ func (e *InputError) Error() string { return e.What + " " + e.Err.Error() }
 
 func (e *InputError) Unwrap() error { return e.Err }
 
-// ExitCode is that of bad input.
-func (e *InputError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *InputError) Kind() outcome.Kind { return outcome.Usage }
 
 // badInput makes an *InputError; the format is that of fmt.Errorf.
 func badInput(what, format string, args ...any) error {

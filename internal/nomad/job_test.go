@@ -14,6 +14,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -298,7 +299,7 @@ func TestBadInputIsRefused(t *testing.T) {
 			c.change(&s)
 			_, err := BuildJob(s)
 			var input *InputError
-			if !errors.As(err, &input) || input.ExitCode() != 2 || !strings.Contains(err.Error(), c.says) {
+			if !errors.As(err, &input) || input.Kind() != outcome.Usage || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want an *InputError that says %q", err, c.says)
 			}
 		})
@@ -339,7 +340,7 @@ func TestOwner(t *testing.T) {
 	} {
 		err := CheckOwner(job, settings)
 		var foreign *NotOwnedError
-		if !errors.As(err, &foreign) || foreign.Key != key || foreign.ExitCode() != 5 || !strings.Contains(err.Error(), *job.ID) {
+		if !errors.As(err, &foreign) || foreign.Key != key || foreign.Kind() != outcome.Exists || !strings.Contains(err.Error(), *job.ID) {
 			t.Errorf("%s differs: got %v, want a *NotOwnedError about it", key, err)
 		}
 		if Owned(job.Meta, settings) || SameOwner(job, ours) || SameOwner(ours, job) {

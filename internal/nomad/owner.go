@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Keys of a job's meta. The first two are the original's: its client finds
@@ -47,8 +48,8 @@ func (e *NotOwnedError) Error() string {
 		e.JobID, e.Key, e.Got, e.Want)
 }
 
-// ExitCode is that of something that exists already.
-func (e *NotOwnedError) ExitCode() int { return 5 }
+// Kind implements the contract of package outcome.
+func (e *NotOwnedError) Kind() outcome.Kind { return outcome.Exists }
 
 // ownerKeys are the marks by which a job is one of a cluster and a state
 // store. Role and environ are left out: the state store decides about them.

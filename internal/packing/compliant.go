@@ -42,7 +42,7 @@ func (c *compliant) limits(def *topology.Definition) (*limits, int, error) {
 // cannotAdd says that more containers would not help.
 func cannotAdd(cause error, instances int) error {
 	return &Error{
-		Stage: StagePack, Kind: kindOf(cause), Statement: "Cannot add to that container",
+		Stage: StagePack, Class: kindOf(cause), Statement: "Cannot add to that container",
 		Hint: fmt.Sprintf("there are no more containers than the definition's %d instances", instances),
 		Err:  cause,
 	}
@@ -64,14 +64,14 @@ func (c *compliant) RepackContainers(*topology.Definition, *Plan, int, []Change)
 // kindOf is the kind of an error of this package.
 func kindOf(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Kind
+		return e.Class
 	}
 	return nil
 }
 
 func unsupported(statement string) error {
 	return &Error{
-		Stage: StageRepack, Kind: ErrUnsupported, Statement: statement,
+		Stage: StageRepack, Class: ErrUnsupported, Statement: statement,
 		Hint: "change the parallelism alone, or set heron.class.repacking.algorithm to roundrobin or roundrobinv2",
 	}
 }

@@ -3,6 +3,8 @@ package packing
 import (
 	"errors"
 	"fmt"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Stage is where in packing an error arose.
@@ -18,7 +20,7 @@ const (
 	StageRepack  Stage = "repack"
 )
 
-// Kinds of an Error, for errors.Is.
+// Classes of an Error, for errors.Is.
 var (
 	// ErrExceeded says that a container cannot hold what it has to.
 	ErrExceeded = errors.New("resource exceeded")
@@ -40,8 +42,8 @@ var (
 // configuration's to mend.
 type Error struct {
 	Stage Stage
-	// Kind is one of the Err variables, nil where nobody has to know.
-	Kind error
+	// Class is one of the Err variables, nil where nobody has to know.
+	Class error
 	// Statement is what is wrong. Where the original refuses too it is the
 	// original's wording to the letter, spelling included: that is what people
 	// search for and scripts match.
@@ -67,18 +69,18 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is says whether target is the error's kind.
-func (e *Error) Is(target error) bool { return e.Kind != nil && target == e.Kind }
+// Is says whether target is the error's class.
+func (e *Error) Is(target error) bool { return e.Class != nil && target == e.Class }
 
 // Unwrap is the cause, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is that of bad input.
-func (e *Error) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *Error) Kind() outcome.Kind { return outcome.Usage }
 
 // refuse makes an error of the pack stage. A kind may be nil.
 func refuse(kind error, hint, statement string, args ...any) error {
-	return &Error{Stage: StagePack, Kind: kind, Statement: fmt.Sprintf(statement, args...), Hint: hint}
+	return &Error{Stage: StagePack, Class: kind, Statement: fmt.Sprintf(statement, args...), Hint: hint}
 }
 
 // whileRepacking makes an error of the pack stage one of the repack stage.

@@ -175,5 +175,5 @@ func (f *filling) open() *box {
 }
 
 func (f *filling) giveUp(cause error) error {
-	return &Error{Stage: StagePack, Kind: kindOf(cause), Statement: f.failed, Err: cause}
+	return &Error{Stage: StagePack, Class: kindOf(cause), Statement: f.failed, Err: cause}
 }

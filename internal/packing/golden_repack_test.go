@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestRepacksAreTheOriginals(t *testing.T) {
@@ -21,7 +23,7 @@ func TestRepacksAreTheOriginals(t *testing.T) {
 			t.Errorf("the plan handed in has changed:\n%s", diff)
 		}
 		if kind := better(c); kind != nil {
-			if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, kind) || e.Stage != StageRepack || e.ExitCode() != 2 {
+			if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, kind) || e.Stage != StageRepack || e.Kind() != outcome.Usage {
 				t.Errorf("plan %v, error %v (%T), want a *Error: %v", got, err, err, kind)
 			}
 			return

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -226,9 +227,9 @@ func wantError(t *testing.T, err error, want *goldenError) {
 	if want.crash() {
 		message = ""
 	}
-	if string(e.Stage) != want.Stage || !strings.Contains(e.Error(), message) || e.ExitCode() != 2 {
-		t.Errorf("stage %s, exit code %d, %q; want stage %s, exit code 2 and %q",
-			e.Stage, e.ExitCode(), e, want.Stage, message)
+	if string(e.Stage) != want.Stage || !strings.Contains(e.Error(), message) || e.Kind() != outcome.Usage {
+		t.Errorf("stage %s, kind %s, %q; want stage %s, kind usage and %q",
+			e.Stage, e.Kind(), e, want.Stage, message)
 	}
 	if !strings.Contains(e.Error(), want.CauseMessage) {
 		t.Errorf("%q does not say %q", e, want.CauseMessage)
@@ -237,11 +238,11 @@ func wantError(t *testing.T, err error, want *goldenError) {
 		"ResourceExceededException": ErrExceeded, "MinResourceNotSatisfiedException": ErrMinimum,
 	} {
 		if strings.HasSuffix(want.Cause, "."+cause) && !errors.Is(err, kind) {
-			t.Errorf("kind %v of %q, want %v", e.Kind, e, kind)
+			t.Errorf("kind %v of %q, want %v", e.Class, e, kind)
 		}
 	}
 	if unsupported := want.Exception == "java.lang.UnsupportedOperationException"; errors.Is(err, ErrUnsupported) != unsupported {
-		t.Errorf("kind %v of %q, which the original says with %s", e.Kind, e, want.Exception)
+		t.Errorf("kind %v of %q, which the original says with %s", e.Class, e, want.Exception)
 	}
 }
 

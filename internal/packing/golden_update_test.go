@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -225,7 +226,7 @@ func (u goldenUpdate) checkRefusal(t *testing.T, got *Plan, err error) {
 		message = ""
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok || !strings.Contains(err.Error(), message) || e.ExitCode() != 2 {
+	if !ok || !strings.Contains(err.Error(), message) || e.Kind() != outcome.Usage {
 		t.Errorf("plan %v, error %v (%T), want a *Error with %q", got, err, err, message)
 	}
 }

@@ -145,7 +145,7 @@ func split(changes []Change) (down, up []Change) {
 
 func unchanged() error {
 	return &Error{
-		Stage: StageRepack, Kind: ErrUnchanged,
+		Stage: StageRepack, Class: ErrUnchanged,
 		Statement: "no component grows or shrinks",
 	}
 }

@@ -85,7 +85,7 @@ func changed(counts []count, changes []Change) ([]count, error) {
 		n := counts[i].instances + change.Delta
 		if n < 0 || n > math.MaxInt32 {
 			return nil, &Error{
-				Stage: StageRepack, Kind: ErrParallelism,
+				Stage: StageRepack, Class: ErrParallelism,
 				Statement: fmt.Sprintf("component %q has %d instances and cannot have %+d",
 					change.Component, counts[i].instances, change.Delta),
 			}

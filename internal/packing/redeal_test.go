@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -146,7 +147,7 @@ func TestRedealRefuses(t *testing.T) {
 				p, err = by.RepackContainers(def, current, c.containers, grow(t, c.changes))
 			}
 			e, ok := errors.AsType[*Error](err)
-			if !ok || !errors.Is(err, c.kind) || e.Stage != StageRepack || e.ExitCode() != 2 ||
+			if !ok || !errors.Is(err, c.kind) || e.Stage != StageRepack || e.Kind() != outcome.Usage ||
 				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("plan %v, error %v (%T), want a *Error of the repack stage: %v: %s", p, err, err, c.kind, c.want)
 			}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -176,7 +177,7 @@ func TestRoundRobinRefuses(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("plan %v, error %v, want a *Error", p, err)
 			}
-			if e.Stage != c.stage || !strings.Contains(e.Error(), c.want) || e.ExitCode() != 2 {
+			if e.Stage != c.stage || !strings.Contains(e.Error(), c.want) || e.Kind() != outcome.Usage {
 				t.Errorf("%s: %s, want %s: %s", e.Stage, e, c.stage, c.want)
 			}
 		})
@@ -204,7 +205,7 @@ func TestNew(t *testing.T) {
 		_, err := New(name, plain)
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), strconv.Quote(name)) ||
-			!strings.Contains(err.Error(), "roundrobin") || e.ExitCode() != 2 {
+			!strings.Contains(err.Error(), "roundrobin") || e.Kind() != outcome.Usage {
 			t.Errorf("New(%q) = %v, want an error that names it and what there is", name, err)
 		}
 	}

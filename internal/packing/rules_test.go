@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestFillingRules(t *testing.T) {
@@ -175,7 +177,7 @@ func wantRefusal(t *testing.T, err error, stage Stage, kind error, want string) 
 	if !ok {
 		t.Fatalf("error %v (%T), want a *Error with %q", err, err, want)
 	}
-	if e.Stage != stage || !strings.Contains(e.Error(), want) || e.ExitCode() != 2 || kind != nil && !errors.Is(err, kind) {
-		t.Errorf("%s, kind %v: %s; want %s, kind %v: %s", e.Stage, e.Kind, e, stage, kind, want)
+	if e.Stage != stage || !strings.Contains(e.Error(), want) || e.Kind() != outcome.Usage || kind != nil && !errors.Is(err, kind) {
+		t.Errorf("%s, kind %v: %s; want %s, kind %v: %s", e.Stage, e.Class, e, stage, kind, want)
 	}
 }

@@ -42,7 +42,7 @@ func ParseTarget(parallelism, containers string) (Target, error) {
 		n, err := strconv.ParseInt(number, 10, 32)
 		if err != nil {
 			return Target{}, &Error{
-				Stage: StageRequest, Kind: ErrParallelism,
+				Stage: StageRequest, Class: ErrParallelism,
 				Statement: "Invalid parallelism parameter found. Expected: " +
 					"<component>:<parallelism>[,<component>:<parallelism>], Found: " + parallelism,
 			}
@@ -53,7 +53,7 @@ func ParseTarget(parallelism, containers string) (Target, error) {
 		n, err := strconv.ParseInt(containers, 10, 32)
 		if err != nil {
 			return Target{}, &Error{
-				Stage: StageRequest, Kind: ErrContainers,
+				Stage: StageRequest, Class: ErrContainers,
 				Statement: fmt.Sprintf("%q is not a number of containers", containers),
 				Hint:      fmt.Sprintf("use a whole number up to %d", math.MaxInt32),
 			}
@@ -88,7 +88,7 @@ func (t Target) Changes(current *Plan) ([]Change, error) {
 		want := wanted[name]
 		if want < 1 || want > math.MaxInt32 {
 			return nil, &Error{
-				Stage: StageRequest, Kind: ErrParallelism,
+				Stage: StageRequest, Class: ErrParallelism,
 				Statement: fmt.Sprintf("component %q cannot have %d instances", name, want),
 				Hint:      fmt.Sprintf("use 1 or more; it has %d", have),
 			}
@@ -104,7 +104,7 @@ func (t Target) Changes(current *Plan) ([]Change, error) {
 }
 
 func (t Target) unchanged() error {
-	e := &Error{Stage: StageRequest, Kind: ErrUnchanged}
+	e := &Error{Stage: StageRequest, Class: ErrUnchanged}
 	switch {
 	case t.Containers != nil:
 		e.Statement = "Both component parallelism request and container number are the same as in the running topology."
@@ -157,7 +157,7 @@ func unknownComponent(stage Stage, name string, counts []count) error {
 		names[i] = c.component
 	}
 	return &Error{
-		Stage: stage, Kind: ErrComponent,
+		Stage: stage, Class: ErrComponent,
 		Statement: fmt.Sprintf("Invalid component name in update request: %s. Valid components include: [%s]",
 			name, strings.Join(names, ", ")),
 	}

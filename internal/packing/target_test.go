@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -32,7 +33,7 @@ func TestParseTarget(t *testing.T) {
 	for _, text := range []string{"a", "a:", "a:x", "a:1:2", "a: 1", "a:1.5", "a:2147483648", "a:1,b", "a=1"} {
 		_, err := ParseTarget(text, "")
 		e, ok := errors.AsType[*Error](err)
-		if !ok || !errors.Is(err, ErrParallelism) || e.ExitCode() != 2 || !strings.HasSuffix(e.Statement, "Found: "+text) {
+		if !ok || !errors.Is(err, ErrParallelism) || e.Kind() != outcome.Usage || !strings.HasSuffix(e.Statement, "Found: "+text) {
 			t.Errorf("ParseTarget(%q): %v (%T), want an error that names it", text, err, err)
 		}
 	}
@@ -44,7 +45,7 @@ func TestParseTarget(t *testing.T) {
 	}
 	for _, text := range []string{"abc", "1.5", " 1", "2147483648"} {
 		_, err := ParseTarget("a:1", text)
-		if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, ErrContainers) || e.ExitCode() != 2 ||
+		if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, ErrContainers) || e.Kind() != outcome.Usage ||
 			!strings.Contains(err.Error(), text) {
 			t.Errorf("ParseTarget of containers %q: %v (%T), want an error that names it", text, err, err)
 		}
@@ -99,7 +100,7 @@ func TestChanges(t *testing.T) {
 			}
 			got, err := target.Changes(current)
 			e, ok := errors.AsType[*Error](err)
-			if !ok || !errors.Is(err, c.kind) || e.Stage != StageRequest || e.ExitCode() != 2 ||
+			if !ok || !errors.Is(err, c.kind) || e.Stage != StageRequest || e.Kind() != outcome.Usage ||
 				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("changes %v, error %v (%T), want a *Error of the request stage: %v: %s", got, err, err, c.kind, c.want)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Errors that callers tell apart.
@@ -32,8 +34,8 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("%s %q: %s", e.What, e.Value, e.Reason)
 }
 
-// ExitCode is that of bad input.
-func (e *InputError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *InputError) Kind() outcome.Kind { return outcome.Usage }
 
 // timeoutError is why an attempt was given up.
 type timeoutError struct{ after time.Duration }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestSplit(t *testing.T) {
@@ -141,7 +143,7 @@ func TestWhatIsRefused(t *testing.T) {
 	} {
 		var input *InputError
 		err := Check(c.target, in(home, c.args))
-		if !errors.As(err, &input) || input.ExitCode() != 2 || !strings.Contains(err.Error(), c.names) {
+		if !errors.As(err, &input) || input.Kind() != outcome.Usage || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%q %q: got %v, want %q", c.target, c.args, err, c.names)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // LeftoverError says that changes were begun, failed, and could not all be
@@ -25,8 +27,8 @@ func (e *LeftoverError) Error() string {
 // Unwrap gives both reasons.
 func (e *LeftoverError) Unwrap() []error { return []error{e.Err, e.Undo} }
 
-// ExitCode is that of a failure that left something behind.
-func (e *LeftoverError) ExitCode() int { return 8 }
+// Kind implements the contract of package outcome.
+func (e *LeftoverError) Kind() outcome.Kind { return outcome.LeftBehind }
 
 // ApplyAll is Apply for any size. What is too large for one transaction is
 // done in order, one operation at a time, each together with all checks among

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // small is a store that takes one operation, beside checks, at a time.
@@ -174,7 +176,7 @@ func TestApplyAllLeftover(t *testing.T) {
 	wantErr(t, err, boom, "")
 	wantErr(t, err, worse, "")
 	var left *LeftoverError
-	if !errors.As(err, &left) || left.ExitCode() != 8 || len(left.Paths) != 1 || left.Paths[0] != l.PackingPlan("t") {
+	if !errors.As(err, &left) || left.Kind() != outcome.LeftBehind || len(left.Paths) != 1 || left.Paths[0] != l.PackingPlan("t") {
 		t.Fatalf("got %v, want an error that names %s", err, l.PackingPlan("t"))
 	}
 	wantNode(t, s, l.Scheduler("t"), "old", -1)

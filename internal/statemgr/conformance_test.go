@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestConformance_zookeeper(t *testing.T) { conformance(t, zkFixture) }
@@ -308,7 +310,7 @@ func testInvalid(t *testing.T, f fixture) {
 			t.Errorf("directory %q: %v", path, err)
 		}
 		for _, op := range []Op{Create(path, []byte("x")), Set(path, []byte("x")), Delete(path), Check(path)} {
-			if err = s.Apply(ctx, op); !errors.As(err, &invalid) || invalid.ExitCode() != 2 {
+			if err = s.Apply(ctx, op); !errors.As(err, &invalid) || invalid.Kind() != outcome.Usage {
 				t.Errorf("operation %d on %q: %v", op.Kind, path, err)
 			}
 		}

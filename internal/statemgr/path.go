@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // InvalidError is a path, a topology name or an operation that no store
@@ -16,8 +18,8 @@ type InvalidError struct {
 // Error names the value.
 func (e *InvalidError) Error() string { return fmt.Sprintf("%q %s", e.What, e.Why) }
 
-// ExitCode is that of bad input.
-func (e *InvalidError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *InvalidError) Kind() outcome.Kind { return outcome.Usage }
 
 // CheckName says why a topology of this name could have no nodes: a name is
 // one component of a path.

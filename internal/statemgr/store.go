@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Errors that callers tell apart; a Store wraps them with the path.
@@ -17,18 +19,18 @@ var (
 	// ErrNotFound: the node, or the parent of a node to create, is absent.
 	ErrNotFound = errors.New("not found")
 	// ErrExists: a node to create is there.
-	ErrExists = errors.New("already exists")
+	ErrExists = outcome.New(outcome.Exists, "already exists")
 	// ErrVersion: a node is not at the version that an operation names.
 	ErrVersion = errors.New("changed in the meantime")
 	// ErrNotEmpty: a node to delete has children.
 	ErrNotEmpty = errors.New("not empty")
 	// ErrUnreachable: no answer within the store's time limit. What was asked
 	// for may have been done.
-	ErrUnreachable = errors.New("unreachable")
+	ErrUnreachable = outcome.New(outcome.Unreachable, "unreachable")
 	// ErrTooLarge: a transaction is above what the server takes in one.
 	ErrTooLarge = errors.New("too large for one transaction")
 	// ErrDenied: the server knows who we are and refuses, or wants to know.
-	ErrDenied = errors.New("access denied")
+	ErrDenied = outcome.New(outcome.Denied, "access denied")
 )
 
 // AnyVersion in an operation means: whatever the node's version is.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
@@ -42,7 +43,7 @@ func (e Env) readIntent(ctx context.Context, layout statemgr.Layout, name string
 
 // busy says that somebody else is at it.
 func busy(name string, o statemgr.Owner) error {
-	return withCode(ExitExists, "topology %q: %s is under way; wait until it has ended. Should it have died on another machine, that shows when its session has ended, %s",
+	return outcome.Errorf(outcome.Exists, "topology %q: %s is under way; wait until it has ended. Should it have died on another machine, that shows when its session has ended, %s",
 		name, o, "heron.statemgr.zookeeper.session.timeout.ms after its death")
 }
 
@@ -82,7 +83,7 @@ func (e Env) claimIntent(ctx context.Context, layout statemgr.Layout, name strin
 		}
 		c.letGo(context.WithoutCancel(ctx))
 		if errors.Is(err, statemgr.ErrExists) || c.lost {
-			err = withCode(ExitExists, "%s: somebody else began at the same moment; wait until that has ended", what)
+			err = outcome.Errorf(outcome.Exists, "%s: somebody else began at the same moment; wait until that has ended", what)
 		}
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -178,7 +179,7 @@ func (c *claim) seen(err error) error {
 		return err
 	}
 	c.lost = true
-	return withCode(ExitExists, "topology %q: %w (%w)", c.name, errLost, err)
+	return outcome.Errorf(outcome.Exists, "topology %q: %w (%w)", c.name, errLost, err)
 }
 
 // isLost asks whether somebody else has taken over. Where the store does not

@@ -13,6 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/dryrun"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
@@ -132,7 +133,7 @@ func CheckFormat(format string) error {
 			return nil
 		}
 	}
-	return withCode(ExitInput, "unknown dry-run format %q; use one of %s", format, strings.Join(Formats(), ", "))
+	return outcome.Errorf(outcome.Usage, "unknown dry-run format %q; use one of %s", format, strings.Join(Formats(), ", "))
 }
 
 // Show prints what a real run would do, in one of Formats.

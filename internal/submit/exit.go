@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/heron-nomad/heron/internal/nomad"
-	"github.com/heron-nomad/heron/internal/statemgr"
-	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Exit codes of the command line. They tell the final state: with any code
@@ -27,39 +25,31 @@ const (
 	ExitInterrupted = 130
 )
 
-// ExitCode is the exit code that goes with an error, ExitOK for none. An
-// error that knows its own code wins over the classes of errors it wraps.
+// ExitCode is the exit code that goes with an error, ExitOK for none.
 func ExitCode(err error) int {
-	var coder interface{ ExitCode() int }
-	switch {
-	case err == nil:
+	switch outcome.KindOf(err) {
+	case "":
 		return ExitOK
-	case errors.As(err, &coder):
-		return coder.ExitCode()
-	case errors.Is(err, context.Canceled):
-		return ExitInterrupted
-	case errors.Is(err, statemgr.ErrExists), errors.Is(err, nomad.ErrExists), errors.Is(err, nomad.ErrConflict):
+	case outcome.Usage:
+		return ExitInput
+	case outcome.Differs:
+		return ExitDiffers
+	case outcome.NotFound:
+		return ExitNotFound
+	case outcome.Exists, outcome.Busy:
 		return ExitExists
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, statemgr.ErrUnreachable),
-		errors.Is(err, nomad.ErrUnreachable), errors.Is(err, uploader.ErrUnreachable):
+	case outcome.Unreachable:
 		return ExitUnreachable
+	case outcome.Undone:
+		return ExitUndone
+	case outcome.LeftBehind:
+		return ExitLeft
+	case outcome.WaitExpired:
+		return ExitWait
+	case outcome.Interrupted:
+		return ExitInterrupted
 	}
 	return ExitFailure
-}
-
-// codeError gives an error an exit code.
-type codeError struct {
-	err  error
-	code int
-}
-
-func (e *codeError) Error() string { return e.err.Error() }
-func (e *codeError) Unwrap() error { return e.err }
-func (e *codeError) ExitCode() int { return e.code }
-
-// withCode makes an error with an exit code of its own.
-func withCode(code int, format string, args ...any) error {
-	return &codeError{err: fmt.Errorf(format, args...), code: code}
 }
 
 // Leftover is something that a failed command could not take back.
@@ -136,13 +126,13 @@ func (f *Failure) beyondUs() bool {
 // Unwrap is the reason of the failure.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// ExitCode tells the final state.
-func (f *Failure) ExitCode() int {
+// Kind tells the final state.
+func (f *Failure) Kind() outcome.Kind {
 	switch {
 	case len(f.Left) > 0:
-		return ExitLeft
+		return outcome.LeftBehind
 	case errors.Is(f.Err, context.Canceled):
-		return ExitInterrupted
+		return outcome.Interrupted
 	}
-	return ExitUndone
+	return outcome.Undone
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -120,14 +121,14 @@ type collection struct {
 // check refuses what could not work, or not be trusted.
 func (g *collection) check(ctx context.Context) error {
 	if g.env.Uploader == nil {
-		return withCode(ExitInput, "the place of packages depends on the topology (${TOPOLOGY…}), so what lies there cannot be listed; remove packages with heron kill")
+		return outcome.Errorf(outcome.Usage, "the place of packages depends on the topology (${TOPOLOGY…}), so what lies there cannot be listed; remove packages with heron kill")
 	}
 	can := g.env.Uploader.Capabilities()
 	switch {
 	case !can.List:
-		return withCode(ExitInput, "packages stored by uploader %s cannot be listed, so there is nothing that gc could look at", g.s.Upload.Kind)
+		return outcome.Errorf(outcome.Usage, "packages stored by uploader %s cannot be listed, so there is nothing that gc could look at", g.s.Upload.Kind)
 	case !can.Delete && !g.opts.DryRun:
-		return withCode(ExitInput, "packages stored by uploader %s cannot be removed; --dry-run shows what is of no use there", g.s.Upload.Kind)
+		return outcome.Errorf(outcome.Usage, "packages stored by uploader %s cannot be removed; --dry-run shows what is of no use there", g.s.Upload.Kind)
 	}
 	if err := g.jobs.SeesAllJobs(ctx); err != nil {
 		return fmt.Errorf("%w; nothing was removed", err)

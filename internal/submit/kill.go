@@ -13,6 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -60,7 +61,7 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 		if opts.IgnoreMissing {
 			return &Killed{Topology: name, Removed: []string{}, Kept: []string{}}, nil
 		}
-		return nil, withCode(ExitNotFound,
+		return nil, outcome.Errorf(outcome.NotFound,
 			"no topology %q in cluster %s: no state below %s, no job %s at %s; with --ignore-missing this is fine",
 			name, s.Cluster, s.State.Root, nomad.JobID(s.Cluster, name), s.Nomad.Address)
 	}
@@ -154,7 +155,7 @@ func (k *killing) deleteState(ctx context.Context) error {
 		return err
 	}
 	if id != "" && k.runningID != "" && id != k.runningID {
-		return withCode(ExitExists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, id)
+		return outcome.Errorf(outcome.Exists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, id)
 	}
 	var guards []statemgr.Op
 	if k.claim != nil {

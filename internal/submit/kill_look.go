@@ -12,6 +12,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -63,7 +64,7 @@ func (k *killing) lookBack(ctx context.Context) (err error) {
 	case k.begun.alive:
 		return busy(k.name, i.Owner)
 	case i.Cluster != k.s.Cluster || i.Role != k.s.Role || i.Environ != k.s.Environ:
-		return withCode(ExitInput, "topology %q was being submitted at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
+		return outcome.Errorf(outcome.Usage, "topology %q was being submitted at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
 			k.name, i.Cluster, i.Role, i.Environ, k.s.Cluster, k.s.Role, k.s.Environ)
 	}
 	return checkPlace(k.s.Nomad, i)
@@ -82,7 +83,7 @@ func (k *killing) checkIdentity(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	if es.GetCluster() != k.s.Cluster || es.GetRole() != k.s.Role || es.GetEnviron() != k.s.Environ {
-		return "", withCode(ExitInput, "topology %q runs at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
+		return "", outcome.Errorf(outcome.Usage, "topology %q runs at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
 			k.name, es.GetCluster(), es.GetRole(), es.GetEnviron(), k.s.Cluster, k.s.Role, k.s.Environ)
 	}
 	return es.GetTopologyId(), nil
@@ -143,10 +144,10 @@ func checkPlace(n conf.Nomad, i statemgr.Intent) error {
 func samePlace(n conf.Nomad, what, region, namespace string) error {
 	there, here := cmp.Or(namespace, api.DefaultNamespace), cmp.Or(n.Namespace, api.DefaultNamespace)
 	if there != here {
-		return withCode(ExitInput, "%s in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", what, there, here)
+		return outcome.Errorf(outcome.Usage, "%s in Nomad's namespace %q, not %q; kill it with --nomad-namespace %[2]s", what, there, here)
 	}
 	if region != "" && n.Region != "" && region != n.Region {
-		return withCode(ExitInput, "%s in Nomad's region %q, not %q; kill it with --nomad-region %[2]s", what, region, n.Region)
+		return outcome.Errorf(outcome.Usage, "%s in Nomad's region %q, not %q; kill it with --nomad-region %[2]s", what, region, n.Region)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -50,7 +51,7 @@ type Change struct {
 
 // ErrDiffers is what a plan ends with that does not fit, or that differs from
 // what runs.
-var ErrDiffers = withCode(ExitDiffers, "it does not fit, or differs from what runs")
+var ErrDiffers = outcome.Errorf(outcome.Differs, "it does not fit, or differs from what runs")
 
 // Fits says that nothing speaks against it: there is room, and where the
 // topology runs already, it is the same.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -120,7 +121,7 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 		}
 	}
 	if w.script, err = os.ReadFile(settings.Nomad.Script); err != nil {
-		return nil, withCode(ExitInput, "read the start script (heron.scheduler.job.template): %w", err)
+		return nil, outcome.Errorf(outcome.Usage, "read the start script (heron.scheduler.job.template): %w", err)
 	}
 	if w.dir, err = os.MkdirTemp("", "heron-"); err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
@@ -136,7 +137,7 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 		return nil, err
 	}
 	if len(found) > 1 && req.TopologyID != "" {
-		return nil, withCode(ExitInput, "%s defines %d topologies, but --topology-id names one", req.File, len(found))
+		return nil, outcome.Errorf(outcome.Usage, "%s defines %d topologies, but --topology-id names one", req.File, len(found))
 	}
 	for _, f := range found {
 		d, err := w.deployment(ctx, f)
@@ -167,7 +168,7 @@ func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, err
 func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error) {
 	if w.req.DefinitionFile != "" {
 		if info, err := os.Stat(w.req.File); err != nil || !info.Mode().IsRegular() {
-			return nil, withCode(ExitInput, "topology file %s is not a file", w.req.File)
+			return nil, outcome.Errorf(outcome.Usage, "topology file %s is not a file", w.req.File)
 		}
 		f, err := topology.ReadDefinitionFile(w.req.DefinitionFile)
 		if err != nil {
@@ -327,11 +328,11 @@ const idLimit = 200
 func checkTexts(def *topology.Definition, binary string) error {
 	switch id := def.ID(); {
 	case !idForm.MatchString(id) || strings.Contains(id, ".."):
-		return withCode(ExitInput, "topology id %q: use letters, digits and . _ + @ ~ - only, starting with a letter or digit", id)
+		return outcome.Errorf(outcome.Usage, "topology id %q: use letters, digits and . _ + @ ~ - only, starting with a letter or digit", id)
 	case len(id) > idLimit:
-		return withCode(ExitInput, "topology id %q: it has %d bytes, %d are the most", id, len(id), idLimit)
+		return outcome.Errorf(outcome.Usage, "topology id %q: it has %d bytes, %d are the most", id, len(id), idLimit)
 	case strings.Contains(binary, "${"):
-		return withCode(ExitInput, "topology file %q: Nomad would take ${ for a variable; rename the file", binary)
+		return outcome.Errorf(outcome.Usage, "topology file %q: Nomad would take ${ for a variable; rename the file", binary)
 	}
 	components, err := def.Components()
 	if err != nil {
@@ -339,7 +340,7 @@ func checkTexts(def *topology.Definition, binary string) error {
 	}
 	for _, c := range components {
 		if strings.Contains(c.Name, "${") {
-			return withCode(ExitInput, "component %q: Nomad would take ${ for a variable; rename the component", c.Name)
+			return outcome.Errorf(outcome.Usage, "component %q: Nomad would take ${ for a variable; rename the component", c.Name)
 		}
 	}
 	return nil
@@ -356,7 +357,7 @@ func (w *preparation) release() ([]byte, string, error) {
 	case errors.Is(err, fs.ErrNotExist) && w.req.Config.Options.ReleaseFile == "":
 		return w.req.Release, "release.yaml", nil
 	case err != nil:
-		return nil, "", withCode(ExitInput, "read the release file: %w", err)
+		return nil, "", outcome.Errorf(outcome.Usage, "read the release file: %w", err)
 	}
 	return data, filepath.Base(path), nil
 }

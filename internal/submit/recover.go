@@ -11,6 +11,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -68,7 +69,7 @@ func (s *submission) finished(ctx context.Context) error {
 		return err
 	}
 	if !st.complete(id) {
-		return withCode(ExitExists, "job %s of a submit that died runs, although the state of topology %q is not whole; remove both with: %s",
+		return outcome.Errorf(outcome.Exists, "job %s of a submit that died runs, although the state of topology %q is not whole; remove both with: %s",
 			*s.d.Job.ID, name, s.d.killCommand())
 	}
 	drop := statemgr.Delete(s.layout.Operation(name)).At(s.found.version)
@@ -76,7 +77,7 @@ func (s *submission) finished(ctx context.Context) error {
 		s.env.Report.say("could not remove %s, which does no harm: %v", drop.Path, err)
 	}
 	s.env.sweep(ctx, s.layout, name)
-	return withCode(ExitExists, "topology %q already exists at %s: the submit that was killed had done all, as id %s; kill it first, or submit under another name",
+	return outcome.Errorf(outcome.Exists, "topology %q already exists at %s: the submit that was killed had done all, as id %s; kill it first, or submit under another name",
 		name, s.layout.Topology(name), id)
 }
 
@@ -173,10 +174,10 @@ func (s *submission) checkState(ctx context.Context) error {
 			rights = append(rights, statemgr.Delete(op.Path))
 		case s.resume && string(node) == string(op.Data):
 		case st.definition:
-			return withCode(ExitExists, "topology %q already exists at %s; kill it first, or submit under another name",
+			return outcome.Errorf(outcome.Exists, "topology %q already exists at %s; kill it first, or submit under another name",
 				name, s.layout.Topology(name))
 		default:
-			return withCode(ExitExists, "%s is left of an earlier topology %q; remove it with: %s", op.Path, name, s.d.killCommand())
+			return outcome.Errorf(outcome.Exists, "%s is left of an earlier topology %q; remove it with: %s", op.Path, name, s.d.killCommand())
 		}
 	}
 	if err := statemgr.CheckRights(ctx, s.env.Store, s.layout, rights...); err != nil {
@@ -308,7 +309,7 @@ func (s *submission) end(ctx context.Context, err error) error {
 		return s.endWell(ctx)
 	case s.claim.lost:
 		s.claim.letGo(ctx)
-		return withCode(ExitExists, "submit topology %q: %w; what this submit had done is left to it", name, errLost)
+		return outcome.Errorf(outcome.Exists, "submit topology %q: %w; what this submit had done is left to it", name, errLost)
 	case errors.As(err, &f) && len(f.Left) > 0 && !f.beyondUs():
 		s.claim.letGo(ctx)
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
@@ -183,7 +184,7 @@ func (s *submission) checkJob(ctx context.Context) error {
 		s.stopped = job
 		return nil
 	}
-	return withCode(ExitExists, "job %s runs although the state of topology %q is gone; remove it with: %s",
+	return outcome.Errorf(outcome.Exists, "job %s runs although the state of topology %q is gone; remove it with: %s",
 		id, s.d.Definition.Name(), s.d.killCommand())
 }
 
@@ -213,7 +214,7 @@ func (s *submission) checkRegister(ctx context.Context) error {
 }
 
 func foreignJob(id, address string) error {
-	return withCode(ExitExists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job", id, address)
+	return outcome.Errorf(outcome.Exists, "job %s at %s is not a topology of this cluster and state root; rename the topology or remove that job", id, address)
 }
 
 // steps are the side effects of a submission, in order, between begin and end.

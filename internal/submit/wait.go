@@ -9,6 +9,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/tmanager"
 )
 
@@ -39,9 +40,9 @@ func (s *submission) wait(ctx context.Context, limit time.Duration) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return withCode(ExitWait, "stopped waiting: topology %q is submitted, but not known to run; remove it with: %s", name, s.d.killCommand())
+		return outcome.Errorf(outcome.WaitExpired, "stopped waiting: topology %q is submitted, but not known to run; remove it with: %s", name, s.d.killCommand())
 	}
-	return withCode(ExitWait, "topology %q is submitted, but does not run after %s: %w; look at job %s, or remove it with: %s",
+	return outcome.Errorf(outcome.WaitExpired, "topology %q is submitted, but does not run after %s: %w; look at job %s, or remove it with: %s",
 		name, limit, err, *s.d.Job.ID, s.d.killCommand())
 }
 

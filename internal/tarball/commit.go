@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // ConflictError says that the destination has a folder where the archive has
@@ -18,8 +20,8 @@ func (e *ConflictError) Error() string {
 	return e.Path + " is a folder, and the archive has something else of that name: remove it or use another folder"
 }
 
-// ExitCode is that of something that failed and left nothing.
-func (*ConflictError) ExitCode() int { return 7 }
+// Kind implements the contract of package outcome.
+func (*ConflictError) Kind() outcome.Kind { return outcome.Undone }
 
 // Commit puts what was unpacked into the destination, all or nothing. Folders
 // that are there stay and get what the archive has for them; files and links

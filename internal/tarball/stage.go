@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Stage is a hidden folder inside a destination, where files are kept until
@@ -62,8 +64,8 @@ func (e *LeftError) Error() string {
 // Unwrap is why the stage was given up.
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// ExitCode is that of something left behind.
-func (*LeftError) ExitCode() int { return 8 }
+// Kind implements the contract of package outcome.
+func (*LeftError) Kind() outcome.Kind { return outcome.LeftBehind }
 
 // NewStage makes a stage in the folder dest, and that folder too where it is
 // missing. Discard has to be called in the end.

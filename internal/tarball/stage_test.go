@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // install unpacks by way of a stage.
@@ -155,7 +157,7 @@ func TestStageNamesWhatItCannotTakeBack(t *testing.T) {
 	cause := errors.New("something failed")
 	err = s.Discard(cause)
 	var left *LeftError
-	if !errors.As(err, &left) || !errors.Is(err, cause) || left.ExitCode() != 8 || !strings.Contains(err.Error(), filepath.Join(dest, "b")) {
+	if !errors.As(err, &left) || !errors.Is(err, cause) || left.Kind() != outcome.LeftBehind || !strings.Contains(err.Error(), filepath.Join(dest, "b")) {
 		t.Errorf("got %v, want a *LeftError that names the file", err)
 	}
 	if got := tree(t, dest); got["b"] != "old b" || got["keep"] != "kept" {

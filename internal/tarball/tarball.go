@@ -12,6 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Error says that an archive is damaged, is none, or holds what is not
@@ -39,8 +41,8 @@ func (e *Error) Error() string {
 // Unwrap is the cause, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is that of something that failed and left nothing.
-func (*Error) ExitCode() int { return 7 }
+// Kind implements the contract of package outcome.
+func (*Error) Kind() outcome.Kind { return outcome.Undone }
 
 func refuse(member, format string, args ...any) error {
 	return &Error{Member: member, Reason: fmt.Sprintf(format, args...)}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -261,7 +262,7 @@ func TestExpectedVerdictsOfInvalidFolder(t *testing.T) {
 			if want.Valid != (err == nil) {
 				t.Errorf("valid for the original: %v; ours: %v", want.Valid, err)
 			}
-			if exit, ok := err.(interface{ ExitCode() int }); err != nil && (!ok || exit.ExitCode() != 2) {
+			if err != nil && outcome.KindOf(err) != outcome.Usage {
 				t.Errorf("%T %v does not lead to exit code 2", err, err)
 			}
 		})

@@ -3,6 +3,8 @@ package topology
 import (
 	"fmt"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // InvalidError says all that keeps a topology from being deployed. It is the
@@ -24,8 +26,8 @@ func (e *InvalidError) Error() string {
 		e.Topology, len(e.Problems), strings.Join(e.Problems, "\n  - "))
 }
 
-// ExitCode is that of bad input.
-func (e *InvalidError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *InvalidError) Kind() outcome.Kind { return outcome.Usage }
 
 // InputError is about a file or an argument that cannot be used as it is.
 type InputError struct {
@@ -44,8 +46,8 @@ func (e *InputError) Error() string {
 // Unwrap is the cause, or nil.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// ExitCode is that of bad input.
-func (e *InputError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *InputError) Kind() outcome.Kind { return outcome.Usage }
 
 func inputError(cause error, format string, args ...any) error {
 	return &InputError{Reason: fmt.Sprintf(format, args...), Err: cause}

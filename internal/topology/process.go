@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Times of a program that is to end. stopGrace is what it has to clean up
@@ -37,8 +39,8 @@ func (e *ProgramError) Error() string {
 // Unwrap is the cause: an *exec.ExitError where the program ended badly.
 func (e *ProgramError) Unwrap() error { return e.Err }
 
-// ExitCode is that of a failure which is not the command line's.
-func (e *ProgramError) ExitCode() int { return 1 }
+// Kind implements the contract of package outcome.
+func (e *ProgramError) Kind() outcome.Kind { return outcome.Failed }
 
 // process runs one program in a process group of its own.
 type process struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -146,7 +147,7 @@ func TestProgramsThatFail(t *testing.T) {
 			f.Args = []string{"--password", "s3cret"}
 			_, err := f.Run(context.Background())
 			var failed *ProgramError
-			if !errors.As(err, &failed) || failed.ExitCode() != 1 || !strings.Contains(err.Error(), test.want) {
+			if !errors.As(err, &failed) || failed.Kind() != outcome.Failed || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want a *ProgramError that says %q", err, test.want)
 			}
 			if err != nil && (strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), f.File)) {
@@ -207,7 +208,7 @@ func TestProgramIsCheckedBeforeItRuns(t *testing.T) {
 			test.change(t, f)
 			_, err := f.Run(context.Background())
 			var input *InputError
-			if !errors.As(err, &input) || input.ExitCode() != 2 || !strings.Contains(err.Error(), test.want) {
+			if !errors.As(err, &input) || input.Kind() != outcome.Usage || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an *InputError that says %q", err, test.want)
 			}
 			f.checkClean(t)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestValidate(t *testing.T) {
@@ -74,7 +75,7 @@ func checkProblems(t *testing.T, err error, wants []string) {
 		return
 	}
 	var invalid *InvalidError
-	if !errors.As(err, &invalid) || invalid.ExitCode() != 2 {
+	if !errors.As(err, &invalid) || invalid.Kind() != outcome.Usage {
 		t.Fatalf("got %v, want an *InvalidError with exit code 2", err)
 	}
 	if len(invalid.Problems) != len(wants) {

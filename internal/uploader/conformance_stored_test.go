@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func deleteCases(t *testing.T, newPlace func(*testing.T) place) {
@@ -206,7 +208,7 @@ func placeCases(t *testing.T, newPlace func(*testing.T) place) {
 			src, _ := source(testName, 1)
 			src.Name = bad
 			var input *ConfigError
-			if _, err := p.uploader(t).Upload(ctx, src); !errors.As(err, &input) || input.ExitCode() != 2 {
+			if _, err := p.uploader(t).Upload(ctx, src); !errors.As(err, &input) || input.Kind() != outcome.Usage {
 				t.Errorf("%q: got %v, want a *ConfigError", bad, err)
 			}
 		}

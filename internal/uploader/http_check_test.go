@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -106,7 +107,7 @@ func TestHTTPSettingsThatCannotBe(t *testing.T) {
 	} {
 		var input *ConfigError
 		u, err := New(conf.Upload{Kind: "http", HTTP: c.settings}, c.env)
-		if !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
+		if !errors.As(err, &input) || input.Kind() != outcome.Usage || u != nil {
 			t.Errorf("%s: got %v, want a *ConfigError", name, err)
 		}
 		if err != nil && (strings.Contains(err.Error(), "sesame") || strings.Contains(err.Error(), "ses ame")) {

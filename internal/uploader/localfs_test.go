@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -159,7 +160,7 @@ func TestNewRefusesBadSettings(t *testing.T) {
 		{Kind: "localfs", LocalDir: "${HOME}/x"}, {Kind: "localfs", LocalDir: "/x/${HOME}"},
 	} {
 		var input *ConfigError
-		if u, err := New(s, Environment{}); !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
+		if u, err := New(s, Environment{}); !errors.As(err, &input) || input.Kind() != outcome.Usage || u != nil {
 			t.Errorf("%+v: got %v, want a *ConfigError", s, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -165,7 +166,7 @@ func TestS3RefusesBadSettings(t *testing.T) {
 		set := good
 		change(&set)
 		var input *ConfigError
-		if _, err := NewS3(conf.Upload{S3: set}); !errors.As(err, &input) || input.ExitCode() != 2 || strings.Contains(err.Error(), "hid") {
+		if _, err := NewS3(conf.Upload{S3: set}); !errors.As(err, &input) || input.Kind() != outcome.Usage || strings.Contains(err.Error(), "hid") {
 			t.Errorf("%s: got %v, want a *ConfigError without secrets", label, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -377,7 +378,7 @@ func TestSCPRefusesBadSettings(t *testing.T) {
 		settings := good
 		spoil(&settings)
 		var input *ConfigError
-		if u, err := New(conf.Upload{Kind: "scp", SCP: settings}, Environment{}); !errors.As(err, &input) || input.ExitCode() != 2 || u != nil {
+		if u, err := New(conf.Upload{Kind: "scp", SCP: settings}, Environment{}); !errors.As(err, &input) || input.Kind() != outcome.Usage || u != nil {
 			t.Errorf("%s: got %v, want a *ConfigError", label, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Errors that callers tell apart.
@@ -21,9 +22,9 @@ var (
 	// help.
 	ErrTarget = errors.New("cannot store packages there")
 	// ErrDenied: the place does not take what we sign in with.
-	ErrDenied = errors.New("access denied")
+	ErrDenied = outcome.New(outcome.Denied, "access denied")
 	// ErrUnreachable: no answer in time, or one that says to try again.
-	ErrUnreachable = errors.New("unreachable")
+	ErrUnreachable = outcome.New(outcome.Unreachable, "unreachable")
 	// ErrContent: what the source gave is not what it announced, in size or
 	// digest.
 	ErrContent = errors.New("content is not what was announced")
@@ -45,8 +46,8 @@ func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s %q: %s", e.What, e.Value, e.Reason)
 }
 
-// ExitCode is that of bad input.
-func (e *ConfigError) ExitCode() int { return 2 }
+// Kind implements the contract of package outcome.
+func (e *ConfigError) Kind() outcome.Kind { return outcome.Usage }
 
 // Capabilities say what the place behind an uploader can do. Callers ask
 // before they rely on it.
