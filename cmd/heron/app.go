@@ -147,7 +147,7 @@ type errorDoc struct {
 
 func failureDoc(err error, code int) errorDoc {
 	var doc errorDoc
-	doc.Error.Message, doc.Error.Code = err.Error(), code
+	doc.Error.Message, doc.Error.Code = worded(err), code
 	var f *submit.Failure
 	if errors.As(err, &f) {
 		doc.Error.Undone, doc.Error.Left = f.Undone, f.Left

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ type clusterFlags struct {
 	properties []string
 	serviceURL string
 	verbose    bool
-	nomad      conf.NomadFlags
+	nomad      conf.NomadOverrides
 }
 
 func (c *clusterFlags) add(f *pflag.FlagSet) {
@@ -94,7 +95,7 @@ func (a *app) config(c *clusterFlags, p place, who string, more func(*conf.Optio
 		User:       who,
 		UserHome:   userHome,
 		JavaHome:   a.getenv("JAVA_HOME"),
-		NomadFlags: c.nomad,
+		Nomad:      c.nomad,
 		Getenv:     a.getenv,
 	}
 	more(&options)
@@ -216,9 +217,63 @@ func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
 		if o.Value != "" {
 			what += " " + o.Value
 		}
-		report("%s is from %s", what, o.From)
+		report("%s is from %s", what, sourceName(o.From))
 	}
 	if from := s.State.ZooKeeper.DigestFrom; from != "" {
 		report("ZooKeeper's credentials are from %s", from)
 	}
+}
+
+// overrideFlags are the flags that set conf.NomadOverrides, by the keys of
+// their values.
+func overrideFlags() map[string]string {
+	return map[string]string{
+		"heron.nomad.scheduler.uri":   "--nomad-address",
+		"heron.nomad.region":          "--nomad-region",
+		"heron.nomad.namespace":       "--nomad-namespace",
+		"heron.nomad.token.file":      "--nomad-token-file",
+		"heron.nomad.tls.ca.cert":     "--nomad-ca-cert",
+		"heron.nomad.tls.ca.path":     "--nomad-ca-path",
+		"heron.nomad.tls.client.cert": "--nomad-client-cert",
+		"heron.nomad.tls.client.key":  "--nomad-client-key",
+		"heron.nomad.tls.server.name": "--nomad-tls-server-name",
+		"heron.nomad.tls.skip.verify": "--nomad-skip-verify",
+	}
+}
+
+// sourceName says where a value comes from, in words of the command line.
+func sourceName(s conf.Source) string {
+	switch s.Kind {
+	case conf.PropertySource:
+		return s.Key + " in --config-property"
+	case conf.OverrideSource:
+		return overrideFlags()[s.Key]
+	case conf.DefaultSource:
+		return "the default"
+	}
+	return s.String()
+}
+
+// sourceWhere begins a message about a value, in words of the command line.
+func sourceWhere(s conf.Source) string {
+	const property, caller = "--config-property", "the command line"
+	switch s.Kind {
+	case conf.PropertySource:
+		return strings.TrimSuffix(property+": "+s.Key, ": ")
+	case conf.OverrideSource:
+		return overrideFlags()[s.Key]
+	case conf.CallerSource:
+		return strings.TrimSuffix(caller+": "+s.Key, ": ")
+	}
+	return s.Where()
+}
+
+// worded is the text of an error with sources in words of the command line.
+func worded(err error) string {
+	text := err.Error()
+	var c *conf.Error
+	if errors.As(err, &c) {
+		text = strings.Replace(text, c.Error(), c.Text(sourceWhere), 1)
+	}
+	return text
 }

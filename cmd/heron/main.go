@@ -117,6 +117,6 @@ func (a *app) fail(err error) int {
 		a.printJSON(failureDoc(err, code))
 		return code
 	}
-	fmt.Fprintf(a.stderr, "heron: %v\n", err)
+	fmt.Fprintf(a.stderr, "heron: %s\n", worded(err))
 	return code
 }

@@ -195,7 +195,7 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 		Program: topology.Program{
 			Args:          words.program,
 			JVMProperties: flags.jvmProperties,
-			Environ:       a.env,
+			Variables:     a.env,
 			Stdout:        a.stderr,
 			Stderr:        a.stderr,
 		},

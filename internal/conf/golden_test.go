@@ -106,7 +106,7 @@ func (v *vector) check(t *testing.T) {
 	}
 	put := layer{rank: rankSet, values: map[string]*entry{}}
 	for k, value := range v.Put {
-		put.values[k] = newEntry(value, "put")
+		put.values[k] = newEntry(value, Source{Kind: PropertySource})
 	}
 	if loaded, err = loaded.with(put); err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func wantError(t *testing.T, what string, err error) {
 		t.Errorf("%s: error %v, want an *Error", what, err)
 		return
 	}
-	if e.Kind() != outcome.Usage || e.File == "" || e.Msg == "" {
+	if e.Kind() != outcome.Usage || e.Source.Name == "" && !e.Source.fromCaller() || e.Msg == "" {
 		t.Errorf("%s: %v does not say where and what", what, e)
 	}
 }

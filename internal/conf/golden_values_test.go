@@ -143,7 +143,7 @@ func asJSON(v any) any {
 func (s substituteCase) check(t *testing.T, dir string, l *Loaded, v *vector) {
 	t.Helper()
 	tok := tokens{userHome: v.UserHome, javaHome: v.JavaHome, values: l.values}
-	got, err := tok.replace("input", newEntry(s.Input, "input"), s.Input)
+	got, err := tok.replace("input", newEntry(s.Input, Source{}), s.Input)
 	if err != nil {
 		t.Errorf("%q: %v", s.Input, err)
 		return
@@ -155,7 +155,7 @@ func (s substituteCase) check(t *testing.T, dir string, l *Loaded, v *vector) {
 		want = "/"
 		if strings.Trim(s.Input, "/ ") != "" {
 			tok.values = quoted(l.values)
-			want, _ = tok.replace("input", newEntry(s.Input, "input"), s.Input)
+			want, _ = tok.replace("input", newEntry(s.Input, Source{}), s.Input)
 		}
 	}
 	got = strings.Replace(got, dir, heronHome, 1)
@@ -245,9 +245,9 @@ func (v *overridesVector) checkBase(t *testing.T, override []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]*entry{"heron.apiserver.file.override.yaml": newEntry(heronHome+"/ov.yaml", "")}
+	got := map[string]*entry{"heron.apiserver.file.override.yaml": newEntry(heronHome+"/ov.yaml", Source{})}
 	for k, e := range l.values {
-		if e.file != "" || k == keyHome || k == keyConf {
+		if e.source.Kind != DefaultSource || k == keyHome || k == keyConf {
 			got[k] = e
 		}
 	}

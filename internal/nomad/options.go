@@ -145,7 +145,7 @@ func (s Spec) memoryMax(memory int) *int {
 // extraEnv adds the variables that the configuration wants. None of Heron's
 // own may change: the start script goes by them.
 func (s Spec) extraEnv(env map[string]string) error {
-	extra := s.Settings.Nomad.Env
+	extra := s.Settings.Nomad.Variables
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		if _, taken := env[name]; taken {
 			return badInput("heron.nomad.env", "sets %s, which is Heron's own; use another name", name)

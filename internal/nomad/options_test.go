@@ -34,7 +34,7 @@ func allOptions() Spec {
 		},
 		Logs: conf.LogPolicy{MaxFiles: 7, MaxFileSize: 50 << 20},
 	}
-	n.Env = map[string]string{"COLOUR": "green"}
+	n.Variables = map[string]string{"COLOUR": "green"}
 	n.MemoryMaxPercent = 150
 	return s
 }
@@ -124,7 +124,7 @@ func TestExtraVariablesDoNotReplaceHerons(t *testing.T) {
 	own := mustBuild(t, someSpec()).TaskGroups[0].Tasks[0].Env
 	for name := range own {
 		s := someSpec()
-		s.Settings.Nomad.Env = map[string]string{name: "mine"}
+		s.Settings.Nomad.Variables = map[string]string{name: "mine"}
 		_, err := BuildJob(s)
 		var bad *InputError
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), name+", which is Heron's own") {

@@ -16,8 +16,8 @@ type Identity struct {
 // user's program.
 const optionsVariable = "HERON_OPTIONS"
 
-// SecretVariables are environment variables that hold the means to act on
-// Nomad, Consul, Vault, ZooKeeper and object stores. A user's program does not get them.
+// SecretVariables are environment variables that give access to Nomad, Consul,
+// Vault, ZooKeeper and object stores. A user's program does not get them.
 func SecretVariables() []string {
 	return []string{
 		"NOMAD_TOKEN", "NOMAD_HTTP_AUTH", "NOMAD_CLIENT_KEY",
@@ -30,11 +30,11 @@ func SecretVariables() []string {
 // secretEndings make a variable of Heron's own a secret one.
 var secretEndings = []string{"_TOKEN", "_PASSWORD", "_SECRET", "_SECRET_KEY", "_CREDENTIALS"}
 
-// programEnviron is the environment without what the user's program must not
-// have and with the options set.
-func programEnviron(environ []string, options string) []string {
+// programVariables are the variables without those that the user's program
+// must not have, and with the options set.
+func programVariables(variables []string, options string) []string {
 	secret := SecretVariables()
-	kept := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+	kept := slices.DeleteFunc(slices.Clone(variables), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return name == optionsVariable || slices.Contains(secret, name) ||
 			strings.HasPrefix(name, "HERON_") && slices.ContainsFunc(secretEndings, func(end string) bool {
@@ -44,9 +44,9 @@ func programEnviron(environ []string, options string) []string {
 	return append(kept, optionsVariable+"="+options)
 }
 
-func getenv(environ []string, name string) string {
+func getenv(variables []string, name string) string {
 	value := ""
-	for _, entry := range environ {
+	for _, entry := range variables {
 		if n, v, ok := strings.Cut(entry, "="); ok && n == name {
 			value = v
 		}
