@@ -112,7 +112,7 @@ func (d *downloadFlags) complete(words []string) error {
 func (a *app) download(ctx context.Context, d *downloadFlags) error {
 	report := a.report()
 	if report != nil {
-		d.opts.Report = report
+		d.opts.Progress = a.progress()
 		warnOfClass(d, report)
 	}
 	if d.timeout > 0 {

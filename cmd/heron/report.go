@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
 	"github.com/heron-nomad/heron/internal/console"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/submit"
 )
 
@@ -41,13 +44,24 @@ func (a *app) report() submit.Report {
 	return a.console().Report
 }
 
-// progress shows how far an upload is, nothing with --quiet.
-func (a *app) progress() func(submit.Progress) {
+// progress shows the events of uploads and downloads, nothing with --quiet.
+func (a *app) progress() progress.Sink {
 	if a.quiet {
 		return nil
 	}
 	c := a.console()
-	return func(p submit.Progress) { c.Progress("uploaded", p.Name, p.Done, p.Size, p.Ended) }
+	return func(e progress.Event) {
+		switch e.State {
+		case progress.Advanced, progress.Ended:
+			c.Progress("uploaded", e.What.ID, e.Done, e.Total, e.State == progress.Ended)
+		case progress.Retrying:
+			c.Report("%s: %v; trying again in %s (%d of %d)", cmp.Or(e.What.ID, e.Step), e.Err, e.Wait.Round(100*time.Millisecond), e.Attempt, e.Attempts)
+		case progress.Warned:
+			c.Report("%s: %s: %v", e.What, e.Note, e.Err)
+		default:
+			c.Report("%s %s", e.Step, e.What)
+		}
+	}
 }
 
 // outside is what a connection needs besides the settings. Only SSH cares for

@@ -10,7 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // terminal is a pseudo-terminal of so many columns: what a program writes to,
@@ -44,7 +45,7 @@ func TestProgressIsDrawnOnATerminal(t *testing.T) {
 	program, person := terminal(t, 60)
 	a := &app{stderr: program, getenv: func(string) string { return "" }}
 	a.report()("before")
-	a.progress()(submit.Progress{Name: "p", Done: 1 << 20, Size: 4 << 20})
+	a.progress()(progress.Event{State: progress.Advanced, What: outcome.Resource{ID: "p"}, Done: 1 << 20, Total: 4 << 20})
 	chunks := make(chan string)
 	go func() {
 		defer close(chunks)
@@ -67,7 +68,7 @@ func TestProgressIsDrawnOnATerminal(t *testing.T) {
 		}
 		if !ended && strings.Contains(seen.String(), "unknown\x1b[K") {
 			ended = true
-			a.progress()(submit.Progress{Name: "p", Done: 1 << 20, Size: 4 << 20, Ended: true})
+			a.progress()(progress.Event{State: progress.Ended, What: outcome.Resource{ID: "p"}, Done: 1 << 20, Total: 4 << 20})
 		}
 	}
 	// Nobody is to wait for what comes later.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/tmanager"
 	"github.com/heron-nomad/heron/internal/tunnel"
@@ -51,14 +52,11 @@ type Connection struct {
 	bastions *tunnel.Bastions
 }
 
-// Progress is how far an upload is.
-type Progress = uploader.Progress
-
 // Outside is what a connection needs of the world besides the settings.
 type Outside struct {
 	// Report and Progress may be nil.
 	Report   Report
-	Progress func(Progress)
+	Progress progress.Sink
 	// Home is the user's home folder; Getenv reads an environment variable.
 	Home   string
 	Getenv func(string) string
@@ -84,8 +82,8 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection,
 	if c.client, err = nomad.NewClient(clientOptions(s.Nomad, toNomad)); err != nil {
 		return nil, err
 	}
-	ups := newUploaders(uploader.Environment{
-		Home: out.Home, Getenv: out.Getenv, Report: out.Report, Progress: out.Progress,
+	ups := newUploaders(uploader.Options{
+		Home: out.Home, Getenv: out.Getenv, Progress: out.Progress,
 		Nodes: func(ctx context.Context) ([]uploader.Node, error) { return uploadNodes(ctx, c.client, s.Nomad) },
 	})
 	var up uploader.Uploader

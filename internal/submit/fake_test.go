@@ -23,6 +23,7 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -211,7 +212,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	up, err := uploader.New(b.settings.Upload, uploader.Environment{})
+	up, err := all.New(b.settings.Upload, uploader.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
 
 // Config is a cluster's configuration, checked.
@@ -161,7 +162,7 @@ type preparation struct {
 // openUploader makes an uploader that tells where packages will be.
 func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, error) {
 	o := w.req.Config.Options
-	return uploader.New(settings, uploader.Environment{Home: o.UserHome, Getenv: o.Getenv})
+	return all.New(settings, uploader.Options{Home: o.UserHome, Getenv: o.Getenv})
 }
 
 // definitions runs the program, or reads what it wrote earlier.

@@ -13,6 +13,7 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
 
 // recording is a vector with submissions.
@@ -86,7 +87,7 @@ func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Deployment,
 	if in.Settings, err = v.settings(t, step, in); err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(in.Settings.Upload, uploader.Environment{})
+	up, err := all.New(in.Settings.Upload, uploader.Options{})
 	if err != nil {
 		return nil, err
 	}

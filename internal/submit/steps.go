@@ -74,7 +74,7 @@ func (r run) carryOut(ctx context.Context) error {
 		}
 		var part *uploader.LeftoverError
 		if errors.As(err, &part) {
-			f.Left = append(f.Left, Leftover{What: part.What, Why: part.Why, beyondUs: r.unnamed})
+			f.Left = append(f.Left, Leftover{What: part.What.String(), Why: part.Why, beyondUs: r.unnamed})
 		}
 		return f
 	}

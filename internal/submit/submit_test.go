@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -133,10 +134,10 @@ func TestSubmitNamesWhatItCouldNotUndo(t *testing.T) {
 func TestSubmitNamesWhatAnUploadLeft(t *testing.T) {
 	b := newBench(t)
 	b.uploader.upload = func() error {
-		return fmt.Errorf("twice: %w", &uploader.LeftoverError{What: "a copy at x", Why: "no answer", Err: uploader.ErrUnreachable})
+		return fmt.Errorf("twice: %w", &uploader.LeftoverError{What: outcome.Resource{Kind: outcome.Package, ID: "a", Where: "x"}, Why: "no answer", Err: uploader.ErrUnreachable})
 	}
 	err := b.submit(t.Context())
-	if ExitCode(err) != ExitLeft || !errors.Is(err, uploader.ErrUnreachable) || !strings.Contains(err.Error(), "still there: a copy at x (no answer)") {
+	if ExitCode(err) != ExitLeft || !errors.Is(err, uploader.ErrUnreachable) || !strings.Contains(err.Error(), "still there: package a at x (no answer)") {
 		t.Errorf("exit code %d, error %v", ExitCode(err), err)
 	}
 }

@@ -10,18 +10,19 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
 
 // uploaders makes an uploader for each setting that it is asked for: where
 // the place of packages has ${TOPOLOGY} in it, each topology has its own.
 type uploaders struct {
-	env uploader.Environment
+	env uploader.Options
 
 	mu   sync.Mutex
 	made map[string]uploader.Uploader
 }
 
-func newUploaders(env uploader.Environment) *uploaders {
+func newUploaders(env uploader.Options) *uploaders {
 	return &uploaders{env: env, made: map[string]uploader.Uploader{}}
 }
 
@@ -36,7 +37,7 @@ func (u *uploaders) get(settings conf.Upload) (uploader.Uploader, error) {
 	if made := u.made[string(key)]; made != nil {
 		return made, nil
 	}
-	made, err := uploader.New(settings, u.env)
+	made, err := all.New(settings, u.env)
 	if err != nil {
 		return nil, err
 	}
