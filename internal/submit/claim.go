@@ -34,7 +34,7 @@ func (e Env) readIntent(ctx context.Context, layout statemgr.Layout, name string
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	alive, err := intent.Owner.Alive(ctx, e.Store, layout, name)
+	alive, err := e.Store.OwnerAlive(ctx, name, intent.Owner)
 	if err != nil {
 		return nil, fmt.Errorf("see whether %s is under way: %w", intent.Owner, err)
 	}
@@ -68,7 +68,7 @@ func (e Env) claimIntent(ctx context.Context, layout statemgr.Layout, name strin
 	if err := e.Store.EnsureDirs(ctx, layout.Dirs()...); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	release, err := owner.Hold(ctx, e.Store, layout, name)
+	release, err := e.Store.HoldOwner(ctx, name, owner)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -94,7 +94,7 @@ func (e Env) claimIntent(ctx context.Context, layout statemgr.Layout, name strin
 // sweep removes what dead owners of a topology left. Where that fails nothing
 // is lost but tidiness.
 func (e Env) sweep(ctx context.Context, layout statemgr.Layout, name string) {
-	if err := statemgr.SweepOwners(ctx, e.Store, layout, name); err != nil {
+	if err := e.Store.SweepOwners(ctx, name); err != nil {
 		e.Report.say("could not remove what dead owners left in %s: %v", layout.Owners(), err)
 	}
 }
@@ -129,7 +129,7 @@ func (c *claim) write(ctx context.Context, intent statemgr.Intent) error {
 	err = c.env.Store.Apply(ctx, statemgr.Check(c.layout.Owner(c.name, intent.Owner.Token)), op)
 	if errors.Is(err, statemgr.ErrUnreachable) {
 		// The reply may have been lost on the way.
-		if done, readErr := statemgr.Done(ctx, c.env.Store, op); readErr == nil && done {
+		if done, readErr := c.env.Store.Done(ctx, op); readErr == nil && done {
 			err = nil
 		}
 	}
@@ -152,9 +152,16 @@ func (c *claim) reach(ctx context.Context, step string, change func(*statemgr.In
 	return c.write(ctx, next)
 }
 
+// The steps of a submission, as its intent names them.
+const (
+	stepPackage = "package"
+	stepState   = "state"
+	stepJob     = "job"
+)
+
 // after says whether a step of a submission comes after another.
 func after(a, b string) bool {
-	order := []string{statemgr.StepPackage, statemgr.StepState, statemgr.StepJob}
+	order := []string{stepPackage, stepState, stepJob}
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 

@@ -10,7 +10,9 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/statemgr/all"
 	"github.com/heron-nomad/heron/internal/tmanager"
 	"github.com/heron-nomad/heron/internal/tunnel"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -32,7 +34,7 @@ type Jobs interface {
 // Env is where a use case acts. Its parts are interfaces: real servers,
 // fakes, or either behind faults.
 type Env struct {
-	Store statemgr.Store
+	Store statemgr.Tree
 	Jobs  Jobs
 	// Uploader is nil where it depends on the topology.
 	Uploader uploader.Uploader
@@ -67,7 +69,7 @@ type Outside struct {
 // Connect opens what the settings name, through their tunnels. Nomad and the
 // uploader are first asked by the use case; the state store is connected here.
 func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection, err error) {
-	c := &Connection{bastions: tunnel.New(tunnel.Environment{Home: out.Home, Getenv: out.Getenv, Report: out.Report})}
+	c := &Connection{bastions: tunnel.New(tunnel.Options{Home: out.Home, Getenv: out.Getenv, Progress: func(e progress.Event) { out.Report.say("log in to the bastion %s", e.What.ID) }})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -96,7 +98,7 @@ func Connect(ctx context.Context, s *conf.Settings, out Outside) (_ *Connection,
 	}
 	c.Env = Env{uploaders: ups, Jobs: c.client, Uploader: up, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Report: out.Report}
 	out.Report.say("connect to the state store: %s %s", s.State.Kind, s.State.Address())
-	store, err := statemgr.Open(ctx, s.State, toState)
+	store, err := all.Open(ctx, s.State, toState)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (c *Connection) Close() error {
 	if c.client != nil {
 		c.client.Close()
 	}
-	if c.Store != nil {
+	if c.Store.Store != nil {
 		errs = append(errs, c.Store.Close())
 	}
 	if c.uploaders != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/statemgr/localfs"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -206,7 +207,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, jobs: &fakeJobs{jobs: map[string]*api.Job{}}, packages: filepath.Join(dir, "packages")}
 	b.settings = benchSettings(t, dir)
 	b.layout = statemgr.Layout{Root: b.settings.State.Root}
-	store, err := statemgr.OpenLocal(b.settings.State.Root)
+	store, err := localfs.Open(b.settings.State.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.store, b.uploader = &brokenStore{Store: store}, &brokenUploader{Uploader: up}
-	b.env = Env{Store: b.store, Jobs: b.jobs, Uploader: b.uploader, Report: t.Logf}
+	b.env = Env{Store: statemgr.Tree{Store: b.store, Layout: b.layout}, Jobs: b.jobs, Uploader: b.uploader, Report: t.Logf}
 	b.d = b.deployment("words1234")
 	return b
 }
@@ -305,7 +306,7 @@ func (b *bench) left() []string {
 	for id := range b.jobs.jobs {
 		left = append(left, "job "+id)
 	}
-	ops, err := statemgr.Deletion(b.t.Context(), b.store, b.layout, "words", true)
+	ops, err := b.env.Store.Deletion(b.t.Context(), "words", true)
 	if err != nil {
 		b.t.Fatal(err)
 	}

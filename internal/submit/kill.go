@@ -161,7 +161,7 @@ func (k *killing) deleteState(ctx context.Context) error {
 	if k.claim != nil {
 		guards = k.claim.guards()
 	}
-	return statemgr.DeleteTopology(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints, guards...)
+	return k.env.Store.DeleteTopology(ctx, k.name, k.opts.PurgeCheckpoints, guards...)
 }
 
 // steps are what Kill does, in order. A lock belongs before the first and

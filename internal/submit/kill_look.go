@@ -19,7 +19,7 @@ import (
 
 // look takes stock. It changes nothing.
 func (k *killing) look(ctx context.Context) error {
-	ops, err := statemgr.Deletion(ctx, k.env.Store, k.layout, k.name, k.opts.PurgeCheckpoints)
+	ops, err := k.env.Store.Deletion(ctx, k.name, k.opts.PurgeCheckpoints)
 	if err != nil {
 		return fmt.Errorf("look for topology %q: %w", k.name, err)
 	}
@@ -46,7 +46,7 @@ func (k *killing) look(ctx context.Context) error {
 		return err
 	}
 	// A job that is stopped, and its state that must stay, would be worse.
-	if err := statemgr.CheckRights(ctx, k.env.Store, k.layout, ops...); err != nil {
+	if err := k.env.Store.CheckRights(ctx, ops...); err != nil {
 		return fmt.Errorf("kill topology %q: %w; nothing was touched", k.name, err)
 	}
 	return nil
@@ -134,7 +134,7 @@ func (k *killing) checkWhere(record statemgr.DeploymentRecord) error {
 // checkPlace refuses to look for the job of a submission that died in another
 // region or namespace than it may be in.
 func checkPlace(n conf.Nomad, i statemgr.Intent) error {
-	if i.Step != statemgr.StepJob {
+	if i.Step != stepJob {
 		return nil
 	}
 	return samePlace(n, fmt.Sprintf("the job %s of a submit that died may be", i.Nomad.JobID), i.Nomad.Region, i.Nomad.Namespace)

@@ -46,7 +46,7 @@ func TestKillWorksWhenAPartIsGone(t *testing.T) {
 		"the job":     func(b *bench) { clear(b.jobs.jobs) },
 		"the package": func(b *bench) { b.must(b.uploader.Delete(b.t.Context(), b.d.Package.URI)) },
 		"the state": func(b *bench) {
-			b.must(statemgr.DeleteTopology(b.t.Context(), b.store, b.layout, "words", true))
+			b.must(b.env.Store.DeleteTopology(b.t.Context(), "words", true))
 		},
 		"the definition": func(b *bench) {
 			b.must(b.store.Apply(b.t.Context(), statemgr.Delete(b.layout.Topology("words"))))
@@ -205,7 +205,7 @@ func TestKillDoesNotTouchATopologySubmittedMeanwhile(t *testing.T) {
 	b.jobs.after = func(m string) error {
 		if m == "WaitStopped" {
 			b.jobs.after = nil
-			b.must(statemgr.DeleteTopology(t.Context(), b.store, b.layout, "words", true))
+			b.must(b.env.Store.DeleteTopology(t.Context(), "words", true))
 			clear(b.jobs.jobs)
 			b.d = b.deployment("words5678")
 			b.must(b.submit(t.Context()))

@@ -93,7 +93,7 @@ func TestIntentsThatAreNotToBeTouched(t *testing.T) {
 	path := b.layout.Operation("words")
 	b.must(b.store.Apply(t.Context(), statemgr.Create(path, []byte(`{"version":9,"operation":"replace"}`))))
 	for name, err := range map[string]error{"submit": b.submit(t.Context()), "kill": func() error { _, err := b.kill(t.Context(), KillOptions{}); return err }()} {
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "use the program that wrote it") {
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "use the release that wrote it") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

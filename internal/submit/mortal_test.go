@@ -8,6 +8,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/statemgr/localfs"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -96,11 +97,11 @@ func (j mortalJobs) TakeOver(ctx context.Context, job, stopped *api.Job) (r noma
 // mortalEnv is a process of its own on the bench's cluster.
 func (b *bench) mortalEnv(at int, after bool) (Env, *mortal) {
 	b.t.Helper()
-	store, err := statemgr.OpenLocal(b.settings.State.Root)
+	store, err := localfs.Open(b.settings.State.Root)
 	b.must(err)
 	m := &mortal{at: at, after: after, died: func() { b.must(store.Close()) }}
 	b.t.Cleanup(func() { store.Close() })
 	return Env{
-		Store: mortalStore{store, m}, Jobs: mortalJobs{b.jobs, m}, Uploader: mortalUploader{b.uploader.Uploader, m}, Report: b.t.Logf,
+		Store: statemgr.Tree{Store: mortalStore{store, m}, Layout: b.layout}, Jobs: mortalJobs{b.jobs, m}, Uploader: mortalUploader{b.uploader.Uploader, m}, Report: b.t.Logf,
 	}, m
 }

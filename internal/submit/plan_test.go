@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -79,7 +78,7 @@ func TestPlanTakesThePlaceOfAPackageThatOnlyItsServerKnows(t *testing.T) {
 		if err := b.store.EnsureDirs(t.Context(), b.layout.Dirs()...); err != nil {
 			t.Fatal(err)
 		}
-		if err := statemgr.ApplyAll(t.Context(), b.store, ran.State...); err != nil {
+		if err := b.env.Store.ApplyAll(t.Context(), ran.State...); err != nil {
 			t.Fatal(err)
 		}
 		in := b.d.in

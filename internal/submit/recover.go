@@ -180,7 +180,7 @@ func (s *submission) checkState(ctx context.Context) error {
 			return outcome.Errorf(outcome.Exists, "%s is left of an earlier topology %q; remove it with: %s", op.Path, name, s.d.killCommand())
 		}
 	}
-	if err := statemgr.CheckRights(ctx, s.env.Store, s.layout, rights...); err != nil {
+	if err := s.env.Store.CheckRights(ctx, rights...); err != nil {
 		return fmt.Errorf("submit topology %q: %w", name, err)
 	}
 	return nil
@@ -270,7 +270,7 @@ func (s *submission) cleanup() []step {
 		list = append(list, step{
 			name: fmt.Sprintf("remove the state that it left of topology %q", name),
 			do: func(ctx context.Context) error {
-				err := statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false, s.claim.guards()...)
+				err := s.env.Store.DeleteTopology(ctx, name, false, s.claim.guards()...)
 				return s.claim.seen(err)
 			},
 		})
@@ -369,7 +369,7 @@ func (s *submission) undoLimit() time.Duration {
 func (s *submission) intent() statemgr.Intent {
 	d, set := s.d, s.d.in.Settings
 	i := statemgr.Intent{
-		Operation: statemgr.OperationSubmit, Step: statemgr.StepPackage,
+		Operation: statemgr.OperationSubmit, Step: stepPackage,
 		TopologyID: d.Definition.ID(), Request: d.in.Request,
 		Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
 		SubmittedAt: d.in.Now,

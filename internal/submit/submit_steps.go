@@ -38,7 +38,7 @@ func (s *submission) upload(ctx context.Context) error {
 		return err
 	}
 	s.d = d
-	return s.claim.reach(ctx, statemgr.StepState, func(i *statemgr.Intent) { i.Package.URI = where.URI })
+	return s.claim.reach(ctx, stepState, func(i *statemgr.Intent) { i.Package.URI = where.URI })
 }
 
 // deletePackage removes the package unless a topology refers to it: one that
@@ -90,14 +90,14 @@ func (s *submission) writeState(ctx context.Context) error {
 		return err
 	}
 	ops = append(s.claim.guards(), ops...)
-	err = statemgr.ApplyAll(ctx, s.env.Store, ops...)
+	err = s.env.Store.ApplyAll(ctx, ops...)
 	// Only a plain refusal says that nothing of it was done.
 	s.stateMade = s.stateMade || err == nil || errors.Is(err, statemgr.ErrUnreachable) || ctx.Err() != nil
 	if !errors.Is(err, statemgr.ErrUnreachable) {
 		return s.claim.seen(err)
 	}
 	// The reply may have been lost on the way: what is there may be ours.
-	if done, readErr := statemgr.Done(ctx, s.env.Store, s.d.State...); readErr == nil && done {
+	if done, readErr := s.env.Store.Done(ctx, s.d.State...); readErr == nil && done {
 		return nil
 	}
 	return err
@@ -111,7 +111,7 @@ func (s *submission) missingState(ctx context.Context) ([]statemgr.Op, error) {
 	}
 	var missing []statemgr.Op
 	for _, op := range s.d.State {
-		done, err := statemgr.Done(ctx, s.env.Store, op)
+		done, err := s.env.Store.Done(ctx, op)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 	if record == nil || record.TopologyID != s.d.Definition.ID() {
 		return false, nil
 	}
-	err = statemgr.DeleteTopology(ctx, s.env.Store, s.layout, name, false, s.claim.guards()...)
+	err = s.env.Store.DeleteTopology(ctx, name, false, s.claim.guards()...)
 	err = s.claim.seen(err)
 	return !s.claim.lost, err
 }
@@ -146,7 +146,7 @@ func (s *submission) deleteState(ctx context.Context) (bool, error) {
 const registerGrace = 5 * time.Second
 
 func (s *submission) register(ctx context.Context) error {
-	if err := s.claim.reach(ctx, statemgr.StepJob, nil); err != nil {
+	if err := s.claim.reach(ctx, stepJob, nil); err != nil {
 		return err
 	}
 	rctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
