@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
@@ -21,7 +21,7 @@ func (b *bench) wantWhole() {
 			b.t.Errorf("%s: %v, or not what was decided", op.Path, err)
 		}
 	}
-	if job := b.jobs.jobs[*b.d.Job.ID]; len(b.jobs.jobs) != 1 || job == nil || job.Meta[nomad.MetaTopologyID] != b.d.Definition.ID() {
+	if job := b.jobs.jobs[*b.d.Job.ID]; len(b.jobs.jobs) != 1 || job == nil || job.Meta[jobspec.MetaTopologyID] != b.d.Definition.ID() {
 		b.t.Errorf("jobs: %v", b.jobs.jobs)
 	}
 	b.wantPackages(strings.TrimPrefix(b.d.Package.URI, "file://"))

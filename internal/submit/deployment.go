@@ -13,7 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -112,8 +112,8 @@ func (d *Deployment) at(where uploader.Location) (*Deployment, error) {
 	c := *d
 	c.Package = where
 	in := &c.in
-	uri := cmp.Or(where.URI, nomad.PendingURI)
-	job, err := nomad.BuildJob(nomad.Spec{
+	uri := cmp.Or(where.URI, jobspec.PendingURI)
+	job, err := jobspec.Build(jobspec.Spec{
 		Settings:       in.Settings,
 		Definition:     c.Definition,
 		Plan:           c.Stored,
@@ -121,7 +121,7 @@ func (d *Deployment) at(where uploader.Location) (*Deployment, error) {
 		BinaryFile:     in.BinaryFile,
 		PackageType:    in.PackageType,
 		PackageURI:     uri,
-		PackageFetch:   cmp.Or(where.Fetch, nomad.PendingURI),
+		PackageFetch:   cmp.Or(where.Fetch, jobspec.PendingURI),
 		PackageNodes:   where.Nodes,
 		PackageSHA256:  in.Package.SHA256,
 		Script:         in.Script,

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/dryrun"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -20,12 +20,12 @@ import (
 // document is a deployment as --dry-run-format deployment prints it. Its form
 // is described in docs/deployment-document.md and only ever grows.
 type document struct {
-	Topology   topologyDoc       `json:"topology"`
-	Package    packageDoc        `json:"package"`
-	Packing    packingDoc        `json:"packing"`
-	State      []stateDoc        `json:"state"`
-	Job        *api.Job          `json:"job"`
-	Containers []nomad.Container `json:"containers"`
+	Topology   topologyDoc         `json:"topology"`
+	Package    packageDoc          `json:"package"`
+	Packing    packingDoc          `json:"packing"`
+	State      []stateDoc          `json:"state"`
+	Job        *api.Job            `json:"job"`
+	Containers []jobspec.Container `json:"containers"`
 }
 
 type topologyDoc struct {
@@ -63,7 +63,7 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 	s := d.in.Settings
 	uri := d.Package.URI
 	if uri == "" {
-		uri = nomad.PendingURI
+		uri = jobspec.PendingURI
 	}
 	plan, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.Stored.Proto())
 	if err != nil {
@@ -97,7 +97,7 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 		})
 	}
 	for i := range *d.Job.TaskGroups[0].Count {
-		doc.Containers = append(doc.Containers, nomad.Expand(d.Job, i))
+		doc.Containers = append(doc.Containers, jobspec.Expand(d.Job, i))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

@@ -24,6 +24,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -196,7 +197,7 @@ func TestDocumentHasWhatIsWritten(t *testing.T) {
 		t.Errorf("%d containers, want the TManager's and two of the plan", len(doc.Containers))
 	}
 	for i, c := range doc.Containers {
-		want, err := json.Marshal(nomad.Expand(d.Job, i))
+		want, err := json.Marshal(jobspec.Expand(d.Job, i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,12 +287,12 @@ func TestDocumentWithoutAPackageURI(t *testing.T) {
 	_, known, _ := show(t, in)
 	in.Locate = unknownURI
 	d, pending, doc := show(t, in)
-	if d.Package.URI != "" || doc.Package["uri"] != nomad.PendingURI {
+	if d.Package.URI != "" || doc.Package["uri"] != jobspec.PendingURI {
 		t.Errorf("URI %q, printed as %v", d.Package.URI, doc.Package["uri"])
 	}
 	for what, c := range map[string]struct{ text, has, hasNot string }{
-		"a known URI":   {plain(t, known), uri, nomad.PendingURI},
-		"a pending one": {plain(t, pending), nomad.PendingURI, uri},
+		"a known URI":   {plain(t, known), uri, jobspec.PendingURI},
+		"a pending one": {plain(t, pending), jobspec.PendingURI, uri},
 	} {
 		// package.uri, the record, the artifact, and the job's and three
 		// containers' two variables.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/tmanager"
 	"github.com/heron-nomad/heron/internal/tunnel"
@@ -153,7 +154,7 @@ func (c *Connection) Close() error {
 // per container.
 func topologyJobs(ctx context.Context, jobs Jobs, cluster, name, topologyID string) ([]*api.Job, error) {
 	var list []*api.Job
-	own, err := jobs.Job(ctx, nomad.JobID(cluster, name))
+	own, err := jobs.Job(ctx, jobspec.JobID(cluster, name))
 	switch {
 	case err == nil:
 		list = append(list, own)
@@ -168,7 +169,7 @@ func topologyJobs(ctx context.Context, jobs Jobs, cluster, name, topologyID stri
 		return nil, err
 	}
 	for _, stub := range stubs {
-		if stub.Meta[nomad.MetaTopologyID] != topologyID || stub.ID == nomad.JobID(cluster, name) || stub.Meta[nomad.MetaClient] != "" {
+		if stub.Meta[jobspec.MetaTopologyID] != topologyID || stub.ID == jobspec.JobID(cluster, name) || stub.Meta[jobspec.MetaClient] != "" {
 			continue
 		}
 		job, err := jobs.Job(ctx, stub.ID)

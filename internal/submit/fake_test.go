@@ -19,6 +19,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -66,7 +67,7 @@ func (f *fakeJobs) Job(_ context.Context, id string) (job *api.Job, err error) {
 func (f *fakeJobs) TopologyJobs(_ context.Context, name string) (list []*api.JobListStub, err error) {
 	err = f.call("TopologyJobs", func() error {
 		for id, job := range f.jobs {
-			if job.Meta[nomad.MetaTopologyName] == name {
+			if job.Meta[jobspec.MetaTopologyName] == name {
 				list = append(list, &api.JobListStub{ID: id, Meta: job.Meta})
 			}
 		}
@@ -116,7 +117,7 @@ func (f *fakeJobs) Forecast(context.Context, *api.Job) (*nomad.Forecast, error) 
 
 func (f *fakeJobs) PurgeOwned(_ context.Context, id, topologyID string) error {
 	return f.call("PurgeOwned", func() error {
-		if job := f.jobs[id]; job != nil && job.Meta[nomad.MetaTopologyID] != topologyID {
+		if job := f.jobs[id]; job != nil && job.Meta[jobspec.MetaTopologyID] != topologyID {
 			return &nomad.ExistsError{Job: job}
 		}
 		delete(f.jobs, id)

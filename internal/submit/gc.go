@@ -14,6 +14,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -277,7 +278,7 @@ func (g *collection) usedNow(ctx context.Context, c *candidate) (bool, error) {
 	if err != nil || state.to(c) {
 		return true, err
 	}
-	job, err := g.env.Jobs.Job(ctx, nomad.JobID(g.s.Cluster, name))
+	job, err := g.env.Jobs.Job(ctx, jobspec.JobID(g.s.Cluster, name))
 	if errors.Is(err, nomad.ErrNotFound) {
 		return false, nil
 	}

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -157,7 +157,7 @@ func (j *jobReferences) add(job *api.Job) error {
 	if err := enc.Encode(job); err != nil {
 		return fmt.Errorf("look into job: %w", err)
 	}
-	j.used.addID(job.Meta[nomad.MetaTopologyID])
+	j.used.addID(job.Meta[jobspec.MetaTopologyID])
 	all := strings.ToLower(text.String())
 	for _, c := range j.candidates {
 		if j.used.to(c) {

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -119,7 +119,7 @@ func TestGCRemovesOrphansOnly(t *testing.T) {
 	job("byhand", api.Job{TaskGroups: []*api.TaskGroup{{Tasks: []*api.Task{{Env: map[string]string{"CMD": "fetch " + keep["of a job that has its URI in the environment"]}}}}}})
 	keep["of a stopped job of another namespace, by id"] = g.pkg("other", "other1")
 	stopped, elsewhere := true, "elsewhere"
-	job("other-0", api.Job{Stop: &stopped, Namespace: &elsewhere, Meta: map[string]string{nomad.MetaTopologyID: "other1"}})
+	job("other-0", api.Job{Stop: &stopped, Namespace: &elsewhere, Meta: map[string]string{jobspec.MetaTopologyID: "other1"}})
 	keep["of a job that names its digest"] = g.pkg("digest", "digest99")
 	job("digest", api.Job{Meta: map[string]string{"note": strings.ToUpper(filepath.Base(nameOf("digest", "digest99"))[:64])}})
 
@@ -244,8 +244,8 @@ func TestGCLooksOnceMoreBeforeItRemoves(t *testing.T) {
 	if g.there(first) || !g.there(second) || c.done.Kept != 1 {
 		t.Errorf("collected %+v", c.done)
 	}
-	job := api.Job{ID: new(string), Meta: map[string]string{nomad.MetaTopologyID: "b1"}}
-	*job.ID = nomad.JobID("nomad", "b")
+	job := api.Job{ID: new(string), Meta: map[string]string{jobspec.MetaTopologyID: "b1"}}
+	*job.ID = jobspec.JobID("nomad", "b")
 	g.must(g.store.Apply(t.Context(), statemgr.Delete(g.layout.Topology("b"))))
 	g.jobs.put(&job)
 	g.must(c.removeOne(t.Context(), found[1]))

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/dryrun"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -134,7 +134,7 @@ func TestStoredDefinitionsAreTheOriginals(t *testing.T) {
 			}
 			d, err := Decide(plainInput(settings, def))
 			var unpacked *packing.Error
-			var impossible *nomad.InputError
+			var impossible *jobspec.InputError
 			switch {
 			case errors.As(err, &unpacked):
 				wantUnpacked(t, name, unpacked)

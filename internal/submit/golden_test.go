@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -249,7 +249,7 @@ func checkNames(t *testing.T, d *Deployment, out recordedOutput) {
 	}
 	task := put.Job.TaskGroups[0].Tasks[0]
 	theirs := strings.Fields(fmt.Sprint(task.Env["HERON_EXECUTOR_CMD"], " ", task.Config["args"]))
-	ours := nomad.Expand(d.Job, 0).Args
+	ours := jobspec.Expand(d.Job, 0).Args
 	for _, name := range []string{
 		"pkg-type", "topology-binary-file", "topology-defn-file", "topology-id", "topology-name", "cluster", "role", "environment",
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -63,7 +64,7 @@ func Kill(ctx context.Context, env Env, s *conf.Settings, name string, opts Kill
 		}
 		return nil, outcome.Errorf(outcome.NotFound,
 			"no topology %q in cluster %s: no state below %s, no job %s at %s; with --ignore-missing this is fine",
-			name, s.Cluster, s.State.Root, nomad.JobID(s.Cluster, name), s.Nomad.Address)
+			name, s.Cluster, s.State.Root, jobspec.JobID(s.Cluster, name), s.Nomad.Address)
 	}
 	if k.begun != nil {
 		owner := statemgr.NewOwner("kill", s.User, time.Now())
@@ -237,7 +238,7 @@ func (k *killing) steps() []step {
 			removes: true,
 			what:    "job " + id + " at " + k.s.Nomad.Address,
 			do: func(ctx context.Context) error {
-				return k.env.Jobs.PurgeOwned(ctx, id, job.Meta[nomad.MetaTopologyID])
+				return k.env.Jobs.PurgeOwned(ctx, id, job.Meta[jobspec.MetaTopologyID])
 			},
 		})
 	}

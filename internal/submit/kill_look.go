@@ -11,7 +11,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -154,7 +154,7 @@ func samePlace(n conf.Nomad, what, region, namespace string) error {
 
 func (k *killing) addPackage(kind, uri string) {
 	switch {
-	case uri == "" || uri == nomad.PendingURI || slices.Contains(k.packages, uri) || slices.Contains(k.foreign, uri):
+	case uri == "" || uri == jobspec.PendingURI || slices.Contains(k.packages, uri) || slices.Contains(k.foreign, uri):
 	case kind == k.s.Upload.Kind:
 		k.packages = append(k.packages, uri)
 	default:
@@ -170,12 +170,12 @@ func (k *killing) findJobs(ctx context.Context, topologyID string) error {
 		return fmt.Errorf("look for the jobs of topology %q: %w", k.name, err)
 	}
 	for _, job := range jobs {
-		if *job.ID == nomad.JobID(k.s.Cluster, k.name) {
-			if err := nomad.CheckOwner(job, k.s); err != nil {
+		if *job.ID == jobspec.JobID(k.s.Cluster, k.name) {
+			if err := jobspec.CheckMarks(job, k.s); err != nil {
 				return fmt.Errorf("%w; nothing was touched", err)
 			}
 		}
-		k.addPackage(job.Meta[nomad.MetaUploader], job.Meta[nomad.MetaPackageURI])
+		k.addPackage(job.Meta[jobspec.MetaUploader], job.Meta[jobspec.MetaPackageURI])
 	}
 	k.jobs = jobs
 	return nil
@@ -191,7 +191,7 @@ func (k *killing) findUploader() error {
 		id = k.begun.intent.TopologyID
 	}
 	for _, job := range k.jobs {
-		id = cmp.Or(id, job.Meta[nomad.MetaTopologyID])
+		id = cmp.Or(id, job.Meta[jobspec.MetaTopologyID])
 	}
 	settings, err := k.opts.ForTopology(k.name, id)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -173,7 +173,7 @@ func TestKillEndsTopologiesOfTheOriginalClient(t *testing.T) {
 	b.must(b.store.Apply(t.Context(), statemgr.Delete(b.layout.Deployment("words"))))
 	for _, id := range []string{"words1234-0", "words1234-1", "words9999-0"} {
 		b.jobs.put(&api.Job{ID: &id, Meta: map[string]string{
-			nomad.MetaTopologyName: "words", nomad.MetaTopologyID: strings.TrimRight(id[:9], "-"),
+			jobspec.MetaTopologyName: "words", jobspec.MetaTopologyID: strings.TrimRight(id[:9], "-"),
 		}})
 	}
 	if _, err := b.kill(t.Context(), KillOptions{}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -107,7 +108,7 @@ func Plan(ctx context.Context, env Env, d *Deployment) (*Planned, error) {
 	if err != nil && !errors.Is(err, nomad.ErrNotFound) {
 		return nil, fmt.Errorf("look for job %s: %w", *d.Job.ID, err)
 	}
-	if err == nil && !nomad.SameOwner(job, d.Job) {
+	if err == nil && !jobspec.SameMarks(job, d.Job) {
 		return nil, foreignJob(*job.ID, s.Nomad.Address)
 	}
 	if job != nil {
@@ -151,7 +152,7 @@ func (d *Deployment) asPlaced(ctx context.Context, env Env, layout statemgr.Layo
 		return nil, err
 	}
 	where := d.Package
-	where.Fetch = nomad.PackageFetch(job)
+	where.Fetch = jobspec.PackageFetch(job)
 	switch {
 	case record == nil, record.TopologyID != d.Definition.ID(), record.Package.SHA256 != d.in.Package.SHA256,
 		record.Package.Uploader != d.in.Settings.Upload.Kind:

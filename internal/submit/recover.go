@@ -11,6 +11,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -61,7 +62,7 @@ func (s *submission) finished(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for job %s: %w", *s.d.Job.ID, err)
 	}
-	if job.Meta[nomad.MetaTopologyID] != id || job.Stop != nil && *job.Stop {
+	if job.Meta[jobspec.MetaTopologyID] != id || job.Stop != nil && *job.Stop {
 		return nil
 	}
 	st, err := readStored(ctx, s.env, s.layout, name)

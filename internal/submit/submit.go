@@ -12,6 +12,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -148,7 +149,7 @@ type submission struct {
 // servers are asked at the same time; what is wrong with the state is told
 // first, then the job, then the uploader.
 func (s *submission) preflight(ctx context.Context) error {
-	if err := nomad.CheckReach(s.d.in.Settings, s.d.Package.URI); err != nil {
+	if err := jobspec.CheckReach(s.d.in.Settings, s.d.Package.URI); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.d.Definition.Name(), err)
 	}
 	if err := s.lookBack(ctx); err != nil {
@@ -178,7 +179,7 @@ func (s *submission) checkJob(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("look for job %s: %w", id, err)
-	case !nomad.SameOwner(job, s.d.Job):
+	case !jobspec.SameMarks(job, s.d.Job):
 		return foreignJob(id, s.d.in.Settings.Nomad.Address)
 	case job.Stop != nil && *job.Stop:
 		s.stopped = job

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -183,7 +184,7 @@ func (s *submission) endOwnJob(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if job.Meta[nomad.MetaTopologyID] != topologyID {
+	if job.Meta[jobspec.MetaTopologyID] != topologyID {
 		return false, nil
 	}
 	return true, s.env.endJob(ctx, job, topologyID, s.d.in.Settings.Nomad.StopTimeout)

@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -31,7 +31,7 @@ func TestSubmitWritesPackageStateAndJob(t *testing.T) {
 			t.Errorf("%s: %v, or not what was decided", op.Path, err)
 		}
 	}
-	if job := b.jobs.jobs["heron.nomad.words"]; job == nil || job.Meta[nomad.MetaTopologyID] != "words1234" {
+	if job := b.jobs.jobs["heron.nomad.words"]; job == nil || job.Meta[jobspec.MetaTopologyID] != "words1234" {
 		t.Errorf("job %+v", job)
 	}
 	for _, dir := range b.layout.Dirs() {
@@ -196,7 +196,7 @@ func TestSubmitTakesAStoppedJobOfItsOwnOver(t *testing.T) {
 	old.Stop = &stop
 	b.jobs.put(old)
 	b.must(b.submit(t.Context()))
-	if got := b.jobs.jobs["heron.nomad.words"].Meta[nomad.MetaTopologyID]; got != "words1234" {
+	if got := b.jobs.jobs["heron.nomad.words"].Meta[jobspec.MetaTopologyID]; got != "words1234" {
 		t.Errorf("the job is of %s", got)
 	}
 }

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"encoding/base64"
@@ -24,7 +24,7 @@ func TestContainersEqualTheOriginalsJobs(t *testing.T) {
 			spec, err := v.spec(t, in)
 			var job *api.Job
 			if err == nil {
-				job, err = BuildJob(spec)
+				job, err = Build(spec)
 			}
 			jobs := v.jobs()
 			if want := v.refusal(spec); want != "" {
@@ -115,7 +115,7 @@ func (v vector) withoutOverrides(t *testing.T, in installed) *api.Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job, err := BuildJob(spec)
+	job, err := Build(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

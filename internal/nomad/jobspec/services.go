@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import "github.com/hashicorp/nomad/api"
 

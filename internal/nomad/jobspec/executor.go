@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"path"

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"maps"
@@ -23,7 +23,7 @@ func (s Spec) place(job *api.Job) {
 		job.Constraints = append(job.Constraints, api.NewConstraint(c.Attribute, c.Operator, c.Value))
 	}
 	if len(s.PackageNodes) > 0 {
-		job.Constraints = append(job.Constraints, api.NewConstraint("${node.unique.id}", "set_contains_any", strings.Join(s.PackageNodes, ",")))
+		job.Constraints = append(job.Constraints, api.NewConstraint("${node.unique.id}", api.ConstraintSetContainsAny, strings.Join(s.PackageNodes, ",")))
 	}
 	for _, a := range n.Place.Affinities {
 		job.Affinities = append(job.Affinities, api.NewAffinity(a.Attribute, a.Operator, a.Value, int8(a.Weight))) //nolint:gosec // at most 100
@@ -43,16 +43,16 @@ func setText(field **string, text string) {
 	}
 }
 
-// policy is what the settings say, or the default where they say nothing at
-// all.
-func (s Spec) policy() conf.NomadPolicy {
+// blocks are the restart, reschedule, update and logs blocks: those of the
+// settings, or the default where the settings have none of them.
+func (s Spec) blocks() conf.NomadPolicy {
 	if p := s.Settings.Nomad.Policy; p != (conf.NomadPolicy{}) {
 		return p
 	}
 	return conf.DefaultNomadPolicy()
 }
 
-func updatePolicy(p conf.UpdatePolicy) *api.UpdateStrategy {
+func updateStrategy(p conf.UpdatePolicy) *api.UpdateStrategy {
 	return &api.UpdateStrategy{
 		MaxParallel:      ptr(p.MaxParallel),
 		HealthCheck:      ptr(p.HealthCheck),
@@ -95,7 +95,7 @@ const (
 
 // logs bounds the output of a container, nil for Nomad's default.
 func (s Spec) logs() *api.LogConfig {
-	p := s.policy().Logs
+	p := s.blocks().Logs
 	if p == (conf.LogPolicy{}) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"math"
@@ -8,11 +8,11 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// BuildJob makes the one job of a topology: a group whose count is the
-// number of containers and one more, for index 0 is the TManager's. It is
-// pure; equal input gives equal jobs, and equal bytes as JSON. What cannot be
-// made a job of is an *InputError.
-func BuildJob(s Spec) (*api.Job, error) {
+// Build makes the one job of a topology: a group whose count is the number of
+// containers plus one, because index 0 is the TManager's. Equal input gives
+// equal jobs, and equal bytes as JSON. Input that no job can be made of is
+// reported as an *InputError.
+func Build(s Spec) (*api.Job, error) {
 	id := JobID(s.Settings.Cluster, s.Definition.Name())
 	if strings.ContainsFunc(id, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return nil, badInput("the job's id "+id, "has a space or control character, which Nomad refuses; change the cluster or topology name")
@@ -45,15 +45,15 @@ func (s Spec) group() (*api.TaskGroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy := s.policy()
+	blocks := s.blocks()
 	return &api.TaskGroup{
 		Name:             ptr(GroupName),
 		Count:            ptr(len(s.Plan.Containers) + 1),
 		Networks:         []*api.NetworkResource{s.network()},
 		Tasks:            []*api.Task{task},
-		Update:           updatePolicy(policy.Update),
-		RestartPolicy:    restartPolicy(policy.Restart),
-		ReschedulePolicy: reschedulePolicy(policy.Reschedule),
+		Update:           updateStrategy(blocks.Update),
+		RestartPolicy:    restartPolicy(blocks.Restart),
+		ReschedulePolicy: reschedulePolicy(blocks.Reschedule),
 		EphemeralDisk:    disk,
 	}, nil
 }

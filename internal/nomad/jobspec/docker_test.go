@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"errors"
@@ -110,7 +110,7 @@ func TestDockerRefuses(t *testing.T) {
 			s := dockerSpec()
 			test.change(&s)
 			var input *InputError
-			if _, err := BuildJob(s); !errors.As(err, &input) || input.What != test.what {
+			if _, err := Build(s); !errors.As(err, &input) || input.What != test.what {
 				t.Errorf("got %v, want an *InputError about %s", err, test.what)
 			}
 		})

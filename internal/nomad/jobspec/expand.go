@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"maps"
@@ -52,7 +52,7 @@ type ContainerResources struct {
 }
 
 // Expand tells what container index of a topology's job gets. The job is one
-// that BuildJob made, or the same read back from Nomad.
+// that Build made, or the same read back from Nomad.
 func Expand(job *api.Job, index int) Container {
 	group := job.TaskGroups[0]
 	task := group.Tasks[0]

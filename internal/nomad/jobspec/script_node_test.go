@@ -1,12 +1,9 @@
-package nomad
+package jobspec
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +82,7 @@ func (n *node) core(executor string) {
 // pack writes a gzipped tar and returns its SHA-256.
 func (n *node) pack(name string, files map[string]string) string {
 	n.t.Helper()
-	data, err := tarball(files)
+	data, err := testenv.Tarball(files)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -94,28 +91,6 @@ func (n *node) pack(name string, files map[string]string) string {
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// tarball is a gzipped tar of executable files.
-func tarball(files map[string]string) ([]byte, error) {
-	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
-	tw := tar.NewWriter(zw)
-	for name, text := range files {
-		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			return nil, err
-		}
-		if _, err := io.WriteString(tw, text); err != nil {
-			return nil, err
-		}
-	}
-	if err := tw.Close(); err != nil {
-		return nil, err
-	}
-	if err := zw.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
 }
 
 // shippedScript is the start script as it is installed.

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"maps"
@@ -17,7 +17,7 @@ const (
 )
 
 // dockerAuth is how a node logs in to the registry of images. The password is
-// still a conf.Secret: whatever prints the job shows none; see revealed.
+// still a conf.Secret: whatever prints the job shows none; see Revealed.
 func dockerAuth(a *conf.DockerAuth) []map[string]any {
 	auth := map[string]any{"username": a.Username, dockerPasswordKey: a.Password}
 	if a.Server != "" {
@@ -26,9 +26,9 @@ func dockerAuth(a *conf.DockerAuth) []map[string]any {
 	return []map[string]any{auth}
 }
 
-// revealed is the job as Nomad must get it, with secrets in place. The job
+// Revealed is the job as Nomad must get it, with secrets in place. The job
 // given stays as it is.
-func revealed(job *api.Job) *api.Job {
+func Revealed(job *api.Job) *api.Job {
 	out := *job
 	out.TaskGroups = slices.Clone(job.TaskGroups)
 	for i, group := range out.TaskGroups {
@@ -63,8 +63,8 @@ func plain(list []map[string]any) []map[string]any {
 	return out
 }
 
-// secretField says whether a field of a job, by Nomad's name for it, holds
+// SecretField says whether a field of a job, by Nomad's name for it, holds
 // what must not be shown.
-func secretField(path string) bool {
+func SecretField(path string) bool {
 	return strings.Contains(path, dockerAuthKey+"[") && strings.Contains(path, dockerPasswordKey)
 }

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"fmt"
@@ -35,60 +35,51 @@ const ClientMark = "heron-nomad/1"
 // topology.
 func JobID(cluster, topology string) string { return "heron." + cluster + "." + topology }
 
-// NotOwnedError says that a job has the id of a topology's job but belongs to
-// somebody else, so it must not be touched.
-type NotOwnedError struct {
+// NotOursError says that a job has the id of a topology's job but not our
+// marks, so it must not be touched.
+type NotOursError struct {
 	JobID string
-	// Key is the key of the job's meta that tells, Got its value, Want ours.
+	// Key is the mark that differs, Got its value, Want ours.
 	Key, Got, Want string
 }
 
-func (e *NotOwnedError) Error() string {
+func (e *NotOursError) Error() string {
 	return fmt.Sprintf("job %q is not ours: its meta %s is %q, not %q; stop it with Nomad or use another topology name",
 		e.JobID, e.Key, e.Got, e.Want)
 }
 
 // Kind implements the contract of package outcome.
-func (e *NotOwnedError) Kind() outcome.Kind { return outcome.Exists }
+func (e *NotOursError) Kind() outcome.Kind { return outcome.Exists }
 
-// ownerKeys are the marks by which a job is one of a cluster and a state
+// markKeys are the marks by which a job is one of a cluster and a state
 // store. Role and environ are left out: the state store decides about them.
-func ownerKeys() []string {
+func markKeys() []string {
 	return []string{MetaClient, MetaCluster, MetaStateKind, MetaStateRoot}
 }
 
-// CheckOwner says whether a job is one that this client made for the cluster
-// and state store of s; if not, with a *NotOwnedError. Whether it is of the
-// wanted run of a topology is told by MetaTopologyID.
-func CheckOwner(job *api.Job, s *conf.Settings) error {
-	return checkOwner(job, ownerMarks(s))
+// CheckMarks returns a *NotOursError unless this client made the job for the
+// cluster and state store of s. Which run of a topology the job is of,
+// MetaTopologyID says.
+func CheckMarks(job *api.Job, s *conf.Settings) error {
+	return checkMarks(job, marks(s))
 }
 
-// SameOwner says whether two jobs are of the same cluster and state store,
-// and both of this client.
-func SameOwner(a, b *api.Job) bool {
-	return b.Meta[MetaClient] == ClientMark && checkOwner(a, b.Meta) == nil
+// SameMarks says whether this client made both jobs for the same cluster and
+// state store.
+func SameMarks(a, b *api.Job) bool {
+	return b.Meta[MetaClient] == ClientMark && checkMarks(a, b.Meta) == nil
 }
 
-// Owned is CheckOwner on the meta alone, for jobs that were only listed.
-func Owned(meta map[string]string, s *conf.Settings) bool {
-	return checkOwner(&api.Job{Meta: meta}, ownerMarks(s)) == nil
-}
-
-func checkOwner(job *api.Job, want map[string]string) error {
-	for _, key := range ownerKeys() {
+func checkMarks(job *api.Job, want map[string]string) error {
+	for _, key := range markKeys() {
 		if got := job.Meta[key]; got != want[key] {
-			id := ""
-			if job.ID != nil {
-				id = *job.ID
-			}
-			return &NotOwnedError{JobID: id, Key: key, Got: got, Want: want[key]}
+			return &NotOursError{JobID: value(job.ID), Key: key, Got: got, Want: want[key]}
 		}
 	}
 	return nil
 }
 
-func ownerMarks(s *conf.Settings) map[string]string {
+func marks(s *conf.Settings) map[string]string {
 	return map[string]string{
 		MetaClient:    ClientMark,
 		MetaCluster:   s.Cluster,
@@ -101,7 +92,7 @@ func ownerMarks(s *conf.Settings) map[string]string {
 
 // meta is the meta of a topology's job.
 func (s Spec) meta() map[string]string {
-	m := ownerMarks(s.Settings)
+	m := marks(s.Settings)
 	m[MetaTopologyName] = s.Definition.Name()
 	m[MetaTopologyID] = s.Definition.ID()
 	m[MetaUploader] = s.Settings.Upload.Kind

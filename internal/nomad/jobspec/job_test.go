@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"encoding/json"
@@ -51,7 +51,7 @@ func someSpec() Spec {
 
 func mustBuild(t *testing.T, s Spec) *api.Job {
 	t.Helper()
-	job, err := BuildJob(s)
+	job, err := Build(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +297,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := someSpec()
 			c.change(&s)
-			_, err := BuildJob(s)
+			_, err := Build(s)
 			var input *InputError
 			if !errors.As(err, &input) || input.Kind() != outcome.Usage || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want an *InputError that says %q", err, c.says)
@@ -317,10 +317,10 @@ func withConfig(key, value string) *topology.Definition {
 	})
 }
 
-func TestOwner(t *testing.T) {
+func TestMarks(t *testing.T) {
 	ours := mustBuild(t, someSpec())
 	settings := someSpec().Settings
-	if err := CheckOwner(ours, settings); err != nil || !Owned(ours.Meta, settings) || !SameOwner(ours, mustBuild(t, someSpec())) {
+	if err := CheckMarks(ours, settings); err != nil || !SameMarks(ours, mustBuild(t, someSpec())) {
 		t.Errorf("our own job is not ours: %v", err)
 	}
 	other := func(change func(*conf.Settings)) *api.Job {
@@ -329,7 +329,7 @@ func TestOwner(t *testing.T) {
 		return mustBuild(t, s)
 	}
 	// Another role may use the same state; the state then says what is there.
-	if role := other(func(s *conf.Settings) { s.Role = "dev" }); !SameOwner(ours, role) {
+	if role := other(func(s *conf.Settings) { s.Role = "dev" }); !SameMarks(ours, role) {
 		t.Errorf("a job of another role is taken for a stranger's")
 	}
 	for key, job := range map[string]*api.Job{
@@ -338,16 +338,28 @@ func TestOwner(t *testing.T) {
 		MetaStateKind: other(func(s *conf.Settings) { s.State.Kind = "localfs" }),
 		MetaClient:    {ID: ours.ID, Meta: map[string]string{MetaTopologyName: "wc", MetaTopologyID: "wc-id"}},
 	} {
-		err := CheckOwner(job, settings)
-		var foreign *NotOwnedError
+		err := CheckMarks(job, settings)
+		var foreign *NotOursError
 		if !errors.As(err, &foreign) || foreign.Key != key || foreign.Kind() != outcome.Exists || !strings.Contains(err.Error(), *job.ID) {
-			t.Errorf("%s differs: got %v, want a *NotOwnedError about it", key, err)
+			t.Errorf("%s differs: got %v, want a *NotOursError about it", key, err)
 		}
-		if Owned(job.Meta, settings) || SameOwner(job, ours) || SameOwner(ours, job) {
+		if SameMarks(job, ours) || SameMarks(ours, job) {
 			t.Errorf("%s differs, yet the job counts as ours", key)
 		}
 	}
-	if strangers := (&api.Job{ID: ptr("x")}); SameOwner(strangers, strangers) {
+	if strangers := (&api.Job{ID: ptr("x")}); SameMarks(strangers, strangers) {
 		t.Errorf("two jobs of nobody count as ours")
+	}
+}
+
+func TestAJobTellsWhereItsPackageIsFetched(t *testing.T) {
+	const signed = "https://b.s3.amazonaws.com/a/b.tar.gz?X-Amz-Date=1&X-Amz-Signature=sesame&x=y"
+	s := someSpec()
+	s.PackageFetch = signed
+	if got := PackageFetch(mustBuild(t, s)); got != signed {
+		t.Errorf("got %q", got)
+	}
+	if got := PackageFetch(&api.Job{TaskGroups: []*api.TaskGroup{{Tasks: []*api.Task{{}}}}}); got != "" {
+		t.Errorf("a job without a package fetches %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"encoding/json"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/conf"
 )
@@ -125,28 +124,10 @@ func TestExtraVariablesDoNotReplaceHerons(t *testing.T) {
 	for name := range own {
 		s := someSpec()
 		s.Settings.Nomad.Env = map[string]string{name: "mine"}
-		_, err := BuildJob(s)
+		_, err := Build(s)
 		var bad *InputError
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), name+", which is Heron's own") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestRealNomadTakesAllOptions(t *testing.T) {
-	c := realClient(t)
-	job := mustBuild(t, allOptions())
-	f, err := c.Forecast(t.Context(), job)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.Unplaced != 0 {
-		t.Errorf("%d containers find no place: %v", f.Unplaced, f.Reasons)
-	}
-	s := allOptions()
-	s.Settings.Nomad.Place.Constraints = append(s.Settings.Nomad.Place.Constraints, conf.Constraint{Operator: api.ConstraintDistinctHosts})
-	f, err = c.Forecast(t.Context(), mustBuild(t, s))
-	if err != nil || f.Unplaced != 2 {
-		t.Errorf("of 3 containers that want a node each, on one node: %d find no place, %v %v", f.Unplaced, f.Reasons, err)
 	}
 }

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"encoding/json"
@@ -26,7 +26,7 @@ func TestDockerAuthIsSentAndNotShown(t *testing.T) {
 			t.Errorf("the password is shown: %s", text)
 		}
 	}
-	sent := revealed(job).TaskGroups[0].Tasks[0].Config["auth"]
+	sent := Revealed(job).TaskGroups[0].Tasks[0].Config["auth"]
 	want := []map[string]any{{"username": "ann", "password": password, "server_address": "registry:5000"}}
 	if diff := cmp.Diff(want, sent); diff != "" {
 		t.Errorf("auth (-want +sent):\n%s", diff)
@@ -46,27 +46,5 @@ func TestDockerHasNoRightsByDefault(t *testing.T) {
 	s.Settings.Nomad.DockerPrivileged = true
 	if v := mustBuild(t, s).TaskGroups[0].Tasks[0].Config["privileged"]; v != true {
 		t.Errorf("privileged is %v", v)
-	}
-}
-
-// Nomad tells what would change in a job, the password among it.
-func TestForecastHidesThePassword(t *testing.T) {
-	c := realClient(t)
-	s := dockerSpec()
-	s.Settings.Nomad.DockerAuth = &conf.DockerAuth{Username: "ann", Password: password}
-	job := mustBuild(t, s)
-	register(t, c, job)
-	s.Settings.Nomad.DockerAuth = &conf.DockerAuth{Username: "ann", Password: password + "2"}
-	f, err := c.Forecast(t.Context(), mustBuild(t, s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Change{{Path: "Config.auth[0][password]", Kind: "Edited", Old: "(hidden)", New: "(hidden)"}}
-	if diff := cmp.Diff(want, f.Changes); diff != "" {
-		t.Errorf("changes (-want +got):\n%s", diff)
-	}
-	// The same password is no change: it was sent, not the text in its place.
-	if f, err := c.Forecast(t.Context(), job); err != nil || len(f.Changes) != 0 {
-		t.Errorf("changes %+v, %v", f, err)
 	}
 }

@@ -1,10 +1,10 @@
-// Package nomad makes Nomad jobs of topologies and talks to Nomad about
-// them.
+// Package jobspec makes the Nomad job of a topology, and tells what each of its
+// containers gets. It also knows the marks by which a job is recognized as
+// ours.
 //
-// Building a job, and expanding it for one container, is pure. The client is
-// thin: it registers, reads, watches and stops, and leaves what to do next to
-// its callers.
-package nomad
+// Everything here is pure: nothing is read from or sent to a server. Package
+// nomad does that.
+package jobspec
 
 import (
 	"github.com/heron-nomad/heron/internal/conf"

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"cmp"
@@ -139,6 +139,19 @@ func (s Spec) coreFetch(env map[string]string) (*api.TaskArtifact, error) {
 	env[envUseCoreURI], env[envCoreURI], env[envCoreFile] = "true", core.URI, src.path
 	setIf(env, envCoreSHA256, strings.ToLower(core.SHA256))
 	return src.artifact, nil
+}
+
+// PackageFetch is where a job of ours fetches the topology's package from, ""
+// where it does not tell. It may be a presigned URL, so it is not for show.
+func PackageFetch(job *api.Job) string {
+	for _, group := range job.TaskGroups {
+		for _, task := range group.Tasks {
+			if uri := task.Env[envPackageURI]; uri != "" {
+				return uri
+			}
+		}
+	}
+	return ""
 }
 
 func setIf(env map[string]string, key, value string) {

@@ -1,4 +1,4 @@
-package nomad
+package jobspec
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 const executor = "./heron-core/bin/heron-executor"
@@ -249,7 +251,7 @@ func TestScriptUnpacksWhatItChecked(t *testing.T) {
 // heron-downloader checks the package that a job of ours hands to a start
 // script of the original's kind.
 func TestScriptWithOurDownloader(t *testing.T) {
-	program := builtHeron(t)
+	program := testenv.BuildDownloader(t)
 	inEveryShell(t, func(t *testing.T, n *node) {
 		downloader, err := os.ReadFile(program)
 		if err != nil {
