@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/heron-nomad/heron/internal/console"
-	"github.com/heron-nomad/heron/internal/submit"
 )
 
 // app is what commands share: where output goes, what the environment says.
@@ -26,6 +27,9 @@ type app struct {
 
 	output string // --output
 	quiet  bool
+	// again are the flags, quoted for a shell, with which another command gets
+	// the same configuration.
+	again string
 
 	// shown is where lines for a person go; made by console.
 	shown *console.Console
@@ -46,13 +50,21 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(helpCommand())
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v; see: %s --help", err, cmd.CommandPath())
-	})
+	root.InitDefaultCompletionCmd()
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
 		a.downloadCommand())
 	return root
+}
+
+// flagError is a usage error about a flag, with the flag that was probably
+// meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		return usagef("unknown flag --%s%s; see: %s --help", unknown.GetSpecifiedName(), suggestFlag(cmd.Flags(), unknown.GetSpecifiedName()), cmd.CommandPath())
+	}
+	return usagef("%v; see: %s --help", err, cmd.CommandPath())
 }
 
 // noArgs refuses an unknown command with what there is.
@@ -75,10 +87,34 @@ func noArgs(cmd *cobra.Command, args []string) error {
 func args(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s takes %s, got %d arguments; see: %s --help", cmd.Name(), what, len(args), cmd.CommandPath())
+			return usagef("%s takes %s, got %s; see: %s --help", cmd.Name(), what, count(len(args), "argument"), cmd.CommandPath())
 		}
 		return nil
 	}
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// clusterCommand completes a command that acts on a cluster: its flags, and
+// run, which gets the positionals.
+func (a *app) clusterCommand(cmd *cobra.Command, flags *clusterFlags, run func(context.Context, []string) error) *cobra.Command {
+	a.outputFlag(cmd)
+	flags.add(cmd.Flags())
+	flags.addNomad(cmd.Flags())
+	cmd.Flags().BoolVar(&a.quiet, "quiet", false, "print no progress")
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		if err := a.checkOutput(); err != nil {
+			return err
+		}
+		return run(cmd.Context(), words)
+	}
+	return cmd
 }
 
 // maxArgs allows a number of positionals at most.
@@ -91,7 +127,7 @@ func maxArgs(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// helpCommand is help for a command by name; a name that is none is an error.
+// helpCommand is help for a command by name; an unknown name is an error.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
@@ -108,7 +144,7 @@ func helpCommand() *cobra.Command {
 
 // outputFlag adds --output to a command.
 func (a *app) outputFlag(cmd *cobra.Command) {
-	// The form that was asked for holds until the line is understood.
+	// The form that was asked for counts until the line is parsed.
 	wanted := a.output
 	cmd.Flags().StringVar(&a.output, "output", "text", "form of the result: text or json")
 	a.output = wanted
@@ -133,36 +169,6 @@ func (a *app) printJSON(v any) {
 		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", err)
 	}
 }
-
-// errorDoc is how a failure looks in JSON.
-type errorDoc struct {
-	Error struct {
-		Message string            `json:"message"`
-		Code    int               `json:"exit_code"`
-		Undone  []string          `json:"undone,omitempty"`
-		Left    []submit.Leftover `json:"left,omitempty"`
-		Repair  string            `json:"repair,omitempty"`
-	} `json:"error"`
-}
-
-func failureDoc(err error, code int) errorDoc {
-	var doc errorDoc
-	doc.Error.Message, doc.Error.Code = err.Error(), code
-	var f *submit.Failure
-	if errors.As(err, &f) {
-		doc.Error.Undone, doc.Error.Left = f.Undone, f.Left
-		if len(f.Left) > 0 {
-			doc.Error.Repair = f.Repair
-		}
-	}
-	return doc
-}
-
-// toldError is a failure whose result document is printed already.
-type toldError struct{ err error }
-
-func (e *toldError) Error() string { return e.err.Error() }
-func (e *toldError) Unwrap() error { return e.err }
 
 // home is Heron's home: HERON_HOME, else the install that the program lies
 // in, else ~/.heron.
@@ -206,7 +212,7 @@ func (a *app) userName() (string, error) {
 	}
 	u, err := user.Current()
 	if err != nil {
-		return "", usagef("your user name is not known; set USER: %v", err)
+		return "", usagef("your user name is not known; set USER")
 	}
 	return u.Username, nil
 }

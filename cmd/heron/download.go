@@ -110,11 +110,8 @@ func (d *downloadFlags) complete(words []string) error {
 }
 
 func (a *app) download(ctx context.Context, d *downloadFlags) error {
-	report := a.report()
-	if report != nil {
-		d.opts.Report = report
-		warnOfClass(d, report)
-	}
+	d.opts.Progress = a.progress()
+	a.warnOfClass(d)
 	if d.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.timeout)
@@ -137,9 +134,9 @@ func (a *app) download(ctx context.Context, d *downloadFlags) error {
 	return nil
 }
 
-// warnOfClass tells where downloader.yaml names a class of the user's own for
+// warnOfClass warns where downloader.yaml names a class of the user's own for
 // the URI's scheme: there is no Java here that could run it.
-func warnOfClass(d *downloadFlags, report func(string, ...any)) {
+func (a *app) warnOfClass(d *downloadFlags) {
 	var file struct {
 		Registry map[string]string `yaml:"heron.downloader.registry"`
 	}
@@ -153,7 +150,7 @@ func warnOfClass(d *downloadFlags, report func(string, ...any)) {
 	}
 	class := file.Registry[strings.ToLower(u.Scheme)]
 	if class != "" && !strings.HasPrefix(class, "org.apache.heron.downloader.") {
-		report("heron: downloader.yaml names %s for %s: it is not run, heron fetches by itself", class, u.Scheme)
+		a.say("heron: downloader.yaml names %s for %s: it is not run, heron fetches by itself", class, u.Scheme)
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/lifecycle"
 )
 
 // gcFlags are those of gc.
@@ -24,7 +23,7 @@ type gcFlags struct {
 
 func (a *app) gcCommand() *cobra.Command {
 	var flags gcFlags
-	cmd := &cobra.Command{
+	cmd := a.clusterCommand(&cobra.Command{
 		Use:   "gc [flags] cluster/[role]/[env]",
 		Short: "Remove packages that nothing uses",
 		Long: `Remove the packages of a cluster that no topology, no submit that died and no
@@ -32,20 +31,10 @@ job in any namespace of Nomad refers to, those of the original client's
 topologies included, and what killed uploads left. Nothing is removed where
 any of these cannot be seen as a whole.`,
 		Args: args(1, "cluster/[role]/[env]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.checkOutput(); err != nil {
-				return err
-			}
-			return a.gc(cmd.Context(), &flags, args[0])
-		},
-	}
+	}, &flags.clusterFlags, func(ctx context.Context, words []string) error { return a.gc(ctx, &flags, words[0]) })
 	f := cmd.Flags()
-	a.outputFlag(cmd)
-	flags.add(f)
-	flags.addNomad(f)
-	f.StringVar(&flags.olderThan, "older-than", "7d", "spare what was stored later than that ago, as 12h, 7d or 2w")
+	f.StringVar(&flags.olderThan, "older-than", "7d", "keep what is younger than this, as 12h, 7d or 2w")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "show what would be removed and remove nothing")
-	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	return cmd
 }
 
@@ -57,51 +46,32 @@ func (a *app) gc(ctx context.Context, flags *gcFlags, where string) error {
 	if err != nil {
 		return err
 	}
-	who, err := a.userName()
+	s, err := a.session(&flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
-	p, err := parsePlace(where, who)
+	if age < shortAge {
+		a.say("warning: an upload that another client has begun may take longer than --older-than %s, and would be removed", flags.olderThan)
+	}
+	cl, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	config, err := a.config(&flags.clusterFlags, p, who, func(*conf.Options) {})
-	if err != nil {
-		return err
-	}
-	if report := a.report(); age < shortAge && report != nil {
-		report("warning: --older-than %s may be less than an upload under way takes that this client does not know of", flags.olderThan)
-	}
-	env, err := submit.Connect(ctx, config.Settings, a.outside())
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	done, err := env.GC(ctx, config.Settings, submit.GCOptions{OlderThan: age, Now: a.now(), DryRun: flags.dryRun})
-	return a.collected(done, err)
-}
-
-// collectedDoc is the result of gc in JSON.
-type collectedDoc struct {
-	*submit.Collected
-	*errorDoc
-}
-
-// collected prints what was removed, also when a later part failed.
-func (a *app) collected(done *submit.Collected, err error) error {
+	defer cl.Close()
+	done, err := lifecycle.GC(ctx, cl.Cluster, cl.Nomad, lifecycle.GCOptions{OlderThan: age, Now: a.now(), DryRun: flags.dryRun})
 	if done == nil {
 		return err
 	}
-	if a.asJSON() {
-		doc := collectedDoc{Collected: done}
-		if err != nil {
-			e := failureDoc(err, submit.ExitCode(err))
-			doc.errorDoc = &e
-			err = &toldError{err}
-		}
-		a.printJSON(doc)
-		return err
-	}
+	return a.partial(err, func(e *errorDoc) any {
+		return struct {
+			*lifecycle.Collected
+			*errorDoc
+		}{done, e}
+	}, func() { a.printCollected(done) })
+}
+
+// printCollected prints what was removed.
+func (a *app) printCollected(done *lifecycle.Collected) {
 	if len(done.Removed) > 0 {
 		table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "PACKAGE\tSIZE\tAGE\t")
@@ -112,17 +82,14 @@ func (a *app) collected(done *submit.Collected, err error) error {
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", g.Name, inBytes(g.Size), age(a.now().Sub(g.Stored)), note)
 		}
-		if err := table.Flush(); err != nil {
-			return fmt.Errorf("print the result: %w", err)
-		}
+		table.Flush()
 	}
 	what := "removed"
 	if done.DryRun {
 		what = "would remove"
 	}
-	fmt.Fprintf(a.stdout, "%s %d packages, %s; kept %d that are in use and %d that are younger\n",
-		what, len(done.Removed), inBytes(done.Bytes), done.Kept, done.Young)
-	return err
+	fmt.Fprintf(a.stdout, "%s %s, %s; kept %d that are in use and %d that are younger\n",
+		what, count(len(done.Removed), "package"), inBytes(done.Bytes), done.Kept, done.Young)
 }
 
 // parseAge reads a time as Go does, and whole days and weeks.

@@ -6,71 +6,55 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func (a *app) killCommand() *cobra.Command {
 	var (
 		flags clusterFlags
-		opts  submit.KillOptions
+		opts  lifecycle.KillOptions
 	)
-	cmd := &cobra.Command{
+	cmd := a.clusterCommand(&cobra.Command{
 		Use:   "kill [flags] cluster/[role]/[env] topology-name",
 		Short: "Kill a topology",
 		Long: `End a topology and remove all of it: its containers, its state, its package
-and its job. Killing again removes what an interrupted kill left. What a submit
-left that died goes too; one that is under way is not touched (exit code 5).`,
+and its job. Killing again removes what an interrupted kill left. What a command
+left that died is removed too; while one is under way, kill is refused (exit
+code 5).`,
 		Args: args(2, "cluster/[role]/[env] and the topology's name"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.checkOutput(); err != nil {
-				return err
-			}
-			return a.kill(cmd.Context(), &flags, opts, args[0], args[1])
-		},
-	}
+	}, &flags, func(ctx context.Context, words []string) error { return a.kill(ctx, &flags, opts, words[0], words[1]) })
 	f := cmd.Flags()
-	a.outputFlag(cmd)
-	flags.add(f)
-	flags.addNomad(f)
 	f.BoolVar(&opts.IgnoreMissing, "ignore-missing", false, "succeed when there is no such topology")
 	f.BoolVar(&opts.PurgeCheckpoints, "purge-checkpoints", false, "remove the record of stateful checkpoints too")
-	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	return cmd
 }
 
-func (a *app) kill(ctx context.Context, flags *clusterFlags, opts submit.KillOptions, where, name string) error {
-	who, err := a.userName()
+func (a *app) kill(ctx context.Context, flags *clusterFlags, opts lifecycle.KillOptions, where, name string) error {
+	s, err := a.session(flags, where, nil)
 	if err != nil {
 		return err
 	}
-	p, err := parsePlace(where, who)
+	cl, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	config, err := a.config(flags, p, who, func(*conf.Options) {})
-	if err != nil {
-		return err
-	}
-	env, err := submit.Connect(ctx, config.Settings, a.outside())
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	opts.Flags, opts.ForTopology = config.KillFlags, config.ForTopology
-	done, err := submit.Kill(ctx, env.Env, config.Settings, name, opts)
-	if err != nil {
-		return err
-	}
+	defer cl.Close()
+	opts.ForTopology = s.config.ForTopology
+	done, err := lifecycle.Kill(ctx, cl.Cluster, name, opts)
 	switch {
+	case outcome.KindOf(err) == outcome.NotFound:
+		return fmt.Errorf("%w; with --ignore-missing this is not an error", err)
+	case err != nil:
+		return err
 	case a.asJSON():
 		a.printJSON(done)
 	case !done.Found:
 		fmt.Fprintf(a.stdout, "topology %s does not exist\n", name)
 	default:
 		fmt.Fprintf(a.stdout, "topology %s killed\n", name)
-		for _, uri := range done.Kept {
-			fmt.Fprintf(a.stdout, "its package stays, for its store cannot remove any: %s\n", uri)
+		for _, l := range done.Kept {
+			fmt.Fprintf(a.stdout, "%s kept: %s\n", l, l.Why)
 		}
 	}
 	return nil

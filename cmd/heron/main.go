@@ -1,18 +1,15 @@
 // Command heron deploys Heron topologies on Nomad.
 //
-// This package turns flags into calls of internal/submit and their results
-// into output and exit codes. It decides nothing.
+// This package turns flags into calls of use cases, and their results and
+// failures into output and exit codes. It decides nothing.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/heron-nomad/heron/internal/submit"
 )
 
 // What was built, set by the linker: a version, the commit and its time in
@@ -43,15 +40,15 @@ func mainCode() int {
 	code := a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
 	if out.err != nil {
 		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", out.err)
-		if code == submit.ExitOK {
-			code = submit.ExitFailure
+		if code == exitOK {
+			code = exitFailure
 		}
 	}
 	return code
 }
 
-// result is standard output; it keeps the first error, for a result that
-// nobody got is none.
+// result is standard output. It keeps the first error: a result that could not
+// be written is a failure.
 type result struct {
 	to  *os.File
 	err error
@@ -65,7 +62,7 @@ func (r *result) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is for those who want to know whether it is a terminal.
+// Fd lets callers find out whether it is a terminal.
 func (r *result) Fd() uintptr { return r.to.Fd() }
 
 // run carries one command line out and returns its exit code.
@@ -84,13 +81,13 @@ func (a *app) run(ctx context.Context, name string, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return submit.ExitOK
+		return exitOK
 	}
 	return a.fail(err)
 }
 
-// wantedOutput finds --output on a line that may turn out not to be one: its
-// error should come in the form that was asked for.
+// wantedOutput finds --output on a line that may turn out to be wrong: its error
+// should have the form that was asked for.
 func wantedOutput(args []string) string {
 	for i, word := range args {
 		if word == "--output=json" || word == "--output" && i+1 < len(args) && args[i+1] == "json" {
@@ -98,25 +95,4 @@ func wantedOutput(args []string) string {
 		}
 	}
 	return "text"
-}
-
-// fail tells the error and returns its exit code.
-func (a *app) fail(err error) int {
-	code := submit.ExitCode(err)
-	var (
-		told   *toldError
-		failed *submit.Failure
-	)
-	if errors.As(err, &told) {
-		return code
-	}
-	if errors.Is(err, context.Canceled) && !errors.As(err, &failed) {
-		err = fmt.Errorf("interrupted, and nothing was changed (%w)", err)
-	}
-	if a.asJSON() {
-		a.printJSON(failureDoc(err, code))
-		return code
-	}
-	fmt.Fprintf(a.stderr, "heron: %v\n", err)
-	return code
 }

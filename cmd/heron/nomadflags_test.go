@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestNomadFlagsCountBeforeTheClassOnly(t *testing.T) {
 		if err := flags.Parse(got.flags); err != nil {
 			t.Fatal(err)
 		}
-		if s.nomad == (conf.NomadFlags{}) {
+		if s.nomad == (conf.NomadOverrides{}) {
 			t.Errorf("%s says nothing", flag.name)
 		}
 		if (new(app)).killCommand().Flags().Lookup(flag.name) == nil {
@@ -45,6 +46,33 @@ func TestSkipVerifyNeedsNoValue(t *testing.T) {
 		}
 		if err != nil || s.nomad.SkipVerify != want || len(got.positionals) != 3 {
 			t.Errorf("%q: %q, %v, %v", line, s.nomad.SkipVerify, got, err)
+		}
+	}
+}
+
+func TestSourcesAreWordedAsFlags(t *testing.T) {
+	var c clusterFlags
+	flags := overrideFlags()
+	for _, flag := range c.nomadFlags() {
+		found := false
+		for _, name := range flags {
+			found = found || name == "--"+flag.name
+		}
+		if !found {
+			t.Errorf("no key leads to --%s", flag.name)
+		}
+	}
+	for _, test := range []struct {
+		source conf.Source
+		want   string
+	}{
+		{conf.Source{Kind: conf.PropertySource, Key: "a.key"}, "submit: configuration --config-property: a.key: is bad"},
+		{conf.Source{Kind: conf.OverrideSource, Key: "heron.nomad.scheduler.uri"}, "submit: configuration --nomad-address: is bad"},
+		{conf.Source{Kind: conf.FileSource, Key: "a.key", Name: "/x.yaml", Line: 2}, "submit: configuration /x.yaml:2: a.key: is bad"},
+	} {
+		err := fmt.Errorf("submit: %w", &conf.Error{Source: test.source, Key: test.source.Key, Msg: "is bad"})
+		if got := worded(err, err.Error()); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
 }

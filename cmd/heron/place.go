@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -43,7 +44,18 @@ func parsePlace(text, user string) (place, error) {
 	return p, nil
 }
 
-// usageError is a command line that cannot be meant.
+// check refuses a place without the parts that the cluster demands.
+func (p place) check(s *conf.Settings) error {
+	switch {
+	case s.RoleRequired && p.noRole:
+		return usagef("cluster %s needs a role: give %s/ROLE/ENV (heron.config.is.role.required)", p.cluster, p.cluster)
+	case s.EnvironRequired && p.noEnviron:
+		return usagef("cluster %s needs an environment: give %s/%s/ENV (heron.config.is.env.required)", p.cluster, p.cluster, p.role)
+	}
+	return nil
+}
+
+// usageError is a command line that makes no sense.
 type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }

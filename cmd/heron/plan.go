@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/submit"
 )
 
@@ -15,12 +16,12 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan [flags] cluster/[role]/[env] topology-file topology-class [topology-args...]",
 		Short: "Show what submitting a topology would do now",
 		Long: `Run the program that defines a topology and show what submitting it would do:
-what would be created, and whether it fits on the cluster now, or, where the
-topology runs already, how it differs. Nothing is changed.
+what would be created and whether it fits on the cluster now, or, where the
+topology exists already, how it differs. Nothing is changed.
 
 Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
 	}, a.plan)
-	// They are refused with what to do instead.
+	// These are refused with what to do instead.
 	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "wait-timeout"} {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
@@ -31,62 +32,57 @@ func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
 	if flags.dryRun || flags.wait || flags.dryRunFormat != "" {
 		return usagef("plan changes nothing: --dry-run, --dry-run-format and --wait are for submit")
 	}
-	req, err := a.submitRequest(flags, words)
+	s, req, err := a.submitRequest(flags, words, "plan")
 	if err != nil {
 		return err
-	}
-	env, err := submit.Connect(ctx, req.Config.Settings, a.outside())
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	if req.TopologyID == "" {
-		req.Adopt = func(ctx context.Context, name string) (string, error) {
-			return submit.RunningID(ctx, env.Env, req.Config.Settings.State.Root, name)
-		}
 	}
 	prepared, err := submit.Prepare(ctx, req)
 	if err != nil {
 		return err
 	}
 	defer prepared.Close()
-	plans := []*submit.Planned{}
-	var differs error
-	for _, d := range prepared.Deployments {
-		p, err := submit.Plan(ctx, env.Env, d)
-		if err != nil {
-			return err
-		}
-		plans = append(plans, p)
-		if !p.Fits() {
-			differs = &toldError{submit.ErrDiffers}
-		}
+	cl, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	previews, err := prepared.Preview(ctx, cl.Cluster)
+	if err != nil {
+		return err
 	}
 	if a.asJSON() {
-		a.printJSON(map[string]any{"planned": plans})
-		return differs
+		a.printJSON(map[string]any{"planned": previews})
 	}
-	for _, p := range plans {
-		a.printPlan(p)
+	var differs error
+	for _, p := range previews {
+		if !a.asJSON() {
+			a.printPlan(p)
+		}
+		if !p.Fits() {
+			differs = &shownError{outcome.New(outcome.Differs, "it does not fit, or differs from what exists")}
+		}
 	}
 	return differs
 }
 
-func (a *app) printPlan(p *submit.Planned) {
+func (a *app) printPlan(p *submit.Preview) {
 	place := fmt.Sprintf("topology %s at %s/%s/%s", p.Topology, p.Cluster, p.Role, p.Environ)
 	switch {
 	case !p.Exists:
 		fmt.Fprintf(a.stdout, "%s does not exist; submit would create:\n", place)
-		for _, line := range p.Creates {
-			fmt.Fprintf(a.stdout, "  + %s\n", line)
+		for _, c := range p.Creates {
+			fmt.Fprintf(a.stdout, "  + %s\n", created(c))
 		}
 	case len(p.Changes) == 0:
-		fmt.Fprintf(a.stdout, "%s runs as it would be submitted\n", place)
+		fmt.Fprintf(a.stdout, "%s exists, exactly as it would be submitted\n", place)
 	default:
-		fmt.Fprintf(a.stdout, "%s runs and differs:\n", place)
+		fmt.Fprintf(a.stdout, "%s exists and differs:\n", place)
 		for _, c := range p.Changes {
 			fmt.Fprintf(a.stdout, "  ~ %s: %s: %s -> %s\n", c.Where, c.What, short(c.Old), short(c.New))
 		}
+	}
+	if p.OriginalJobs > 0 {
+		fmt.Fprintf(a.stdout, "the original client put it up: its %s would become one\n", count(p.OriginalJobs, "job"))
 	}
 	if p.Warnings != "" {
 		fmt.Fprintf(a.stdout, "Nomad warns: %s\n", p.Warnings)
@@ -96,6 +92,17 @@ func (a *app) printPlan(p *submit.Planned) {
 		return
 	}
 	fmt.Fprintf(a.stdout, "it does not fit now: %s\n", strings.Join(p.Reasons, "; "))
+}
+
+// created words what a submission would make.
+func created(c submit.Created) string {
+	switch {
+	case c.Bytes > 0:
+		return fmt.Sprintf("%s, %s", c.Resource, count(int(c.Bytes), "byte"))
+	case c.Containers > 0:
+		return fmt.Sprintf("%s: %s, each %d MHz and %d MB", c.Resource, count(c.Containers, "container"), c.MHz, c.MB)
+	}
+	return c.String()
 }
 
 // short cuts what would not fit a line; the JSON form has all of it.

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/term"
 
 	"github.com/heron-nomad/heron/internal/console"
-	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // console is standard error, for a person.
@@ -17,8 +18,8 @@ func (a *app) console() *console.Console {
 	return a.shown
 }
 
-// width asks for the columns of the terminal that standard error is; nil
-// where it is none, or one that cannot draw.
+// width asks for the columns of the terminal that standard error is; nil where
+// it is none, or one that cannot draw.
 func (a *app) width() func() int {
 	f, isFile := a.stderr.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) || a.getenv("TERM") == "dumb" {
@@ -33,26 +34,17 @@ func (a *app) width() func() int {
 	}
 }
 
-// report prints what is done, nothing with --quiet.
-func (a *app) report() submit.Report {
+// progress shows what is going on, nothing with --quiet.
+func (a *app) progress() progress.Sink {
 	if a.quiet {
 		return nil
 	}
-	return a.console().Report
+	return a.console().Show
 }
 
-// progress shows how far an upload is, nothing with --quiet.
-func (a *app) progress() func(submit.Progress) {
-	if a.quiet {
-		return nil
+// say prints a line for a person, nothing with --quiet.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		a.console().Line(fmt.Sprintf(format, args...))
 	}
-	c := a.console()
-	return func(p submit.Progress) { c.Progress("uploaded", p.Name, p.Done, p.Size, p.Ended) }
-}
-
-// outside is what a connection needs besides the settings. Only SSH cares for
-// the home folder; where it is not known, that says so.
-func (a *app) outside() submit.Outside {
-	home, _ := a.userHome()
-	return submit.Outside{Report: a.report(), Progress: a.progress(), Home: home, Getenv: a.getenv}
 }

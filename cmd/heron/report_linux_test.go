@@ -10,7 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // terminal is a pseudo-terminal of so many columns: what a program writes to,
@@ -40,11 +41,18 @@ func terminal(t *testing.T, columns uint16) (program, person *os.File) {
 	return program, person
 }
 
+// upload is an event of an upload that is a quarter done.
+func upload(state progress.State) progress.Event {
+	return progress.Event{
+		State: state, Step: "upload", What: outcome.Resource{Kind: outcome.Package, ID: "p"}, Done: 1 << 20, Total: 4 << 20, Unit: "bytes",
+	}
+}
+
 func TestProgressIsDrawnOnATerminal(t *testing.T) {
 	program, person := terminal(t, 60)
 	a := &app{stderr: program, getenv: func(string) string { return "" }}
-	a.report()("before")
-	a.progress()(submit.Progress{Name: "p", Done: 1 << 20, Size: 4 << 20})
+	a.say("before")
+	a.progress()(upload(progress.Advanced))
 	chunks := make(chan string)
 	go func() {
 		defer close(chunks)
@@ -67,10 +75,10 @@ func TestProgressIsDrawnOnATerminal(t *testing.T) {
 		}
 		if !ended && strings.Contains(seen.String(), "unknown\x1b[K") {
 			ended = true
-			a.progress()(submit.Progress{Name: "p", Done: 1 << 20, Size: 4 << 20, Ended: true})
+			a.progress()(upload(progress.Ended))
 		}
 	}
-	// Nobody is to wait for what comes later.
+	// What comes later must not block.
 	go func() {
 		for range chunks {
 		}
@@ -94,7 +102,7 @@ func TestProgressIsNotDrawnElsewhere(t *testing.T) {
 		}
 	}
 	quiet := &app{stderr: new(bytes.Buffer), quiet: true}
-	if quiet.progress() != nil || quiet.report() != nil {
+	if quiet.say("hello"); quiet.progress() != nil || quiet.stderr.(*bytes.Buffer).Len() > 0 {
 		t.Error("--quiet shows something")
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"github.com/heron-nomad/heron/internal/submit"
 )
 
 // sameSignal is how long a repeated signal counts as the same one: "timeout"
@@ -43,7 +41,7 @@ func untilSignal() (context.Context, func()) {
 				cancel(interruption{s})
 			case time.Since(first) > sameSignal:
 				fmt.Fprintln(os.Stderr, "heron: interrupted while undoing; what was made may still be there: heron kill removes it")
-				os.Exit(submit.ExitLeft)
+				os.Exit(exitLeft)
 			}
 		}
 	}()

@@ -95,7 +95,7 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 			return err
 		}
 		if err := cmd.Flags().Parse(s.flags); err != nil {
-			return usagef("%v; see: %s --help", err, cmd.CommandPath())
+			return flagError(cmd, err)
 		}
 		if !cmd.Flags().Changed("output") {
 			a.output = "text" // what looked like it is the program's
@@ -115,11 +115,8 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.dryRun && flags.wait {
 		return usagef("--wait does not go with --dry-run, which starts nothing")
 	}
-	req, err := a.submitRequest(flags, words)
+	s, req, err := a.submitRequest(flags, words, "submit")
 	if err != nil {
-		return err
-	}
-	if err := req.Config.CheckEngine(flags.dryRun, a.report()); err != nil {
 		return err
 	}
 	prepared, err := submit.Prepare(ctx, req)
@@ -128,91 +125,96 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	}
 	defer prepared.Close()
 	if flags.dryRun {
-		return a.show(prepared, flags.dryRunFormat)
+		manifests, err := prepared.Manifests(ctx)
+		if err != nil {
+			return err
+		}
+		return a.show(manifests, flags.dryRunFormat)
 	}
-	env, err := submit.Connect(ctx, req.Config.Settings, a.outside())
+	cl, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer env.Close()
-	if err := prepared.Resume(ctx, env.Env); err != nil {
-		return err
-	}
+	defer cl.Close()
 	var opts submit.Options
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
 	}
-	done, err := submit.All(ctx, env.Env, prepared.Deployments, opts)
-	return a.submitted(done, err)
+	done, err := prepared.Submit(ctx, cl.Cluster, opts)
+	if done == nil {
+		done = []*submit.Submitted{}
+	}
+	return a.partial(err, func(e *errorDoc) any {
+		return struct {
+			Submitted []*submit.Submitted `json:"submitted"`
+			*errorDoc
+		}{done, e}
+	}, func() { a.printSubmitted(done) })
 }
 
-// submitRequest turns the command line into a request.
-func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, error) {
+// submitRequest turns the command line of a command into a request.
+func (a *app) submitRequest(flags *submitFlags, words split, command string) (*session, submit.Request, error) {
+	refuse := func(format string, args ...any) (*session, submit.Request, error) {
+		return nil, submit.Request{}, usagef(format, args...)
+	}
 	n := len(words.positionals)
 	switch {
 	case flags.definition != "" && (n != 2 || len(words.program) > 0):
-		return submit.Request{}, usagef("with --topology-definition give cluster and topology file only; no program runs")
+		return refuse("with --topology-definition give cluster and topology file only; no program runs")
 	case flags.definition == "" && n < 3:
-		return submit.Request{}, usagef("submit takes cluster/[role]/[env], topology file and class, got %d of 3; see: heron submit --help", n)
+		return refuse("%s takes cluster/[role]/[env], topology file and class, got %d of 3; see: heron %s --help", command, n, command)
 	case flags.wait && flags.waitTimeout <= 0:
-		return submit.Request{}, usagef("--wait-timeout is %s; give a time above zero", flags.waitTimeout)
+		return refuse("--wait-timeout is %s; give a time above zero", flags.waitTimeout)
 	}
 	if f := flags.dryRunFormat; f != "" {
 		if a.asJSON() && f != "json" && f != submit.FormatDeployment {
-			return submit.Request{}, usagef("--output json goes with --dry-run-format json or %s, not %s", submit.FormatDeployment, f)
+			return refuse("--output json goes with --dry-run-format json or %s, not %s", submit.FormatDeployment, f)
 		}
 		if err := submit.CheckFormat(flags.dryRunFormat); err != nil {
-			return submit.Request{}, err
+			return nil, submit.Request{}, err
 		}
 	}
-	who, err := a.userName()
-	if err != nil {
-		return submit.Request{}, err
-	}
-	p, err := parsePlace(words.positionals[0], who)
-	if err != nil {
-		return submit.Request{}, err
-	}
-	config, err := a.config(&flags.clusterFlags, p, who, func(o *conf.Options) {
+	s, err := a.session(&flags.clusterFlags, words.positionals[0], func(o *conf.Options) {
 		o.ReleaseFile, o.VerboseGC = flags.releaseFile, flags.verboseGC
 	})
 	if err != nil {
-		return submit.Request{}, err
+		return nil, submit.Request{}, err
 	}
 	now := a.now()
 	fixed, err := topology.SourceDate(a.getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
-		return submit.Request{}, err
+		return nil, submit.Request{}, err
 	}
 	if !fixed.IsZero() {
 		now = fixed
 	}
 	req := submit.Request{
-		Config:         config,
+		Config:         s.config,
 		File:           words.positionals[1],
 		DefinitionFile: flags.definition,
 		TopologyID:     flags.topologyID,
 		Program: topology.Program{
 			Args:          words.program,
 			JVMProperties: flags.jvmProperties,
-			Environ:       a.env,
+			Variables:     a.env,
 			Stdout:        a.stderr,
 			Stderr:        a.stderr,
 		},
-		Paused:  flags.paused,
-		Client:  version,
-		Release: releaseText(),
-		Now:     now,
-		ModTime: fixed,
-		Report:  a.report(),
+		Paused:   flags.paused,
+		DryRun:   flags.dryRun,
+		Client:   version,
+		Release:  releaseText(),
+		Now:      now,
+		ModTime:  fixed,
+		Progress: a.progress(),
 	}
 	if n > 2 {
 		req.Program.Class = words.positionals[2]
 	}
-	return req, nil
+	return s, req, nil
 }
 
-func (a *app) show(p *submit.Prepared, format string) error {
+func (a *app) show(list []*submit.Manifest, format string) error {
 	switch {
 	case format != "":
 	case a.asJSON():
@@ -223,9 +225,9 @@ func (a *app) show(p *submit.Prepared, format string) error {
 		format = "table"
 	}
 	if a.asJSON() {
-		return a.showJSON(p, format)
+		return a.showJSON(list, format)
 	}
-	for _, d := range p.Deployments {
+	for _, d := range list {
 		var text bytes.Buffer
 		if err := d.Show(&text, format); err != nil {
 			return err
@@ -241,9 +243,9 @@ func (a *app) show(p *submit.Prepared, format string) error {
 }
 
 // showJSON prints one document: that of the only topology, or a list.
-func (a *app) showJSON(p *submit.Prepared, format string) error {
+func (a *app) showJSON(list []*submit.Manifest, format string) error {
 	var docs []json.RawMessage
-	for _, d := range p.Deployments {
+	for _, d := range list {
 		var text bytes.Buffer
 		if err := d.Show(&text, format); err != nil {
 			return err
@@ -260,40 +262,26 @@ func (a *app) showJSON(p *submit.Prepared, format string) error {
 
 func (a *app) isTerminal() bool {
 	f, ok := a.stdout.(interface{ Fd() uintptr })
-	return ok && a.getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+	return ok && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// submittedDoc is the result of submit in JSON.
-type submittedDoc struct {
-	Submitted []*submit.Submitted `json:"submitted"`
-	*errorDoc
-}
-
-// submitted prints what was done, also when a later part failed.
-func (a *app) submitted(done []*submit.Submitted, err error) error {
-	if a.asJSON() {
-		doc := submittedDoc{Submitted: done}
-		if doc.Submitted == nil {
-			doc.Submitted = []*submit.Submitted{}
-		}
-		if err != nil {
-			e := failureDoc(err, submit.ExitCode(err))
-			doc.errorDoc = &e
-			err = &toldError{err}
-		}
-		a.printJSON(doc)
-		return err
-	}
+// printSubmitted prints what was submitted, and where to look next.
+func (a *app) printSubmitted(done []*submit.Submitted) {
 	for _, r := range done {
 		how := "submitted"
-		if r.Running {
-			how = "runs"
+		switch {
+		case r.Running && r.Paused:
+			how = "started, paused,"
+		case r.Running:
+			how = "is running"
+		case r.Paused:
+			how = "submitted, paused,"
 		}
-		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %d containers, id %s\n",
-			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, r.Containers, r.ID)
-		for _, uri := range r.Kept {
-			fmt.Fprintf(a.stdout, "a package of an earlier submit that died stays, for it cannot be removed from here: %s\n", uri)
+		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %s, id %s\n",
+			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, count(r.Containers, "container"), r.ID)
+		fmt.Fprintf(a.stdout, "its job: %s\n", r.JobPage)
+		for _, l := range r.Kept {
+			fmt.Fprintf(a.stdout, "%s, of an earlier submit that died, kept: %s\n", l, l.Why)
 		}
 	}
-	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -78,7 +79,7 @@ func (s *split) flag(words []string, flags *pflag.FlagSet, original map[string]b
 	case behind && (!known || !original[f.Name]):
 		return 0, false, nil
 	case !known:
-		return 0, false, usagef("unknown flag %s before the class name; flags of the topology go behind it", name)
+		return 0, false, usagef("unknown flag %s before the class name%s Flags of the topology go after it", name, cmp.Or(suggestFlag(flags, name), "."))
 	case hasValue || f.NoOptDefVal != "":
 		s.flags = append(s.flags, words[0])
 		return 1, true, nil

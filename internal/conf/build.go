@@ -31,11 +31,15 @@ func (r *reader) fail(err error) {
 
 // wrong notes a mistake in a key's value.
 func (r *reader) wrong(key, msg, hint string) {
-	err := r.values[key].wrong(key, msg, hint)
-	if err.File == "" {
-		err.File = r.dir
+	r.fail(&Error{Source: r.source(key), Key: key, Msg: msg, Hint: hint})
+}
+
+// source is where the value of a key comes from.
+func (r *reader) source(key string) Source {
+	if e, ok := r.values[key]; ok && e.source.Kind != DefaultSource {
+		return e.source.of(key)
 	}
-	r.fail(err)
+	return Source{Kind: DefaultSource, Key: key, Name: r.dir}
 }
 
 func (r *reader) text(key, fallback string) string {

@@ -30,7 +30,7 @@ func TestCheckNamesUnknownKeys(t *testing.T) {
 		}
 	}
 	err := resolved(t, map[string]string{"heron_internals.yaml": internals(t)}, "heron.statemgr.rot.path=/x").Check()
-	if err == nil || !strings.Contains(err.Error(), "--config-property: heron.statemgr.rot.path: unknown key; did you mean heron.statemgr.root.path?") {
+	if err == nil || !strings.Contains(err.Error(), "the properties: heron.statemgr.rot.path: unknown key; did you mean heron.statemgr.root.path?") {
 		t.Errorf("property: %v", err)
 	}
 	err = resolved(t, map[string]string{"heron_internals.yaml": internals(t) + "heron.streammgr.cache.drane.size.mb: 1\n"}).Check()

@@ -133,7 +133,7 @@ func change(path string, edit func(mapping) mapping) error {
 // version of this client, and who built it.
 func ReadRelease(path string) ([]Property, error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil, &Error{File: path, Msg: "cannot be read", Err: err, Hint: "give the path of a release.yaml"}
+		return nil, &Error{Source: fileSource(path, 0), Msg: "cannot be read", Err: err, Hint: "give the path of a release.yaml"}
 	}
 	return readProperties(path)
 }

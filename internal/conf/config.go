@@ -14,7 +14,8 @@ type Options struct {
 	// ReleaseFile is the path of the release file; "" for none. A missing
 	// file counts as empty.
 	ReleaseFile string
-	// Properties are --config-property values, "key=value" each.
+	// Properties are values that the caller sets for this call, "key=value"
+	// each. They win over the files and reach executors too.
 	Properties []string
 
 	Cluster, Role, Environ, User string
@@ -24,10 +25,10 @@ type Options struct {
 	UserHome, JavaHome string
 	VerboseGC          bool
 
-	// NomadFlags are what the command line says about Nomad, Getenv what the
-	// environment does; nil says nothing.
-	NomadFlags NomadFlags
-	Getenv     func(string) string
+	// Nomad is what the caller says about Nomad for this call. Getenv reads an
+	// environment variable of this process; nil reads nothing.
+	Nomad  NomadOverrides
+	Getenv func(string) string
 }
 
 // Topology is what a submission adds to the configuration: the values of the

@@ -1,20 +1,17 @@
 package conf
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
-// Error is a mistake in the configuration: where it stands, what is wrong and
-// what would be right. It is bad input, so nothing has been done yet.
+// Error is a mistake in the configuration: where it is, what is wrong and what
+// would be right. It is bad input, so nothing has been done yet.
 type Error struct {
-	// File is the path of the file, or the name of the flag or variable that
-	// the value came from; "" where it is in none.
-	File string
-	// Line counts from 1; 0 is unknown.
-	Line int
+	// Source is where the value or the file came from. Its Key need not be
+	// set: Key is.
+	Source Source
 	// Key is the key in question; "" where the file as a whole is wrong.
 	Key string
 	// Msg says what is wrong, Hint what would be valid.
@@ -22,30 +19,35 @@ type Error struct {
 	Err       error
 }
 
-func (e *Error) Error() string {
+// Error names the source in neutral words.
+func (e *Error) Error() string { return e.Text(Source.Where) }
+
+// Text is the message with the source in the words of a front end. A word of
+// "" leaves the source out.
+func (e *Error) Text(word func(Source) string) string {
 	var b strings.Builder
 	b.WriteString("configuration")
-	if e.File != "" {
-		fmt.Fprintf(&b, " %s", e.File)
-		if e.Line > 0 {
-			fmt.Fprintf(&b, ":%d", e.Line)
+	if where := word(e.Source.of(e.Key)); where != "" {
+		if e.Source.Name != "" || e.Source.Kind != "" && e.Source.Kind != DefaultSource {
+			b.WriteString(" ")
+		} else {
+			b.WriteString(": ")
 		}
-	}
-	if e.Key != "" {
-		fmt.Fprintf(&b, ": %s", e.Key)
+		b.WriteString(where)
 	}
 	if e.Msg != "" {
-		fmt.Fprintf(&b, ": %s", e.Msg)
+		b.WriteString(": " + e.Msg)
 	}
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
+		b.WriteString(": " + e.Err.Error())
 	}
 	if e.Hint != "" {
-		fmt.Fprintf(&b, "; %s", e.Hint)
+		b.WriteString("; " + e.Hint)
 	}
 	return b.String()
 }
 
+// Unwrap returns the cause, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Kind implements the contract of package outcome.

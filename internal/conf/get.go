@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -227,7 +228,8 @@ func parseSize(s string) (int64, bool) {
 	}[strings.ToLower(strings.TrimSpace(s[end:]))]
 	f, err := strconv.ParseFloat(s[:end], 64)
 	size := f * float64(int64(1)<<shift)
-	if !known || err != nil || size < 0 || size >= 1<<62 {
+	// There is no half byte: a fraction needs a unit.
+	if !known || err != nil || size < 0 || size >= 1<<62 || shift == 0 && size != math.Trunc(size) {
 		return 0, false
 	}
 	return int64(size), true

@@ -15,8 +15,13 @@ import (
 // compared here.
 type submitVector struct {
 	ConfFiles map[string]*string `json:"conf_files"`
-	Steps     []struct{ Args []string }
-	Outputs   []struct {
+	Steps     []struct {
+		Args []string
+		// APIOverride says that heron.apiserver.file.override.yaml was set, as
+		// the API server does; where it is a path, to what.
+		APIOverride any `json:"apiserver_override_file"`
+	}
+	Outputs []struct {
 		Local   map[string]any `json:"local_config"`
 		Cluster map[string]any `json:"cluster_config"`
 	}
@@ -53,19 +58,36 @@ func (v submitVector) check(t *testing.T) {
 		}
 		return ""
 	}
-	move := func(path string) string { return strings.Replace(path, heronHome, dir, 1) }
+	move := func(path string) string { return strings.ReplaceAll(path, heronHome, dir) }
 	opts := Options{
 		Home: move(flag("heron_home")), Dir: move(flag("config_path")), ReleaseFile: move(flag("release_file")),
 		Cluster: flag("cluster"), Role: flag("role"), Environ: flag("environment"), User: flag("submit_user"),
 		UserHome: "/home/heron", JavaHome: "/usr/lib/jvm/java-home-test", VerboseGC: slices.Contains(args, "--verbose_gc"),
 	}
-	l, err := loadFiles(opts, move(flag("override_config_file")))
-	if err != nil {
-		t.Fatal(err)
+	typed := opts.identity()
+	apiOverride := ""
+	switch file := v.Steps[0].APIOverride.(type) {
+	case string:
+		apiOverride = move(file)
+	case bool:
+		if file {
+			apiOverride = move(flag("override_config_file"))
+		}
 	}
-	if l, err = l.with(opts.identity()); err != nil {
-		t.Fatal(err)
+	if apiOverride != "" {
+		typed.values["heron.apiserver.file.override.yaml"] = newEntry(apiOverride, typed.source)
 	}
+	load := func(override string) *Loaded {
+		l, err := loadFiles(opts, override)
+		if err == nil {
+			l, err = l.with(typed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l := load(move(flag("override_config_file")))
 	topology := Topology{
 		Name: want.Local["heron.topology.name"].(string), ID: want.Local["heron.topology.id"].(string),
 		DefinitionFile: flag("topology_defn"), PackageFile: flag("topology_package"), BinaryFile: flag("topology_bin"),
@@ -81,21 +103,18 @@ func (v submitVector) check(t *testing.T) {
 		t.Errorf("local (-original +ours):\n%s", diff)
 	}
 
-	if flag("override_config_file") != "" || want.Cluster == nil {
+	if flag("override_config_file") != "" && apiOverride == "" || want.Cluster == nil {
 		// The original loses these overrides in the cluster's view; ours keeps
 		// them, see TestPropertiesReachClientAndExecutor.
 		return
 	}
 	// For the cluster's view the original reads the directory again, now with
-	// its override.yaml, which ours has in both.
-	l, err = loadFiles(opts, filepath.Join(opts.Dir, "override.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	// the API server's overrides or else the directory's own, which ours has in
+	// both.
+	if apiOverride == "" {
+		apiOverride = filepath.Join(opts.Dir, "override.yaml")
 	}
-	if l, err = l.with(opts.identity()); err != nil {
-		t.Fatal(err)
-	}
-	cluster, err := l.ForTopology(topology).Cluster()
+	cluster, err := load(apiOverride).ForTopology(topology).Cluster()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +139,7 @@ func plainMap(dir string, c *Config) map[string]any {
 func plain(dir string, v any) any {
 	switch v := v.(type) {
 	case string:
-		return strings.Replace(v, dir, heronHome, 1)
+		return putBack(dir, v)
 	case int32:
 		return float64(v)
 	case int64:

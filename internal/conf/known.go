@@ -183,7 +183,7 @@ func (l *Loaded) checkInternals() error {
 	if len(missing) == 0 || len(l.internals) == 0 {
 		return nil
 	}
-	return &Error{File: l.internalsPath, Key: missing[0], Msg: "missing, and the engine does not start without it", Hint: "copy its line from Heron's conf/nomad; missing in all: " + strings.Join(missing, ", ")}
+	return &Error{Source: fileSource(l.internalsPath, 0), Key: missing[0], Msg: "missing, and the engine does not start without it", Hint: "copy its line from Heron's conf/nomad; missing in all: " + strings.Join(missing, ", ")}
 }
 
 // CheckEngine refuses a cluster directory without a heron_internals.yaml: what
@@ -192,7 +192,7 @@ func (l *Loaded) CheckEngine() error {
 	if len(l.internals) > 0 {
 		return nil
 	}
-	return &Error{File: l.internalsPath, Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
+	return &Error{Source: fileSource(l.internalsPath, 0), Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
 }
 
 // override is what the package's override.yaml says about a key.

@@ -32,9 +32,6 @@ const (
 	keyMetrics     = "heron.config.file.metrics.yaml"
 	keyInternals   = "heron.config.file.system.yaml"
 	keyOverride    = "heron.config.file.override.yaml"
-
-	fromProperty = "--config-property"
-	fromIdentity = "the command line"
 )
 
 // Loaded is a configuration as it was read: layers on top of each other, no
@@ -75,14 +72,15 @@ func Load(opts Options) (*Loaded, error) {
 
 // loadFiles reads the built-in defaults, the files and overrideFile.
 func loadFiles(opts Options, overrideFile string) (*Loaded, error) {
+	defaultSource := Source{Kind: DefaultSource}
 	defaults := layer{rank: rankDefault, values: map[string]*entry{}}
 	for _, k := range keyTable {
 		if k.value != nil {
-			defaults.values[k.key] = newEntry(k.value, "")
+			defaults.values[k.key] = newEntry(k.value, defaultSource)
 		}
 	}
-	defaults.values[keyHome] = newEntry(opts.Home, "")
-	defaults.values[keyConf] = newEntry(opts.Dir, "")
+	defaults.values[keyHome] = newEntry(opts.Home, defaultSource)
+	defaults.values[keyConf] = newEntry(opts.Dir, defaultSource)
 	paths, err := expand(defaults.values, opts.UserHome, opts.JavaHome)
 	if err != nil {
 		return nil, err
@@ -133,7 +131,7 @@ func readLayer(path string) (layer, error) {
 	if err != nil {
 		return layer{}, err
 	}
-	return layer{rank: rankFile, file: path, values: entries(path, m)}, nil
+	return layer{rank: rankFile, source: fileSource(path, 0), values: entries(path, m)}, nil
 }
 
 // entries turns the top level of a file into entries. A key that is not a
@@ -145,7 +143,7 @@ func entries(file string, m mapping) map[string]*entry {
 		if !ok {
 			name = oddKey(p.key)
 		}
-		values[name] = &entry{value: p.value, text: p.text, file: file, line: p.line, oddKey: !ok}
+		values[name] = &entry{value: p.value, text: p.text, source: fileSource(file, p.line), oddKey: !ok}
 	}
 	return values
 }
@@ -180,14 +178,14 @@ func javaText(v any) string {
 // parseProperties reads "key=value" texts. true and false become booleans,
 // everything else stays text; the value may hold "=".
 func parseProperties(properties []string) (layer, error) {
-	l := layer{rank: rankSet, file: fromProperty, values: map[string]*entry{}}
+	l := layer{rank: rankSet, source: Source{Kind: PropertySource}, values: map[string]*entry{}}
 	for _, p := range properties {
 		k, v, found := strings.Cut(p, "=")
 		k = strings.TrimSpace(k)
 		if !found || k == "" || !utf8.ValidString(p) || strings.Contains(p, "\x00") {
-			return layer{}, &Error{File: fromProperty, Key: k, Msg: fmt.Sprintf("%q is not a property", p), Hint: "write --config-property key=value"}
+			return layer{}, &Error{Source: l.source, Key: k, Msg: fmt.Sprintf("%q is not a property", p), Hint: "write it as key=value"}
 		}
-		e := newEntry(v, fromProperty)
+		e := newEntry(v, l.source)
 		switch v {
 		case "true", "True", "TRUE":
 			e.value = true
@@ -201,7 +199,7 @@ func parseProperties(properties []string) (layer, error) {
 
 // identity is the layer of who asks; what is not known is left to the files.
 func (o Options) identity() layer {
-	l := layer{rank: rankSet, file: fromIdentity, values: map[string]*entry{}}
+	l := layer{rank: rankSet, source: Source{Kind: CallerSource}, values: map[string]*entry{}}
 	for k, v := range map[string]string{
 		"heron.config.cluster":     o.Cluster,
 		"heron.config.role":        o.Role,
@@ -209,11 +207,11 @@ func (o Options) identity() layer {
 		"heron.config.submit_user": o.User,
 	} {
 		if v != "" {
-			l.values[k] = newEntry(v, fromIdentity)
+			l.values[k] = newEntry(v, l.source)
 		}
 	}
 	if o.VerboseGC {
-		l.values["heron.config.verbose_gc"] = newEntry(true, fromIdentity)
+		l.values["heron.config.verbose_gc"] = newEntry(true, l.source)
 	}
 	return l
 }
@@ -232,7 +230,7 @@ func (l *Loaded) with(more ...layer) (*Loaded, error) {
 
 // ForTopology returns the configuration of one topology's submission.
 func (l *Loaded) ForTopology(t Topology) *Loaded {
-	top := layer{rank: rankSet, file: "the topology", values: map[string]*entry{}}
+	top := layer{rank: rankSet, source: Source{Kind: TopologySource}, values: map[string]*entry{}}
 	for k, v := range map[string]string{
 		"heron.topology.name":            t.Name,
 		"heron.topology.id":              t.ID,
@@ -242,7 +240,7 @@ func (l *Loaded) ForTopology(t Topology) *Loaded {
 		"heron.topology.package.type":    t.PackageType,
 	} {
 		if v != "" {
-			top.values[k] = newEntry(v, top.file)
+			top.values[k] = newEntry(v, top.source)
 		}
 	}
 	next := *l

@@ -23,10 +23,10 @@ const (
 
 const defaultNomadAddress = "http://127.0.0.1:4646"
 
-// NomadFlags are what the command line says about Nomad; empty ones say
-// nothing. The address and the rest of what tells where Nomad is win over the
-// files. A token comes in a file, for others can read command lines.
-type NomadFlags struct {
+// NomadOverrides are what a caller says about Nomad for one call; empty fields
+// say nothing. They win over files and environment. A token comes in a file:
+// other users can read command lines.
+type NomadOverrides struct {
 	Address, Region, Namespace string
 
 	TokenFile                             string
@@ -36,12 +36,10 @@ type NomadFlags struct {
 	SkipVerify string
 }
 
-// said is a value and where it comes from: a flag, a variable, or a key with
-// its file and line. The zero value says nothing.
+// said is a value and where it comes from. The zero value says nothing.
 type said struct {
-	value, from string
-	// key is set where it comes from the files.
-	key string
+	value string
+	from  Source
 }
 
 func (s said) set() bool { return s.value != "" }
@@ -56,33 +54,34 @@ type nomadSaid struct {
 
 // wrong makes an error about the value.
 func (s said) wrong(msg, hint string) error {
-	return &Error{File: s.from, Msg: msg, Hint: hint}
+	return &Error{Source: s.from, Key: s.from.Key, Msg: msg, Hint: hint}
 }
 
-// resolveNomad chooses between what is said about Nomad. Where it is (address,
-// region, namespace) is told by flag before file before environment. How to
-// get in (token, TLS) is told by flag before environment before file; of what
-// belongs together, as a certificate and its key, all comes from one source.
+// resolveNomad chooses between what the sources say about Nomad. Where it is
+// (address, region, namespace): the caller wins over the files, the files over
+// the environment. How to get in (token, TLS): the caller wins over the
+// environment, the environment over the files. What belongs together, as a
+// certificate and its key, comes from one source.
 //
-// What the environment says is about the server that NOMAD_ADDR names. Where
-// another was chosen from the files nothing of it counts, so that its token
-// never reaches that other server; ignored then names its variables.
-func resolveNomad(flags, environ, file nomadSaid) (chosen nomadSaid, ignored []string) {
-	chosen.address = first(flags.address, file.address, environ.address)
-	if environ.address.set() && !flags.address.set() && !sameServer(environ.address.value, chosen.address.value) {
+// What the environment says is about the server that NOMAD_ADDR names. If the
+// files name another server, nothing of the environment counts, so that its
+// token never reaches that server. ignored names the variables in question.
+func resolveNomad(caller, variables, file nomadSaid) (chosen nomadSaid, ignored []string) {
+	chosen.address = first(caller.address, file.address, variables.address)
+	if variables.address.set() && !caller.address.set() && !sameServer(variables.address.value, chosen.address.value) {
 		for _, s := range []said{
-			environ.region, environ.namespace, environ.token, environ.caCert, environ.caPath,
-			environ.clientCert, environ.clientKey, environ.serverName, environ.skipVerify,
+			variables.region, variables.namespace, variables.token, variables.caCert, variables.caPath,
+			variables.clientCert, variables.clientKey, variables.serverName, variables.skipVerify,
 		} {
 			if s.set() {
-				ignored = append(ignored, s.from)
+				ignored = append(ignored, s.from.Name)
 			}
 		}
-		environ = nomadSaid{}
+		variables = nomadSaid{}
 	}
-	chosen.region = first(flags.region, file.region, environ.region)
-	chosen.namespace = first(flags.namespace, file.namespace, environ.namespace)
-	for _, s := range []nomadSaid{flags, environ, file} {
+	chosen.region = first(caller.region, file.region, variables.region)
+	chosen.namespace = first(caller.namespace, file.namespace, variables.namespace)
+	for _, s := range []nomadSaid{caller, variables, file} {
 		if !chosen.token.set() && !chosen.tokenFile.set() {
 			chosen.token, chosen.tokenFile = s.token, s.tokenFile
 		}
@@ -93,8 +92,8 @@ func resolveNomad(flags, environ, file nomadSaid) (chosen nomadSaid, ignored []s
 			chosen.clientCert, chosen.clientKey = s.clientCert, s.clientKey
 		}
 	}
-	chosen.serverName = first(flags.serverName, environ.serverName, file.serverName)
-	chosen.skipVerify = first(flags.skipVerify, environ.skipVerify, file.skipVerify)
+	chosen.serverName = first(caller.serverName, variables.serverName, file.serverName)
+	chosen.skipVerify = first(caller.skipVerify, variables.skipVerify, file.skipVerify)
 	return chosen, ignored
 }
 
@@ -125,39 +124,28 @@ func serverText(address string) string {
 	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// nomadFlags is what the flags say, and behind them --config-property: it is
-// typed on the same line.
-func (r *reader) nomadFlags() nomadSaid {
-	f := r.opts.NomadFlags
-	flag := func(value, name string) said {
-		if value == "" {
-			return said{}
-		}
-		return said{value: value, from: name}
+// nomadCaller is what the caller's overrides say, and behind them its
+// properties.
+func (r *reader) nomadCaller() nomadSaid {
+	o := r.opts.Nomad
+	override := func(value, key string) said {
+		return said{value: value, from: Source{Kind: OverrideSource, Key: key}}
 	}
 	s := nomadSaid{
-		address: flag(f.Address, "--nomad-address"), region: flag(f.Region, "--nomad-region"), namespace: flag(f.Namespace, "--nomad-namespace"),
-		tokenFile: flag(f.TokenFile, "--nomad-token-file"),
-		caCert:    flag(f.CACert, "--nomad-ca-cert"), caPath: flag(f.CAPath, "--nomad-ca-path"),
-		clientCert: flag(f.ClientCert, "--nomad-client-cert"), clientKey: flag(f.ClientKey, "--nomad-client-key"),
-		serverName: flag(f.TLSServerName, "--nomad-tls-server-name"), skipVerify: flag(f.SkipVerify, "--nomad-skip-verify"),
+		address: override(o.Address, keyNomadAddress), region: override(o.Region, keyNomadRegion), namespace: override(o.Namespace, keyNomadNamespace),
+		tokenFile: override(o.TokenFile, keyNomadTokenFile),
+		caCert:    override(o.CACert, keyNomadCACert), caPath: override(o.CAPath, keyNomadCAPath),
+		clientCert: override(o.ClientCert, keyNomadClientCert), clientKey: override(o.ClientKey, keyNomadClientKey),
+		serverName: override(o.TLSServerName, keyNomadServerName), skipVerify: override(o.SkipVerify, keyNomadSkipVerify),
 	}
-	typed := r.nomadKeys(func(e *entry) bool { return e.file == fromProperty })
-	merged, _ := resolveNomad(s, nomadSaid{}, typed)
+	merged, _ := resolveNomad(s, nomadSaid{}, r.nomadKeys(true))
 	return merged
 }
 
-// nomadEnviron is what the standard variables of Nomad's own client say.
-func (r *reader) nomadEnviron() nomadSaid {
+// nomadVariables is what the environment variables of Nomad's own client say.
+func (r *reader) nomadVariables() nomadSaid {
 	variable := func(name string) said {
-		if r.opts.Getenv == nil {
-			return said{}
-		}
-		value := strings.TrimSpace(r.opts.Getenv(name))
-		if value == "" {
-			return said{}
-		}
-		return said{value: value, from: name}
+		return said{value: strings.TrimSpace(r.getenv(name)), from: Source{Kind: EnvironmentSource, Name: name}}
 	}
 	return nomadSaid{
 		address: variable("NOMAD_ADDR"), region: variable("NOMAD_REGION"), namespace: variable("NOMAD_NAMESPACE"),
@@ -168,27 +156,23 @@ func (r *reader) nomadEnviron() nomadSaid {
 	}
 }
 
-// nomadFile is what the cluster's files say.
-func (r *reader) nomadFile() nomadSaid {
-	return r.nomadKeys(func(e *entry) bool { return e.file != fromProperty })
+// getenv reads a variable of this process; "" where there is none.
+func (r *reader) getenv(name string) string {
+	if r.opts.Getenv == nil {
+		return ""
+	}
+	return r.opts.Getenv(name)
 }
 
-// nomadKeys are the values of those keys whose entry is wanted.
-func (r *reader) nomadKeys(want func(*entry) bool) nomadSaid {
+// nomadKeys are the values of Nomad's keys that the caller's properties set,
+// or those that the files set.
+func (r *reader) nomadKeys(fromCaller bool) nomadSaid {
 	get := func(key string, read func(key string) string) said {
 		e, ok := r.lookup(key)
-		if !ok || !want(e) {
+		if !ok || e.source.fromCaller() != fromCaller {
 			return said{}
 		}
-		value := read(key)
-		if value == "" {
-			return said{}
-		}
-		from := key + " in " + e.file
-		if e.line > 0 {
-			from += ":" + strconv.Itoa(e.line)
-		}
-		return said{value: value, from: from, key: key}
+		return said{value: read(key), from: e.source.of(key)}
 	}
 	text := func(key string) string { return r.text(key, "") }
 	place := func(key string) string { return r.place(key, "") }
@@ -208,12 +192,13 @@ func (r *reader) nomadKeys(want func(*entry) bool) nomadSaid {
 
 // access fills in where Nomad is and how to get in.
 func (r *reader) access(n *Nomad) {
-	c, ignored := resolveNomad(r.nomadFlags(), r.nomadEnviron(), r.nomadFile())
+	c, ignored := resolveNomad(r.nomadCaller(), r.nomadVariables(), r.nomadKeys(false))
 	if !c.address.set() {
-		c.address = said{value: defaultNomadAddress, from: "the default"}
+		c.address = said{value: defaultNomadAddress, from: Source{Kind: DefaultSource, Key: keyNomadAddress, Name: r.dir}}
 	}
 	c.address.value = strings.TrimRight(c.address.value, "/")
 	n.Address, n.Region, n.Namespace = c.address.value, c.region.value, c.namespace.value
+	n.AddressFrom = c.address.from
 	r.checkNomadAddress(c.address)
 	for _, s := range []said{c.region, c.namespace} {
 		if s.set() && !nomadName.MatchString(s.value) {
@@ -238,14 +223,8 @@ func (r *reader) checkNomadAddress(s said) {
 	}
 }
 
-// wrongSaid notes a mistake where the value comes from.
-func (r *reader) wrongSaid(s said, msg, hint string) {
-	if s.key != "" {
-		r.wrong(s.key, msg, hint)
-		return
-	}
-	r.fail(s.wrong(msg, hint))
-}
+// wrongSaid notes a mistake in a value, wherever it comes from.
+func (r *reader) wrongSaid(s said, msg, hint string) { r.fail(s.wrong(msg, hint)) }
 
 func (r *reader) token(a *Access, c nomadSaid) {
 	a.Token = Secret(c.token.value)

@@ -18,7 +18,7 @@ func from(source, text string) nomadSaid {
 	var s nomadSaid
 	for _, field := range strings.Fields(text) {
 		name, value, _ := strings.Cut(field, "=")
-		*s.field(name) = said{value: value, from: source}
+		*s.field(name) = said{value: value, from: Source{Name: source}}
 	}
 	return s
 }
@@ -74,10 +74,10 @@ func TestResolveNomad(t *testing.T) {
 }
 
 // access reads settings with flags and an environment.
-func access(t *testing.T, files map[string]string, flags NomadFlags, env map[string]string, properties ...string) (*Settings, error) {
+func access(t *testing.T, files map[string]string, overrides NomadOverrides, env map[string]string, properties ...string) (*Settings, error) {
 	t.Helper()
 	l := resolved(t, with(files), properties...)
-	l.opts.NomadFlags = flags
+	l.opts.Nomad = overrides
 	l.opts.Getenv = func(name string) string { return env[name] }
 	return l.Settings()
 }
@@ -94,7 +94,7 @@ func TestAccessFromEverywhere(t *testing.T) {
 	pem, token := file("x.pem", "x"), file("token", "  from-file\n")
 	yaml := map[string]string{"scheduler.yaml": fmt.Sprintf("heron.class.scheduler: nomad\nheron.nomad.scheduler.uri: https://h:4646\nheron.nomad.token.file: %s\n"+
 		"heron.nomad.tls.ca.cert: %s\nheron.nomad.tls.skip.verify: yes\nheron.nomad.region: eu\nheron.nomad.namespace: ads\n", token, pem)}
-	s, err := access(t, yaml, NomadFlags{}, nil)
+	s, err := access(t, yaml, NomadOverrides{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +103,11 @@ func TestAccessFromEverywhere(t *testing.T) {
 		a.Token != "from-file" || a.CACert != pem || !a.SkipVerify {
 		t.Errorf("%s %s %s %+v", s.Nomad.Address, s.Nomad.Region, s.Nomad.Namespace, a)
 	}
-	if from := a.Origins[0].From; !strings.HasPrefix(from, "heron.nomad.scheduler.uri in ") || !strings.HasSuffix(from, "scheduler.yaml:2") {
+	if from := a.Origins[0].From; from != s.Nomad.AddressFrom || from.Key != "heron.nomad.scheduler.uri" || !strings.HasSuffix(from.String(), "scheduler.yaml:2") {
 		t.Errorf("the address is from %q", from)
 	}
 
-	s, err = access(t, yaml, NomadFlags{Namespace: "mine", SkipVerify: "false"}, map[string]string{"NOMAD_TOKEN": "from-environment", "NOMAD_NAMESPACE": "x", "NOMAD_SKIP_VERIFY": "1"},
+	s, err = access(t, yaml, NomadOverrides{Namespace: "mine", SkipVerify: "false"}, map[string]string{"NOMAD_TOKEN": "from-environment", "NOMAD_NAMESPACE": "x", "NOMAD_SKIP_VERIFY": "1"},
 		"heron.nomad.region=typed")
 	if err != nil {
 		t.Fatal(err)
@@ -115,11 +115,11 @@ func TestAccessFromEverywhere(t *testing.T) {
 	if a := s.Nomad.Access; a.Token != "from-environment" || s.Nomad.Namespace != "mine" || s.Nomad.Region != "typed" || a.SkipVerify {
 		t.Errorf("%s %s %+v", s.Nomad.Region, s.Nomad.Namespace, a)
 	}
-	if s, err = access(t, nil, NomadFlags{}, map[string]string{"NOMAD_ADDR": "http://h:4646/"}); err != nil || s.Nomad.Address != "http://h:4646" {
+	if s, err = access(t, nil, NomadOverrides{}, map[string]string{"NOMAD_ADDR": "http://h:4646/"}); err != nil || s.Nomad.Address != "http://h:4646" {
 		t.Errorf("%s, %v", s.Nomad.Address, err)
 	}
 	// Files of TLS do not matter without it.
-	if s, err = access(t, nil, NomadFlags{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
+	if s, err = access(t, nil, NomadOverrides{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
 		t.Errorf("over http: %+v, %v", s, err)
 	}
 }
@@ -132,32 +132,32 @@ func TestAccessRefuses(t *testing.T) {
 	}
 	https := map[string]string{"NOMAD_ADDR": "https://h:4646"}
 	for name, c := range map[string]struct {
-		yaml  string
-		flags NomadFlags
-		env   map[string]string
-		more  []string
-		want  string
+		yaml      string
+		overrides NomadOverrides
+		env       map[string]string
+		more      []string
+		want      string
 	}{
-		"address by flag":         {flags: NomadFlags{Address: "h:4646"}, want: "configuration --nomad-address: is not the address"},
+		"address by flag":         {overrides: NomadOverrides{Address: "h:4646"}, want: "configuration the overrides: heron.nomad.scheduler.uri: is not the address"},
 		"address by variable":     {env: map[string]string{"NOMAD_ADDR": "unix:///x"}, want: "configuration NOMAD_ADDR: is not the address"},
 		"address with a password": {yaml: "heron.nomad.scheduler.uri: http://u:sesame@h", want: "override.yaml:1: heron.nomad.scheduler.uri: has a user or password"},
-		"namespace":               {flags: NomadFlags{Namespace: "a b"}, want: "configuration --nomad-namespace: a b is not the name"},
+		"namespace":               {overrides: NomadOverrides{Namespace: "a b"}, want: "configuration the overrides: heron.nomad.namespace: a b is not the name"},
 		"region":                  {yaml: "heron.nomad.region: a/b", want: "override.yaml:1: heron.nomad.region: a/b is not the name"},
-		"no token file":           {flags: NomadFlags{TokenFile: filepath.Join(dir, "none")}, want: "configuration --nomad-token-file: open "},
+		"no token file":           {overrides: NomadOverrides{TokenFile: filepath.Join(dir, "none")}, want: "configuration the overrides: heron.nomad.token.file: open "},
 		"token file of two words": {yaml: "heron.nomad.token.file: " + two, want: "heron.nomad.token.file: " + two + " holds more than one word"},
 		"relative token file":     {yaml: "heron.nomad.token.file: token", want: "token is not an absolute path"},
 		"two tokens":              {yaml: "heron.nomad.token.file: " + two + "\nheron.nomad.token: sesame", want: "heron.nomad.token.file: heron.nomad.token is set too"},
-		"token on the line":       {more: []string{"heron.nomad.token=sesame"}, want: "--config-property: heron.nomad.token: is a secret, and others can read command lines"},
+		"token on the line":       {more: []string{"heron.nomad.token=sesame"}, want: "the properties: heron.nomad.token: is a secret, and others could read it there"},
 		"token that is none":      {env: map[string]string{"NOMAD_TOKEN": "sesame open"}, want: "configuration NOMAD_TOKEN: is not a token"},
-		"no CA file":              {env: https, flags: NomadFlags{CACert: filepath.Join(dir, "none")}, want: "configuration --nomad-ca-cert: cannot be read"},
-		"no key":                  {env: https, flags: NomadFlags{ClientCert: two}, want: "configuration --nomad-client-cert: is a certificate without its key"},
+		"no CA file":              {env: https, overrides: NomadOverrides{CACert: filepath.Join(dir, "none")}, want: "configuration the overrides: heron.nomad.tls.ca.cert: cannot be read"},
+		"no key":                  {env: https, overrides: NomadOverrides{ClientCert: two}, want: "configuration the overrides: heron.nomad.tls.client.cert: is a certificate without its key"},
 		"no certificate":          {env: https, yaml: "heron.nomad.tls.client.key: " + two, want: "heron.nomad.tls.client.key: is a key without its certificate"},
 		"skip verify":             {env: map[string]string{"NOMAD_ADDR": "https://h", "NOMAD_SKIP_VERIFY": "maybe"}, want: `configuration NOMAD_SKIP_VERIFY: "maybe" is not a boolean`},
 		"docker password alone":   {yaml: "heron.nomad.docker.auth.password: sesame", want: "heron.nomad.docker.auth.password: is set, but no user"},
 		"docker user alone":       {yaml: "heron.nomad.docker.auth.username: ann", want: "heron.nomad.docker.auth.username: is set, but no password"},
-		"docker password typed":   {more: []string{"heron.nomad.docker.auth.password=sesame"}, want: "is a secret, and others can read command lines"},
+		"docker password typed":   {more: []string{"heron.nomad.docker.auth.password=sesame"}, want: "is a secret, and others could read it there"},
 	} {
-		_, err := access(t, map[string]string{"override.yaml": c.yaml + "\n"}, c.flags, c.env, c.more...)
+		_, err := access(t, map[string]string{"override.yaml": c.yaml + "\n"}, c.overrides, c.env, c.more...)
 		wantError(t, name, err)
 		if err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q in it", name, err, c.want)
@@ -169,7 +169,7 @@ func TestAccessRefuses(t *testing.T) {
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
-	s, err := access(t, map[string]string{"override.yaml": "heron.nomad.token: sesame\nheron.nomad.docker.auth: {}\nheron.nomad.docker.auth.username: ann\nheron.nomad.docker.auth.password: sesame\n"}, NomadFlags{}, nil)
+	s, err := access(t, map[string]string{"override.yaml": "heron.nomad.token: sesame\nheron.nomad.docker.auth: {}\nheron.nomad.docker.auth.username: ann\nheron.nomad.docker.auth.password: sesame\n"}, NomadOverrides{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

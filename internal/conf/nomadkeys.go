@@ -27,7 +27,7 @@ func nomadKeys() []string {
 		keyConstraints,
 		keyAffinities,
 		keySpreads,
-		keyNomadEnv,
+		keyNomadVariables,
 		"heron.nomad.memory.max.percent",
 		"heron.nomad.service.provider",
 
@@ -61,7 +61,7 @@ const (
 	keyConstraints        = "heron.nomad.constraints"
 	keyAffinities         = "heron.nomad.affinities"
 	keySpreads            = "heron.nomad.spreads"
-	keyNomadEnv           = "heron.nomad.env"
+	keyNomadVariables     = "heron.nomad.env"
 	keyDockerPassword     = "heron.nomad.docker.auth.password"      //nolint:gosec // a key's name
 	keyDockerPasswordFile = "heron.nomad.docker.auth.password.file" //nolint:gosec // a key's name
 )
@@ -78,7 +78,7 @@ func (r *reader) nomadOptions(n *Nomad) {
 	n.DockerAuth = r.dockerAuth()
 	n.Place = r.nomadPlace()
 	n.Policy = r.nomadPolicy()
-	n.Env = r.containerEnv()
+	n.Variables = r.containerVariables()
 	if v, ok := r.number("heron.nomad.memory.max.percent", 100, 10_000); ok {
 		n.MemoryMaxPercent = v
 	}
@@ -128,12 +128,12 @@ func (r *reader) dockerAuth() *DockerAuth {
 	return a
 }
 
-// secretText is a secret that stands in a file. One on the command line could
-// be read by everybody on this machine.
+// secretText is a secret in a file of the cluster. As a property of the caller
+// it would be on a command line, where every user of this machine can read it.
 func (r *reader) secretText(key string) string {
 	s := r.rawText(key)
-	if e := r.values[key]; s != "" && e.file == fromProperty {
-		r.wrong(key, "is a secret, and others can read command lines", "use "+key+".file")
+	if e := r.values[key]; s != "" && e.source.fromCaller() {
+		r.wrong(key, "is a secret, and others could read it there", "use "+key+".file")
 	}
 	return s
 }
@@ -154,42 +154,42 @@ func readSecret(file string) (Secret, error) {
 	return Secret(text), nil
 }
 
-// envName is what a shell takes as the name of a variable.
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// variableName is what a shell takes as the name of a variable.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// containerEnv reads further variables of containers. Heron's own stay as
-// they are.
-func (r *reader) containerEnv() map[string]string {
+// containerVariables reads further environment variables of containers.
+// Heron's own stay as they are.
+func (r *reader) containerVariables() map[string]string {
 	const want = "a map of names and texts"
-	v := r.structure(keyNomadEnv, want)
+	v := r.structure(keyNomadVariables, want)
 	m, ok := v.(mapping)
 	if v != nil && !ok {
-		r.wrong(keyNomadEnv, "is "+kindName(v), "give it "+want)
+		r.wrong(keyNomadVariables, "is "+kindName(v), "give it "+want)
 	}
 	if len(m) == 0 {
 		return nil
 	}
-	env := make(map[string]string, len(m))
+	variables := make(map[string]string, len(m))
 	for _, p := range m {
 		name, _ := p.key.(string)
 		value, ok := scalarText(p.value)
 		switch {
-		case !envName.MatchString(name):
-			r.wrong(keyNomadEnv, javaText(p.key)+" is not the name of a variable", "use letters, digits and _")
-		case reservedEnv(name):
-			r.wrong(keyNomadEnv, name+" is set by Heron or Nomad", "use a name that does not begin with HERON_ or NOMAD_, and is neither HOST nor METRICS_PORT_FILE")
+		case !variableName.MatchString(name):
+			r.wrong(keyNomadVariables, javaText(p.key)+" is not the name of a variable", "use letters, digits and _")
+		case reservedVariable(name):
+			r.wrong(keyNomadVariables, name+" is set by Heron or Nomad", "use a name that does not begin with HERON_ or NOMAD_, and is neither HOST nor METRICS_PORT_FILE")
 		case !ok:
-			r.wrong(keyNomadEnv, name+" is "+kindName(p.value), "give it text")
+			r.wrong(keyNomadVariables, name+" is "+kindName(p.value), "give it text")
 		case strings.ContainsRune(value, 0):
-			r.wrong(keyNomadEnv, name+" holds a character that no variable can", "")
+			r.wrong(keyNomadVariables, name+" holds a character that no variable can", "")
 		}
-		env[name] = value
+		variables[name] = value
 	}
-	return env
+	return variables
 }
 
-// reservedEnv tells the variables that containers get from Heron and Nomad.
-func reservedEnv(name string) bool {
+// reservedVariable tells the variables that containers get from Heron and Nomad.
+func reservedVariable(name string) bool {
 	return strings.HasPrefix(name, "HERON_") || strings.HasPrefix(name, "NOMAD_") || name == "HOST" || name == "METRICS_PORT_FILE"
 }
 

@@ -95,7 +95,7 @@ heron.nomad.env: {COLOUR: green, NUMBER: 5, SURE: yes, PATH_LIKE: //a//b/}
 	if diff := cmp.Diff(want, s.Nomad.Policy); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"COLOUR": "green", "NUMBER": "5", "SURE": "true", "PATH_LIKE": "//a//b/"}, s.Nomad.Env); diff != "" {
+	if diff := cmp.Diff(map[string]string{"COLOUR": "green", "NUMBER": "5", "SURE": "true", "PATH_LIKE": "//a//b/"}, s.Nomad.Variables); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
 	if n := s.Nomad; n.MemoryMaxPercent != 150 || n.ServiceProvider != "nomad" || !n.DockerPrivileged {
@@ -195,8 +195,8 @@ func TestExamplesWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := s.Nomad.Place
-	if len(p.Constraints) != 1 || len(p.Affinities) != 1 || len(p.Spreads) != 1 || p.NodePool != "default" || s.Nomad.Env["TZ"] != "UTC" || s.Nomad.MemoryMaxPercent != 150 {
-		t.Errorf("%+v, %v", p, s.Nomad.Env)
+	if len(p.Constraints) != 1 || len(p.Affinities) != 1 || len(p.Spreads) != 1 || p.NodePool != "default" || s.Nomad.Variables["TZ"] != "UTC" || s.Nomad.MemoryMaxPercent != 150 {
+		t.Errorf("%+v, %v", p, s.Nomad.Variables)
 	}
 	want := DefaultNomadPolicy()
 	want.Logs = LogPolicy{MaxFiles: 10, MaxFileSize: 10 << 20}
@@ -211,7 +211,7 @@ func TestExamplesWork(t *testing.T) {
 	_, example, _ := strings.Cut(string(docs), "```yaml\nheron.nomad.constraints")
 	example, _, _ = strings.Cut("heron.nomad.constraints"+example, "```")
 	s, err = resolved(t, with(map[string]string{"override.yaml": example})).Settings()
-	if err != nil || len(s.Nomad.Place.Constraints) != 3 || len(s.Nomad.Place.Spreads[0].Targets) != 2 || s.Nomad.Env["TZ"] != "UTC" {
+	if err != nil || len(s.Nomad.Place.Constraints) != 3 || len(s.Nomad.Place.Spreads[0].Targets) != 2 || s.Nomad.Variables["TZ"] != "UTC" {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

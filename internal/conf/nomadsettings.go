@@ -47,8 +47,7 @@ type Access struct {
 type Origin struct {
 	// What is set, and to what; Value is empty for a secret.
 	What, Value string
-	// From is a flag, a variable, or a key with its file and line.
-	From string
+	From        Source
 }
 
 // DockerAuth is an account at a registry of images.

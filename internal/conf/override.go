@@ -8,8 +8,8 @@ import (
 
 // OverrideYAML is the text of heron-conf/override.yaml for a package, which
 // executors lay over their other files: the cluster's own override.yaml with
-// --config-property on top, keys in order, no secrets. It is "{}" where there
-// is nothing to override; executors insist that the file exists.
+// the caller's properties on top, keys in order, no secrets. It is "{}" where
+// there is nothing to override; executors insist that the file exists.
 func (l *Loaded) OverrideYAML() ([]byte, error) {
 	values := map[string]*entry{}
 	for _, layer := range l.overrides {

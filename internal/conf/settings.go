@@ -28,8 +28,9 @@ type State struct {
 	Connection string
 	Servers    []string
 	// ClientServers are those that this program goes to, which may be other
-	// ports of the same ZooKeeper.
+	// ports of the same ZooKeeper; ServersFrom says what set them.
 	ClientServers []string
+	ServersFrom   Source `json:"-"`
 	// ZooKeeper is never part of what is printed, kept or sent elsewhere.
 	ZooKeeper ZooKeeperAccess `json:"-"`
 	// Tunnel is the way there, and says nothing of what is there.
@@ -56,7 +57,9 @@ type Packing struct {
 
 // Nomad says where jobs go and what they look like.
 type Nomad struct {
+	// Address is the base of all requests' URLs; AddressFrom says what set it.
 	Address     string
+	AddressFrom Source `json:"-"`
 	Datacenters []string
 	// Driver is "raw_exec" or "docker".
 	Driver string
@@ -101,8 +104,8 @@ type Nomad struct {
 	Tunnel Tunnel `json:"-"`
 	Place  NomadPlace
 	Policy NomadPolicy
-	// Env is set for containers beside Heron's own variables.
-	Env map[string]string
+	// Variables are environment variables of containers, beside Heron's own.
+	Variables map[string]string
 	// MemoryMaxPercent is how much memory a container may use, in percent of
 	// what it reserves; 0 for no more than that.
 	MemoryMaxPercent int

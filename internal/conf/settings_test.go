@@ -35,7 +35,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 	nomad := s.Nomad
 	nomad.Script = ""
-	nomad.Access = Access{}
+	nomad.Access, nomad.AddressFrom, s.State.ServersFrom = Access{}, Source{}, Source{}
 	if diff := cmp.Diff(Nomad{
 		Address: "http://127.0.0.1:4646", Datacenters: []string{"*"}, Driver: "docker", MHzPerCore: 1000,
 		KillTimeout: 30 * time.Second, DockerImage: "apache/heron:latest", DockerNetwork: "default",

@@ -12,7 +12,7 @@ func (l *Loaded) metricsPortFile() (string, error) {
 		}
 		for _, p := range l.sinks {
 			if k, ok := p.key.(string); ok && k == key {
-				return &entry{value: p.value, text: p.text, file: l.metricsPath, line: p.line}, p.value
+				return &entry{value: p.value, text: p.text, source: fileSource(l.metricsPath, p.line)}, p.value
 			}
 		}
 		return nil, nil

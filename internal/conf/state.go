@@ -35,9 +35,9 @@ func (r *reader) state() State {
 	case "zookeeper":
 		s.InitTree = r.flag(zk+"is.initialize.tree", true)
 		s.Servers = r.servers(keyStateConnection, s.Connection)
-		s.ClientServers = s.Servers
+		s.ClientServers, s.ServersFrom = s.Servers, r.source(keyStateConnection)
 		if own := r.place(keyZooKeeperClient, ""); own != "" {
-			s.ClientServers = r.servers(keyZooKeeperClient, own)
+			s.ClientServers, s.ServersFrom = r.servers(keyZooKeeperClient, own), r.source(keyZooKeeperClient)
 		}
 		s.ZooKeeper = r.zooKeeper()
 		s.Tunnel = r.tunnel("statemgr")

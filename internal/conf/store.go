@@ -14,7 +14,7 @@ import (
 // keeps three ranks apart, and the order of files within theirs.
 type layer struct {
 	rank   rank
-	file   string
+	source Source
 	values map[string]*entry
 }
 
@@ -45,7 +45,7 @@ func merge(layers []layer) (map[string]*entry, error) {
 				m[fold(k)] = e
 			}
 			if err := v.MergeConfigMap(m); err != nil {
-				return nil, &Error{File: l.file, Msg: "cannot be merged", Err: err}
+				return nil, &Error{Source: l.source, Msg: "cannot be merged", Err: err}
 			}
 		case rankSet:
 			for k, e := range l.values {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// structure is the list or map under a key, nil where it is not set. A text
-// is read as YAML, and so as JSON: --config-property can give nothing but
-// text. Tokens are not replaced in it.
+// structure is the list or map under a key, nil where it is not set. Text is
+// read as YAML, and so as JSON: a caller's properties can only be text. Tokens
+// are not replaced in it.
 func (r *reader) structure(key, want string) any {
 	e, ok := r.raw[key]
 	if !ok || e.value == nil {

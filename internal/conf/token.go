@@ -48,7 +48,7 @@ func expand(values map[string]*entry, userHome, javaHome string) (map[string]*en
 			if strings.Contains(s, "${") {
 				left++
 			}
-			next[k] = &entry{value: s, text: s, file: e.file, line: e.line}
+			next[k] = &entry{value: s, text: s, source: e.source}
 		}
 		values = next
 		if left == before {

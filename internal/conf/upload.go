@@ -92,10 +92,8 @@ func (r *reader) uploadSecret(variable, keyFile, key string) Secret {
 	if file != "" && text != "" {
 		r.wrong(keyFile, key+" is set too", "leave one of them out")
 	}
-	if r.opts.Getenv != nil {
-		if v := r.opts.Getenv(variable); v != "" {
-			return Secret(v)
-		}
+	if v := r.getenv(variable); v != "" {
+		return Secret(v)
 	}
 	if file == "" {
 		return Secret(text)

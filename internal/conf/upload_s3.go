@@ -98,8 +98,8 @@ func (r *reader) s3Upload() S3Upload {
 // s3Secret is a key that stands in a file of the cluster.
 func (r *reader) s3Secret(key string) Secret {
 	s := r.rawText(key)
-	if e := r.values[key]; s != "" && e.file == fromProperty {
-		r.wrong(key, "is a secret, and others can read command lines",
+	if e := r.values[key]; s != "" && e.source.fromCaller() {
+		r.wrong(key, "is a secret, and others could read it there",
 			"put it into uploader.yaml, or use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "+keyS3Profile)
 	}
 	return Secret(s)
@@ -123,8 +123,8 @@ func (r *reader) checkS3(u S3Upload) {
 			r.wrong(keyS3URI, "is not the address of a server", "write it as https://host:port, without a path, a user or a password")
 		}
 	}
-	if e := r.values[keyS3Proxy]; u.Proxy != "" && e.file == fromProperty && strings.Contains(string(u.Proxy), "@") {
-		r.wrong(keyS3Proxy, "holds a password, and others can read command lines", "put it into uploader.yaml")
+	if e := r.values[keyS3Proxy]; u.Proxy != "" && e.source.fromCaller() && strings.Contains(string(u.Proxy), "@") {
+		r.wrong(keyS3Proxy, "holds a password, and others could read it there", "put it into uploader.yaml")
 	}
 	if u.PartSize != 0 && u.PartSize < MinS3Part || u.PartSize > MaxS3Part {
 		r.wrong(keyS3PartSize, "is out of range", "use 5MiB to 5GiB")

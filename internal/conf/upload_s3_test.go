@@ -59,7 +59,7 @@ func TestS3SettingsRefuse(t *testing.T) {
 	for _, property := range []string{"heron.uploader.s3.secret_key=hidden", "heron.uploader.s3.proxy_uri=u:hidden@h:1"} {
 		_, err := resolved(t, with(map[string]string{"uploader.yaml": "heron.class.uploader: s3\nheron.uploader.s3.bucket: b\n"}), property).Settings()
 		wantError(t, property, err)
-		if err != nil && (!strings.Contains(err.Error(), "command lines") || strings.Contains(err.Error(), "hidden")) {
+		if err != nil && (!strings.Contains(err.Error(), "others could read it there") || strings.Contains(err.Error(), "hidden")) {
 			t.Errorf("%s: %v", property, err)
 		}
 	}

@@ -40,17 +40,15 @@ func (m mapping) get(key string) (any, bool) {
 type entry struct {
 	value any
 	// text is a scalar as written; substitution works on it.
-	text string
-	// file is a path, or the name of the flag; "" is a built-in default.
-	file string
-	line int
+	text   string
+	source Source
 	// oddKey marks a key that YAML did not read as a string.
 	oddKey bool
 }
 
-func newEntry(value any, file string) *entry {
+func newEntry(value any, source Source) *entry {
 	text, _ := scalarText(value)
-	return &entry{value: value, text: text, file: file}
+	return &entry{value: value, text: text, source: source}
 }
 
 // wrong makes an error about this value.
@@ -58,7 +56,7 @@ func (e *entry) wrong(key, msg, hint string) *Error {
 	if e == nil {
 		return &Error{Key: key, Msg: msg, Hint: hint}
 	}
-	return &Error{File: e.file, Line: e.line, Key: key, Msg: msg, Hint: hint}
+	return &Error{Source: e.source, Key: key, Msg: msg, Hint: hint}
 }
 
 // scalarText is the text of a scalar; lists, maps, bytes and nothing have

@@ -30,7 +30,7 @@ func readFile(path string) (mapping, error) {
 		if errors.Is(err, fs.ErrNotExist) || statErr == nil && info.IsDir() {
 			return nil, nil
 		}
-		return nil, &Error{File: path, Msg: "cannot be read", Err: err, Hint: "make it readable or remove it"}
+		return nil, &Error{Source: fileSource(path, 0), Msg: "cannot be read", Err: err, Hint: "make it readable or remove it"}
 	}
 	return parseYAML(path, data)
 }
@@ -46,7 +46,7 @@ func parseYAML(file string, data []byte) (mapping, error) {
 		return nil, syntaxError(file, err)
 	}
 	if err := decoder.Decode(&second); err == nil {
-		return nil, &Error{File: file, Line: second.Line, Msg: "a second document begins here", Hint: "one file holds one YAML map"}
+		return nil, &Error{Source: fileSource(file, second.Line), Msg: "a second document begins here", Hint: "one file holds one YAML map"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(file, err)
 	}
@@ -61,7 +61,7 @@ func parseYAML(file string, data []byte) (mapping, error) {
 	case mapping:
 		return v, nil
 	}
-	return nil, &Error{File: file, Line: doc.Content[0].Line, Msg: "holds " + kindName(v), Hint: `a configuration file is a map of "key: value" lines`}
+	return nil, &Error{Source: fileSource(file, doc.Content[0].Line), Msg: "holds " + kindName(v), Hint: `a configuration file is a map of "key: value" lines`}
 }
 
 var lineInMessage = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?`)
@@ -75,7 +75,7 @@ func syntaxError(file string, err error) error {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
-	return &Error{File: file, Line: line, Msg: "not valid YAML", Err: errors.New(text), Hint: "indent with spaces, quote values that begin with one of `%@{[&*!|>"}
+	return &Error{Source: fileSource(file, line), Msg: "not valid YAML", Err: errors.New(text), Hint: "indent with spaces, quote values that begin with one of `%@{[&*!|>"}
 }
 
 type yamlReader struct {
@@ -85,7 +85,7 @@ type yamlReader struct {
 }
 
 func (r *yamlReader) fail(n *yaml.Node, format string, args ...any) error {
-	return &Error{File: r.file, Line: n.Line, Msg: fmt.Sprintf(format, args...)}
+	return &Error{Source: fileSource(r.file, n.Line), Msg: fmt.Sprintf(format, args...)}
 }
 
 func (r *yamlReader) value(n *yaml.Node) (any, error) {
@@ -103,7 +103,7 @@ func (r *yamlReader) value(n *yaml.Node) (any, error) {
 	case yaml.ScalarNode:
 		v, err := parseScalar(scalarTag(n), n.Value)
 		if err != nil {
-			return nil, &Error{File: r.file, Line: n.Line, Msg: "cannot be read", Err: err, Hint: "quote it to make it a string"}
+			return nil, &Error{Source: fileSource(r.file, n.Line), Msg: "cannot be read", Err: err, Hint: "quote it to make it a string"}
 		}
 		return v, nil
 	case yaml.SequenceNode:

@@ -19,13 +19,11 @@ func (r *reader) zooKeeper() ZooKeeperAccess {
 // file. An empty variable says nothing.
 func (r *reader) zooKeeperDigest() (digest Secret, from string) {
 	file := r.secretFile(keyZooKeeperDigest)
-	if r.opts.Getenv != nil {
-		if text := r.opts.Getenv(VarZooKeeperAuth); text != "" {
-			if msg := badDigest(text); msg != "" {
-				r.fail(&Error{File: VarZooKeeperAuth, Msg: msg, Hint: "set it to user:password"})
-			}
-			return Secret(text), VarZooKeeperAuth
+	if text := r.getenv(VarZooKeeperAuth); text != "" {
+		if msg := badDigest(text); msg != "" {
+			r.fail(&Error{Source: Source{Kind: EnvironmentSource, Name: VarZooKeeperAuth}, Msg: msg, Hint: "set it to user:password"})
 		}
+		return Secret(text), VarZooKeeperAuth
 	}
 	if file == "" {
 		return "", ""

@@ -1,9 +1,9 @@
-// Package console prints lines for a person, and one that shows how far a
-// transfer is.
+// Package console prints events as lines for a person, and one line that shows
+// how far a transfer is.
 //
-// On a terminal that one is drawn again and again in the same place;
-// elsewhere it is a line of its own every few seconds. It says nothing of
-// transfers that end at once. What lines say is decided elsewhere.
+// On a terminal that line is drawn again and again in the same place; elsewhere
+// it is a line of its own every few seconds. Transfers that end at once get
+// none. Results are not printed here: they are the command's.
 package console
 
 import (
@@ -41,18 +41,17 @@ func New(to io.Writer, width func() int) *Console {
 	return &Console{to: to, width: width}
 }
 
-// Report prints a line.
-func (c *Console) Report(format string, args ...any) {
+// Line prints a line.
+func (c *Console) Line(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()
-	fmt.Fprintf(c.to, format+"\n", args...)
+	fmt.Fprintln(c.to, text)
 }
 
-// Progress notes how far a transfer is; what is said of another one replaces
-// it. Whoever begins one must end it. verb is in the past tense, as
-// "uploaded".
-func (c *Console) Progress(verb, name string, done, size int64, ended bool) {
+// transferred notes how far a transfer is; another one replaces it. Every
+// transfer must be ended. verb is in the past tense, as "uploaded".
+func (c *Console) transferred(verb, name string, done, size int64, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t := c.now; t != nil && t.name == name {

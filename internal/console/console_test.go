@@ -42,13 +42,13 @@ const mib = 1 << 20
 
 // transferred sends 30 MiB in so many seconds, in the middle of each its share.
 func transferred(c *Console, seconds int64) {
-	c.Progress("uploaded", "a", 0, 30*mib, false)
+	c.transferred("uploaded", "a", 0, 30*mib, false)
 	for i := range seconds {
 		time.Sleep(500 * time.Millisecond)
-		c.Progress("uploaded", "a", (i+1)*30*mib/seconds, 30*mib, false)
+		c.transferred("uploaded", "a", (i+1)*30*mib/seconds, 30*mib, false)
 		time.Sleep(500 * time.Millisecond)
 	}
-	c.Progress("uploaded", "a", 30*mib, 30*mib, true)
+	c.transferred("uploaded", "a", 30*mib, 30*mib, true)
 }
 
 func TestTerminalShowsOneLine(t *testing.T) {
@@ -93,11 +93,11 @@ func TestNothingOfShortTransfers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var p page
 			c := New(&p, width)
-			c.Progress("uploaded", "a", 0, 100, false)
+			c.transferred("uploaded", "a", 0, 100, false)
 			time.Sleep(900 * time.Millisecond)
-			c.Progress("uploaded", "a", 100, 100, true)
+			c.transferred("uploaded", "a", 100, 100, true)
 			time.Sleep(time.Minute)
-			c.Progress("uploaded", "b", 0, 0, true)
+			c.transferred("uploaded", "b", 0, 0, true)
 			if got := p.all(); got != "" {
 				t.Errorf("%s: %q", name, got)
 			}
@@ -109,22 +109,22 @@ func TestLinesDoNotMix(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p page
 		c := New(&p, func() int { return 80 })
-		c.Report("first %d", 1)
-		c.Progress("uploaded", "a", 0, 100, false)
+		c.Line("first 1")
+		c.transferred("uploaded", "a", 0, 100, false)
 		time.Sleep(2 * time.Second)
-		c.Report("try again")
+		c.Line("try again")
 		time.Sleep(2 * time.Second)
 		// It failed, and then begins anew.
-		c.Progress("uploaded", "a", 50, 100, true)
-		c.Report("broken")
-		c.Progress("uploaded", "a", 0, 100, false)
+		c.transferred("uploaded", "a", 50, 100, true)
+		c.Line("broken")
+		c.transferred("uploaded", "a", 0, 100, false)
 		time.Sleep(3*time.Second + 50*time.Millisecond)
 		if got, want := p.screen(), "first 1\ntry again\nbroken\nuploaded 0 B of 100 B (0%), 0 B/s, time left unknown"; got != want {
 			t.Errorf("it shows %q, want %q", got, want)
 		}
 		// Another one takes the line over.
-		c.Progress("uploaded", "b", 5, 10, false)
-		c.Progress("uploaded", "b", 5, 10, true)
+		c.transferred("uploaded", "b", 5, 10, false)
+		c.transferred("uploaded", "b", 5, 10, true)
 		if got, want := p.screen(), "first 1\ntry again\nbroken\n"; got != want {
 			t.Errorf("it shows %q, want %q", got, want)
 		}
@@ -135,12 +135,12 @@ func TestLinesFitTheTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p page
 		c := New(&p, func() int { return 20 })
-		c.Progress("uploaded", "a", 0, 1<<40, false)
+		c.transferred("uploaded", "a", 0, 1<<40, false)
 		time.Sleep(1500 * time.Millisecond)
 		if got := p.screen(); len(got) != 19 {
 			t.Errorf("a line of %d columns for 20: %q", len(got), got)
 		}
-		c.Progress("uploaded", "a", 0, 1<<40, true)
+		c.transferred("uploaded", "a", 0, 1<<40, true)
 	})
 }
 

@@ -1,6 +1,6 @@
-// Package dryrun prints a packing plan as the original's --dry-run does, so
-// that scripts which read it go on working. It decides nothing and asks no
-// server: what it prints was computed before.
+// Package dryrun prints packing plans as the original's dry run does, so that
+// scripts that read it continue to work. It decides nothing and asks no server:
+// what it prints was computed before.
 //
 // The plan to print is the one before all containers were given the same: it
 // shows what each container needs. The original lists containers and
@@ -22,7 +22,7 @@ import (
 // Format is a way to print a plan.
 type Format string
 
-// The formats, under the names that --dry-run-format takes.
+// The formats, under the names that the original gives them.
 const (
 	// Raw is one line of nested braces below three of explanation.
 	Raw Format = "raw"

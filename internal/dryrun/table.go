@@ -25,7 +25,7 @@ func writeTables(out *bytes.Buffer, in SubmitInput, title style) {
 			out.WriteByte('\n')
 		}
 		fmt.Fprintln(out, title(fmt.Sprintf("Container %d", c.ID)))
-		out.WriteString(usage(c.Required, c.Required, paint{}))
+		out.WriteString(usage(c.Required))
 		writeRows(out, dressed(c.Instances, plain), title)
 	}
 }

@@ -100,13 +100,13 @@ func writeUpdate(out *bytes.Buffer, in UpdateInput, p paint) {
 func writePair(out *bytes.Buffer, c pair, p paint) {
 	switch {
 	case c.old == nil:
-		out.WriteString(p.added("NEW") + "\n" + usage(c.now.Required, c.now.Required, p))
+		out.WriteString(p.added("NEW") + "\n" + usage(c.now.Required))
 		writeRows(out, dressed(c.now.Instances, p.added), p.title)
 	case c.now == nil:
-		out.WriteString(p.removed("REMOVED") + "\n" + usage(c.old.Required, c.old.Required, p))
+		out.WriteString(p.removed("REMOVED") + "\n" + usage(c.old.Required))
 		writeRows(out, dressed(c.old.Instances, p.gone), p.title)
 	case same(*c.old, *c.now):
-		out.WriteString("UNAFFECTED\n" + usage(c.now.Required, c.now.Required, p))
+		out.WriteString("UNAFFECTED\n" + usage(c.now.Required))
 		writeRows(out, dressed(c.now.Instances, plain), p.title)
 	default:
 		var kept, added, removed []packing.Instance
@@ -122,7 +122,7 @@ func writePair(out *bytes.Buffer, c pair, p paint) {
 				removed = append(removed, in)
 			}
 		}
-		out.WriteString("MODIFIED\n" + usage(c.old.Required, c.now.Required, p))
+		out.WriteString("MODIFIED\n" + usageChange(c.old.Required, c.now.Required, p))
 		rows := slices.Concat(dressed(kept, plain), dressed(added, p.added), dressed(removed, p.gone))
 		writeRows(out, rows, p.title)
 	}
@@ -145,21 +145,34 @@ func same(a, b packing.Container) bool {
 	return true
 }
 
-// usage is the line of a container's resources, with how much each changes.
-func usage(old, now packing.Resource, p paint) string {
-	change := func(was, is float64) string {
-		if was == is {
+// usage is the line of a container's resources.
+func usage(r packing.Resource) string {
+	none := func(_, _ float64) string { return "" }
+	return usageLine(r, r, none)
+}
+
+// usageChange is the same line with how much each resource changes. Changes
+// are those of the numbers that are printed: sizes count in whole MB. As with
+// the original, the change from 0 MB to 0 MB is "NaN%".
+func usageChange(old, now packing.Resource, p paint) string {
+	return usageLine(old, now, func(was, is float64) string {
+		percent := (is - was) / was * 100
+		if percent == 0 {
 			return ""
 		}
-		percent := 100 * (is - was) / was
 		text := java.Fixed(percent, 2) + "%"
 		if percent > 0 {
 			return " (" + p.added("+"+text) + ")"
 		}
 		return " (" + p.removed(text) + ")"
+	})
+}
+
+func usageLine(old, now packing.Resource, change func(was, is float64) string) string {
+	size := func(was, is int64) string {
+		was, is = packing.Megabytes(was), packing.Megabytes(is)
+		return fmt.Sprintf("%d MB%s", is, change(float64(was), float64(is)))
 	}
-	return fmt.Sprintf("CPU: %s%s, RAM: %d MB%s, Disk: %d MB%s\n",
-		java.Double(now.CPU), change(old.CPU, now.CPU),
-		packing.Megabytes(now.RAM), change(float64(old.RAM), float64(now.RAM)),
-		packing.Megabytes(now.Disk), change(float64(old.Disk), float64(now.Disk)))
+	return fmt.Sprintf("CPU: %s%s, RAM: %s, Disk: %s\n",
+		java.Double(now.CPU), change(old.CPU, now.CPU), size(old.RAM, now.RAM), size(old.Disk, now.Disk))
 }

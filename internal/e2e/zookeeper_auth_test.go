@@ -129,8 +129,8 @@ func TestZooKeeperDeniesStrangers(t *testing.T) {
 	user := c.signedIn(c.credentials)
 	strangers := map[string]*cluster{
 		"there are no credentials: set HERON_ZOOKEEPER_AUTH":                                           c,
-		"user ann, with the password from HERON_ZOOKEEPER_AUTH, has no right to this: is the password": c.signedIn("ann:sesame:shut"),
-		"user bob, with the password from HERON_ZOOKEEPER_AUTH, has no right to this: is the password": c.signedIn("bob:sesame:open"),
+		"user ann, with the password from HERON_ZOOKEEPER_AUTH, has no right to this; is the password": c.signedIn("ann:sesame:shut"),
+		"user bob, with the password from HERON_ZOOKEEPER_AUTH, has no right to this; is the password": c.signedIn("bob:sesame:open"),
 	}
 	denied := func(r result, says string) {
 		t.Helper()

@@ -1,10 +1,10 @@
-// Package fetch brings one file from where a URI says to a local file: over
-// HTTP, from S3 or from the file system. A transfer that breaks is tried again
-// and goes on where it was cut; its digest is checked.
+// Package fetch copies one file from a URI to a local file: over HTTP, from S3
+// or from the file system. A transfer that breaks is tried again and continues
+// where it was cut; its digest is checked.
 //
-// It signs in to S3 as AWS's own tools do. To HTTP servers it brings only what
-// the URI itself holds, a user and password or a signature: there is no file
-// of passwords and no token.
+// It signs in to S3 as AWS's own tools do. HTTP servers get only what the URI
+// itself holds, a user and password or a signature: there is no file of
+// passwords and no token.
 package fetch
 
 import (
@@ -19,7 +19,13 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
+
+// stepFetch is the step that events name.
+const stepFetch = "fetch"
 
 // Options say how a file is fetched. A zero is the default.
 type Options struct {
@@ -27,9 +33,9 @@ type Options struct {
 	SHA256 string
 	// MaxSize is the most that is fetched, in bytes, by default 8 GiB.
 	MaxSize int64
-	// Retries is how often it is tried again where a transfer brings nothing
-	// new, by default 5; below 0 is never. Whenever a mebibyte has come, the
-	// count begins anew.
+	// Retries is how many attempts in a row may follow one that brought
+	// nothing new, by default 5; below 0 is none. Whenever a mebibyte has
+	// arrived, the count begins anew.
 	Retries int
 	// Backoff is the wait before the first retry, by default 500 ms. It
 	// doubles each time up to 30 s, and is cut at random to between half and
@@ -37,8 +43,9 @@ type Options struct {
 	Backoff time.Duration
 	// Stall is how long the other side may send nothing, by default 30 s.
 	Stall time.Duration
-	// Report, where set, is told about every retry.
-	Report func(format string, args ...any)
+	// Progress gets the events of the step "fetch": Retrying for every retry,
+	// and Warned where the file is fetched again as a whole.
+	Progress progress.Sink
 }
 
 const (
@@ -49,9 +56,9 @@ const (
 	defaultStall   = 30 * time.Second
 	// maxRetryAfter is the longest wait that a server can ask for.
 	maxRetryAfter = 2 * time.Minute
-	// progress is how much has to come for a transfer to count as one that
-	// gets on, in bytes.
-	progress = 1 << 20
+	// advance is how much has to arrive for a transfer to count as one that
+	// makes progress, in bytes.
+	advance = 1 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -59,9 +66,6 @@ func (o Options) withDefaults() Options {
 	o.Retries = cmp.Or(o.Retries, defaultRetries)
 	o.Backoff = cmp.Or(o.Backoff, defaultBackoff)
 	o.Stall = cmp.Or(o.Stall, defaultStall)
-	if o.Report == nil {
-		o.Report = func(string, ...any) {}
-	}
 	return o
 }
 
@@ -120,6 +124,11 @@ type transfer struct {
 	resumed bool
 }
 
+// what is the file as events name it.
+func (t *transfer) what() outcome.Resource {
+	return outcome.Resource{Kind: outcome.File, ID: t.shown}
+}
+
 func (t *transfer) digest() string { return hex.EncodeToString(t.sum.Sum(nil)) }
 
 // run fetches all of it and checks the digest.
@@ -132,7 +141,7 @@ func (t *transfer) run(ctx context.Context) error {
 	}
 	if t.resumed {
 		// The parts may be those of different files.
-		t.opts.Report("%s: its SHA-256 is wrong, and it came in parts: fetch it again as a whole", t.shown)
+		t.opts.Progress.Warn(stepFetch, t.what(), "the SHA-256 is wrong; the file came in parts and is fetched again as a whole", nil)
 		t.resumed, t.tag = false, ""
 		if err := t.complete(ctx); err != nil {
 			return err
@@ -161,14 +170,17 @@ func (t *transfer) complete(ctx context.Context) error {
 		if err.local {
 			return fmt.Errorf("fetch %s: %w", t.shown, err.err)
 		}
-		if t.have >= t.most+progress {
+		if t.have >= t.most+advance {
 			t.most, tries = t.have, 0
 		}
 		if !err.again || tries >= t.opts.Retries {
 			return t.givenUp(err, tries)
 		}
 		wait := t.wait(tries, err.after)
-		t.opts.Report("%s: %v; tried again in %s", t.shown, err.err, wait.Round(time.Millisecond))
+		t.opts.Progress.Send(progress.Event{
+			State: progress.Retrying, Step: stepFetch, What: t.what(), Err: err.err,
+			Wait: wait, Attempt: tries + 1, Attempts: t.opts.Retries,
+		})
 		if err := sleep(ctx, wait); err != nil {
 			return fmt.Errorf("fetch %s: %w", t.shown, err)
 		}
@@ -178,7 +190,7 @@ func (t *transfer) complete(ctx context.Context) error {
 func (t *transfer) givenUp(f *failure, tries int) error {
 	err := f.err
 	if f.again && tries > 0 {
-		err = fmt.Errorf("%w (tried %d times)", err, tries+1)
+		err = fmt.Errorf("%w (gave up after %d attempts)", err, tries+1)
 	}
 	return &Error{URI: t.shown, Class: f.class, Err: err}
 }

@@ -190,7 +190,7 @@ func TestFetchOverHTTPByStatus(t *testing.T) {
 		{"forbidden", []http.HandlerFunc{answerWith(403)}, ErrDenied, outcome.Denied, "403", 1},
 		{"nothing in it", []http.HandlerFunc{answerWith(204)}, ErrRefused, outcome.Failed, "204", 1},
 		{"a part unasked", []http.HandlerFunc{answerWith(206)}, ErrRefused, outcome.Failed, "206", 1},
-		{"always broken", []http.HandlerFunc{answerWith(502)}, ErrUnreachable, outcome.Unreachable, "502 Bad Gateway (tried 3 times)", 3},
+		{"always broken", []http.HandlerFunc{answerWith(502)}, ErrUnreachable, outcome.Unreachable, "502 Bad Gateway (gave up after 3 attempts)", 3},
 		{"not now", []http.HandlerFunc{answerWith(503, "Retry-After", "3600")}, ErrUnreachable, outcome.Unreachable, "come back in 1h0m0s", 1},
 		{"not today", []http.HandlerFunc{answerWith(503, "Retry-After", time.Now().Add(24*time.Hour).UTC().Format(http.TimeFormat))}, ErrUnreachable, outcome.Unreachable, "come back in", 1},
 	} {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -46,7 +47,7 @@ func TestFetchFromNginx(t *testing.T) {
 	proxy.CutAfter(3 << 19)
 	waits := 0
 	opts.SHA256 = digestOf(data)
-	opts.Report = func(string, ...any) { waits++ }
+	opts.Progress = func(progress.Event) { waits++ }
 	mustGet(t, "http://"+proxy.Addr+"/p.tar.gz", opts, data)
 	if waits != 2 {
 		t.Errorf("tried again %d times, want two for three parts", waits)
@@ -55,7 +56,7 @@ func TestFetchFromNginx(t *testing.T) {
 	if err != nil || strings.Count(string(log), `" 206 `) != 2 {
 		t.Errorf("%v; the rest was not asked for:\n%s", err, log)
 	}
-	opts.Report = func(string, ...any) { proxy.Up() }
+	opts.Progress = func(progress.Event) { proxy.Up() }
 	mustGet(t, "http://"+proxy.Addr+"/noranges/p.tar.gz", opts, data)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -61,7 +62,7 @@ func TestFetchResumes(t *testing.T) {
 	var waits int
 	opts := quick()
 	opts.SHA256, opts.Retries = digestOf(data), 1
-	opts.Report = func(string, ...any) { waits++ }
+	opts.Progress = func(progress.Event) { waits++ }
 	// Each connection brings three mebibytes, which is progress: one retry in a
 	// row is enough.
 	mustGet(t, "http://"+proxy.Addr+"/f", opts, data)
@@ -110,7 +111,7 @@ func TestFetchBeginsAnewWhereItCannotResume(t *testing.T) {
 			proxy := testenv.Proxy(t, server.URL)
 			proxy.CutAfter(1 << 20)
 			opts := quick()
-			opts.Report = func(string, ...any) {
+			opts.Progress = func(progress.Event) {
 				prepare(server)
 				proxy.Up()
 			}
@@ -155,7 +156,7 @@ func TestFetchGivesUpWithoutProgress(t *testing.T) {
 	proxy.CutAfter(100_000)
 	opts := quick()
 	opts.Retries = 3
-	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, outcome.Unreachable, "closed in the middle", "tried 4 times")
+	mustFail(t, "http://"+proxy.Addr, opts, ErrUnreachable, outcome.Unreachable, "closed in the middle", "gave up after 4 attempts")
 	if n := server.requests.Load(); n != 4 {
 		t.Errorf("asked %d times", n)
 	}
@@ -243,7 +244,7 @@ func TestFetchChecksCertificates(t *testing.T) {
 	server.Config.ErrorLog = nil
 	reported := 0
 	opts := quick()
-	opts.Report = func(string, ...any) { reported++ }
+	opts.Progress = func(progress.Event) { reported++ }
 	mustFail(t, server.URL, opts, ErrUnreachable, outcome.Unreachable, "certificate")
 	if reported > 0 {
 		t.Error("tried again, which cannot help")

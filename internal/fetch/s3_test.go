@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -107,14 +108,14 @@ func TestFetchFromS3Resumes(t *testing.T) {
 	waits := 0
 	opts := quick()
 	opts.SHA256, opts.Retries = digestOf(data), 1
-	opts.Report = func(string, ...any) { waits++ }
+	opts.Progress = func(progress.Event) { waits++ }
 	mustGet(t, uri, opts, data)
 	if waits != 2 {
 		t.Errorf("tried again %d times, want two for three parts", waits)
 	}
 	// Another object by now: it is fetched from its beginning.
 	opts.SHA256 = digestOf(other)
-	opts.Report = func(string, ...any) {
+	opts.Progress = func(progress.Event) {
 		server.put(t, "p", other)
 		proxy.Up()
 	}
@@ -136,7 +137,7 @@ func TestFetchFromS3WithFaults(t *testing.T) {
 	mustFail(t, uri, opts, ErrUnreachable, outcome.Unreachable, "refused")
 
 	opts.Retries = 3
-	opts.Report = func(string, ...any) { proxy.Up() }
+	opts.Progress = func(progress.Event) { proxy.Up() }
 	mustGet(t, uri, opts, data)
 
 	proxy.Silent()

@@ -187,7 +187,7 @@ func link(path string) error {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s is there and is no link to heron; remove it or use another --prefix", path)
+		return fmt.Errorf("%s exists and is not a link to heron: remove it, or install into another folder", path)
 	}
 	return os.Symlink("heron", path)
 }

@@ -5,18 +5,18 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // ClientOptions say which Nomad to talk to and how. Nothing is taken from the
-// environment: whoever makes a client decides what of it counts.
+// environment: the caller decides what of it counts.
 type ClientOptions struct {
-	// Address is "http://host:port" or "https://host:port".
+	// Address is "http://host:port", maybe with the path of a proxy behind it,
+	// the same with https, or "unix:///path"; see CheckAddress.
 	Address string
 	// Region and Namespace are the server's own where they are empty.
 	Region, Namespace string
@@ -43,8 +43,8 @@ type TLSOptions struct {
 // Client talks to one Nomad. It is safe for concurrent use.
 //
 // Every method takes a context, sends requests bounded by RequestTimeout and
-// returns errors that name the address. Reads may be repeated; what a write
-// may have done after an error is told by ErrUnknownOutcome.
+// returns errors that name the address. A write that may have been done in
+// spite of its error is reported as ErrUnknownOutcome.
 type Client struct {
 	api     *api.Client
 	address string
@@ -55,44 +55,38 @@ type Client struct {
 }
 
 // NewClient makes a client; it connects to nothing. Wrong options are an
-// *InputError.
+// error of kind outcome.Usage.
 func NewClient(o ClientOptions) (*Client, error) {
-	address, err := checkAddress(o.Address)
+	to, err := parseAddress(o.Address)
 	if err != nil {
 		return nil, err
 	}
 	if o.RequestTimeout <= 0 {
-		return nil, badInput("Nomad's request timeout", "must be positive, not %s", o.RequestTimeout)
+		return nil, outcome.Errorf(outcome.Usage, "Nomad's request timeout must be positive, not %s", o.RequestTimeout)
 	}
-	// Each field is set here, for what is left out of a default configuration
-	// the library fills from NOMAD_* variables.
-	config := &api.Config{
-		Address:   address,
-		Region:    o.Region,
-		Namespace: o.Namespace,
-		SecretID:  o.Token,
-		TLSConfig: &api.TLSConfig{
-			CACert:        o.TLS.CACert,
-			CAPath:        o.TLS.CAPath,
-			ClientCert:    o.TLS.ClientCert,
-			ClientKey:     o.TLS.ClientKey,
-			TLSServerName: o.TLS.ServerName,
-			Insecure:      o.TLS.Insecure,
-		},
-	}
-	if o.Dial != nil {
-		config.HttpClient = dialingClient(o.Dial)
-		err = api.ConfigureTLS(config.HttpClient, config.TLSConfig)
+	files := &api.TLSConfig{
+		CACert:        o.TLS.CACert,
+		CAPath:        o.TLS.CAPath,
+		ClientCert:    o.TLS.ClientCert,
+		ClientKey:     o.TLS.ClientKey,
+		TLSServerName: o.TLS.ServerName,
+		Insecure:      o.TLS.Insecure,
 	}
 	var c *api.Client
+	carrier, err := httpClient(to, o.Dial, files)
 	if err == nil {
-		c, err = api.NewClient(config)
+		// Each field is set here: the library fills what is left out of a
+		// default configuration from NOMAD_* variables.
+		c, err = api.NewClient(&api.Config{
+			Address: to.base, Region: o.Region, Namespace: o.Namespace, SecretID: o.Token,
+			TLSConfig: files, HttpClient: carrier,
+		})
 	}
 	if err != nil {
-		return nil, badInput("the TLS setting for Nomad", "cannot be used: %v", err)
+		return nil, outcome.Errorf(outcome.Usage, "set up TLS for Nomad at %s: %w", to.address, err)
 	}
 	return &Client{
-		api: c, address: address, timeout: o.RequestTimeout,
+		api: c, address: to.address, timeout: o.RequestTimeout,
 		namespace: cmp.Or(o.Namespace, api.DefaultNamespace), hasToken: o.Token != "",
 	}, nil
 }
@@ -102,31 +96,6 @@ func (c *Client) Address() string { return c.address }
 
 // Close frees idle connections.
 func (c *Client) Close() { c.api.Close() }
-
-// checkAddress accepts a scheme, a host and a port, and nothing more.
-func checkAddress(address string) (string, error) {
-	what := fmt.Sprintf("Nomad's address %q", address)
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return "", badInput(what, "is not a URL such as http://127.0.0.1:4646")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", badInput(what, "must start with http:// or https://, such as http://127.0.0.1:4646")
-	case u.Hostname() == "":
-		return "", badInput(what, "names no host")
-	case u.User != nil:
-		// It would end up in messages, and in the state that others read.
-		return "", badInput(fmt.Sprintf("Nomad's address %q", u.Redacted()), "must not hold a user or a password")
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return "", badInput(what, "must end after the port: no path, query or fragment")
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", badInput(what, "has the port %s; ports are 1 to 65535", port)
-		}
-	}
-	return u.Scheme + "://" + u.Host, nil
-}
 
 // Server is what a server says of itself.
 type Server struct {

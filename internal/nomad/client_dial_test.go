@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -91,7 +92,7 @@ func TestClientTellsWhyItsWayEnds(t *testing.T) {
 	if _, err := NewClient(ClientOptions{
 		Address: "https://nomad.inside:4646", RequestTimeout: time.Minute, TLS: TLSOptions{CACert: t.TempDir() + "/missing"},
 		Dial: func(context.Context, string, string) (net.Conn, error) { return nil, why },
-	}); !errors.As(err, new(*InputError)) {
+	}); outcome.KindOf(err) != outcome.Usage {
 		t.Errorf("a missing authority: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -86,19 +87,19 @@ func testJob(t testing.TB, count int) *api.Job {
 	id := "heron.test." + uuid.NewString()
 	t.Cleanup(func() { removeJob(t, id) })
 	return &api.Job{
-		ID: ptr(id), Name: ptr("wc"), Type: ptr("service"), Datacenters: []string{"*"},
-		Meta: map[string]string{MetaTopologyName: "wc-" + id, MetaTopologyID: "id-of-" + id},
+		ID: new(id), Name: new("wc"), Type: new("service"), Datacenters: []string{"*"},
+		Meta: map[string]string{jobspec.MetaTopologyName: "wc-" + id, jobspec.MetaTopologyID: "id-of-" + id},
 		TaskGroups: []*api.TaskGroup{{
-			Name: ptr("container"), Count: ptr(count),
-			RestartPolicy:    &api.RestartPolicy{Attempts: ptr(0), Mode: ptr(api.RestartPolicyModeFail)},
-			ReschedulePolicy: &api.ReschedulePolicy{Attempts: ptr(0), Unlimited: ptr(false)},
-			EphemeralDisk:    &api.EphemeralDisk{SizeMB: ptr(10)},
+			Name: new("container"), Count: new(count),
+			RestartPolicy:    &api.RestartPolicy{Attempts: new(0), Mode: new(api.RestartPolicyModeFail)},
+			ReschedulePolicy: &api.ReschedulePolicy{Attempts: new(0), Unlimited: new(false)},
+			EphemeralDisk:    &api.EphemeralDisk{SizeMB: new(10)},
 			Tasks: []*api.Task{{
 				Name: "executor", Driver: "raw_exec",
 				Config:      map[string]any{"command": "/bin/sleep", "args": []string{"3600"}},
-				Resources:   &api.Resources{CPU: ptr(10), MemoryMB: ptr(10)},
-				KillTimeout: ptr(time.Second),
-				LogConfig:   &api.LogConfig{MaxFiles: ptr(1), MaxFileSizeMB: ptr(1)},
+				Resources:   &api.Resources{CPU: new(10), MemoryMB: new(10)},
+				KillTimeout: new(time.Second),
+				LogConfig:   &api.LogConfig{MaxFiles: new(1), MaxFileSizeMB: new(1)},
 			}},
 		}},
 	}
@@ -137,7 +138,7 @@ func unplaceable(job *api.Job) *api.Job {
 // otherRun is the same job of another submission.
 func otherRun(job *api.Job, topologyID string) *api.Job {
 	other := *job
-	other.Meta = map[string]string{MetaTopologyName: job.Meta[MetaTopologyName], MetaTopologyID: topologyID}
+	other.Meta = map[string]string{jobspec.MetaTopologyName: job.Meta[jobspec.MetaTopologyName], jobspec.MetaTopologyID: topologyID}
 	return &other
 }
 

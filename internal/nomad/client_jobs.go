@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 // Registration is Nomad's receipt for a job.
@@ -46,7 +48,7 @@ func (c *Client) TopologyJobs(ctx context.Context, name string) ([]*api.JobListS
 	// language of filters has no way to write these characters.
 	filter := ""
 	if !strings.ContainsAny(name, "\"\\") {
-		filter = fmt.Sprintf(`Meta["%s"] == "%s"`, MetaTopologyName, name)
+		filter = fmt.Sprintf(`Meta["%s"] == "%s"`, jobspec.MetaTopologyName, name)
 	}
 	stubs, err := c.jobs(ctx, fmt.Sprintf("list the jobs of topology %q", name), "", filter)
 	if err != nil {
@@ -54,7 +56,7 @@ func (c *Client) TopologyJobs(ctx context.Context, name string) ([]*api.JobListS
 	}
 	var own []*api.JobListStub
 	for _, stub := range stubs {
-		if stub.Meta[MetaTopologyName] == name {
+		if stub.Meta[jobspec.MetaTopologyName] == name {
 			own = append(own, stub)
 		}
 	}
@@ -84,7 +86,7 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 	var resp *api.JobRegisterResponse
 	var answer api.UnexpectedResponseError
 	err := c.write(ctx, what, submitJob, func(w *api.WriteOptions) (err error) {
-		resp, _, err = c.api.Jobs().RegisterOpts(revealed(job), &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
+		resp, _, err = c.api.Jobs().RegisterOpts(jobspec.Revealed(job), &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
 		errors.As(err, &answer)
 		return err
 	})
@@ -107,7 +109,7 @@ func (c *Client) validate(ctx context.Context, what string, job *api.Job) error 
 	//nolint:contextcheck // the context is in q
 	err := c.read(ctx, "validate", readJob, func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{}).WithContext(q.Context())
-		resp, _, err = c.api.Jobs().Validate(revealed(job), w)
+		resp, _, err = c.api.Jobs().Validate(jobspec.Revealed(job), w)
 		return err
 	})
 	if err != nil || len(resp.ValidationErrors) == 0 {

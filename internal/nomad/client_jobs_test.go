@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 func mustRegister(t *testing.T, c *Client, job *api.Job) *api.Job {
@@ -38,8 +40,8 @@ func TestRegisterOnlyIfAbsent(t *testing.T) {
 	if !errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknownOutcome) {
 		t.Fatalf("got %v, want ErrConflict and a known outcome", err)
 	}
-	if stored := mustRead(t, c, *job.ID); stored.Meta[MetaTopologyID] != job.Meta[MetaTopologyID] || *stored.Version != 0 {
-		t.Errorf("stored version %d of %s", *stored.Version, stored.Meta[MetaTopologyID])
+	if stored := mustRead(t, c, *job.ID); stored.Meta[jobspec.MetaTopologyID] != job.Meta[jobspec.MetaTopologyID] || *stored.Version != 0 {
+		t.Errorf("stored version %d of %s", *stored.Version, stored.Meta[jobspec.MetaTopologyID])
 	}
 }
 
@@ -49,7 +51,7 @@ func TestRegisterAtAnIndex(t *testing.T) {
 		t.Fatalf("index of a job that is not there: got %v, want ErrConflict", err)
 	}
 	stored := mustRegister(t, c, job)
-	stored.TaskGroups[0].Count = ptr(3)
+	stored.TaskGroups[0].Count = new(3)
 	if _, err := c.Register(ctx, stored, *stored.JobModifyIndex+1); !errors.Is(err, ErrConflict) {
 		t.Fatalf("wrong index: got %v, want ErrConflict", err)
 	}
@@ -122,20 +124,20 @@ func TestListJobs(t *testing.T) {
 	ctx, c := context.Background(), realClient(t)
 	one, two := unplaceable(testJob(t, 1)), unplaceable(testJob(t, 1))
 	// Like a topology of the original: another id, the same topology.
-	two.Meta = map[string]string{MetaTopologyName: one.Meta[MetaTopologyName], MetaTopologyID: "other", "container.index": "1"}
+	two.Meta = map[string]string{jobspec.MetaTopologyName: one.Meta[jobspec.MetaTopologyName], jobspec.MetaTopologyID: "other", "container.index": "1"}
 	third := unplaceable(testJob(t, 1))
 	third.Meta = nil
 	for _, job := range []*api.Job{one, two, third} {
 		mustRegister(t, c, job)
 	}
 	stubs, err := c.Jobs(ctx, *one.ID)
-	if err != nil || len(stubs) != 1 || stubs[0].Meta[MetaTopologyID] != one.Meta[MetaTopologyID] || stubs[0].Stop {
+	if err != nil || len(stubs) != 1 || stubs[0].Meta[jobspec.MetaTopologyID] != one.Meta[jobspec.MetaTopologyID] || stubs[0].Stop {
 		t.Fatalf("by prefix: %+v, %v", stubs, err)
 	}
 	if err := c.Stop(ctx, mustRead(t, c, *two.ID)); err != nil {
 		t.Fatal(err)
 	}
-	stubs, err = c.TopologyJobs(ctx, one.Meta[MetaTopologyName])
+	stubs, err = c.TopologyJobs(ctx, one.Meta[jobspec.MetaTopologyName])
 	if err != nil || len(stubs) != 2 {
 		t.Fatalf("by topology: %+v, %v", stubs, err)
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // ExistsError says that a job's id is taken. It is ErrExists.
@@ -21,7 +24,7 @@ func (e *ExistsError) Error() string {
 	if value(e.Job.Stop) {
 		state = "stopped"
 	}
-	return fmt.Sprintf("%s: %q is %s, of topology id %q", ErrExists, value(e.Job.ID), state, e.Job.Meta[MetaTopologyID])
+	return fmt.Sprintf("%s: %q is %s, of topology id %q", ErrExists, value(e.Job.ID), state, e.Job.Meta[jobspec.MetaTopologyID])
 }
 
 // Is says that it is ErrExists.
@@ -53,8 +56,8 @@ func (c *Client) TakeOver(ctx context.Context, job, stopped *api.Job) (Registrat
 const registerAttempts = 2
 
 func (c *Client) registerOver(ctx context.Context, job *api.Job, base uint64) (Registration, error) {
-	if job.Meta[MetaTopologyID] == "" {
-		return Registration{}, badInput(fmt.Sprintf("job %q", value(job.ID)), "has no %s in its meta, so it could not be recognized", MetaTopologyID)
+	if job.Meta[jobspec.MetaTopologyID] == "" {
+		return Registration{}, outcome.Errorf(outcome.Usage, "job %q has no %s in its meta, so it could not be recognized", value(job.ID), jobspec.MetaTopologyID)
 	}
 	var err error
 	for range registerAttempts {
@@ -92,7 +95,7 @@ func (c *Client) registerOver(ctx context.Context, job *api.Job, base uint64) (R
 
 // sameRun says whether two jobs are of the same submission of a topology.
 func sameRun(a, b *api.Job) bool {
-	return a.Meta[MetaTopologyID] != "" && a.Meta[MetaTopologyID] == b.Meta[MetaTopologyID]
+	return a.Meta[jobspec.MetaTopologyID] != "" && a.Meta[jobspec.MetaTopologyID] == b.Meta[jobspec.MetaTopologyID]
 }
 
 // settle makes sure that a registration was the first one after base. Nomad

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestRegisterNew(t *testing.T) {
@@ -24,7 +27,7 @@ func TestRegisterNew(t *testing.T) {
 	}
 	_, err = c.RegisterNew(ctx, otherRun(job, "another"))
 	var exists *ExistsError
-	if !errors.As(err, &exists) || !errors.Is(err, ErrExists) || exists.Job.Meta[MetaTopologyID] != job.Meta[MetaTopologyID] {
+	if !errors.As(err, &exists) || !errors.Is(err, ErrExists) || exists.Job.Meta[jobspec.MetaTopologyID] != job.Meta[jobspec.MetaTopologyID] {
 		t.Fatalf("another run: got %v, want an *ExistsError with what is there", err)
 	}
 	if stored := mustRead(t, c, *job.ID); *stored.Version != 0 {
@@ -35,9 +38,8 @@ func TestRegisterNew(t *testing.T) {
 func TestRegisterNewNeedsATopologyID(t *testing.T) {
 	job := unplaceable(testJob(t, 1))
 	job.Meta = nil
-	var input *InputError
-	if _, err := realClient(t).RegisterNew(context.Background(), job); !errors.As(err, &input) {
-		t.Fatalf("got %v, want an *InputError", err)
+	if _, err := realClient(t).RegisterNew(context.Background(), job); outcome.KindOf(err) != outcome.Usage {
+		t.Fatalf("got %v, want an error of kind usage", err)
 	}
 }
 
@@ -105,7 +107,7 @@ func TestRegisterNewOverAStoppedJob(t *testing.T) {
 	}
 	next := otherRun(job, "the next")
 	stale := *exists.Job
-	stale.JobModifyIndex = ptr(*stale.JobModifyIndex - 1)
+	stale.JobModifyIndex = new(*stale.JobModifyIndex - 1)
 	if _, err := c.TakeOver(ctx, next, &stale); !errors.Is(err, ErrExists) {
 		t.Fatalf("as it was before: got %v, want ErrExists", err)
 	}
@@ -114,8 +116,8 @@ func TestRegisterNewOverAStoppedJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	stored := mustRead(t, c, *job.ID)
-	if *stored.Stop || stored.Meta[MetaTopologyID] != "the next" {
-		t.Errorf("stored: stop %v, %s", *stored.Stop, stored.Meta[MetaTopologyID])
+	if *stored.Stop || stored.Meta[jobspec.MetaTopologyID] != "the next" {
+		t.Errorf("stored: stop %v, %s", *stored.Stop, stored.Meta[jobspec.MetaTopologyID])
 	}
 	if _, err := c.TakeOver(ctx, otherRun(job, "a third"), stored); !errors.Is(err, ErrExists) {
 		t.Fatalf("a job that is not stopped: got %v, want ErrExists", err)
@@ -157,8 +159,8 @@ func race(t *testing.T, id string, register func(topologyID string) error) {
 		}
 	}
 	stored := mustRead(t, realClient(t), id)
-	if want := fmt.Sprint("run ", winner); stored.Meta[MetaTopologyID] != want {
-		t.Errorf("stored is %s, but %s succeeded", stored.Meta[MetaTopologyID], want)
+	if want := fmt.Sprint("run ", winner); stored.Meta[jobspec.MetaTopologyID] != want {
+		t.Errorf("stored is %s, but %s succeeded", stored.Meta[jobspec.MetaTopologyID], want)
 	}
 }
 
@@ -209,8 +211,8 @@ func TestSettlePutsTheFirstBack(t *testing.T) {
 	if _, err := c.settle(ctx, one, reg1, 0); err != nil {
 		t.Errorf("the first: %v", err)
 	}
-	if now := mustRead(t, c, *job.ID); now.Meta[MetaTopologyID] != "first" {
-		t.Errorf("stored is %s", now.Meta[MetaTopologyID])
+	if now := mustRead(t, c, *job.ID); now.Meta[jobspec.MetaTopologyID] != "first" {
+		t.Errorf("stored is %s", now.Meta[jobspec.MetaTopologyID])
 	}
 }
 
@@ -221,7 +223,7 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	stale := *stored
-	stale.JobModifyIndex = ptr(*stored.JobModifyIndex + 1)
+	stale.JobModifyIndex = new(*stored.JobModifyIndex + 1)
 	if err := c.Stop(ctx, &stale); !errors.Is(err, ErrConflict) {
 		t.Fatalf("wrong index: got %v, want ErrConflict", err)
 	}
@@ -234,7 +236,7 @@ func TestStop(t *testing.T) {
 		}
 	}
 	now := mustRead(t, c, *job.ID)
-	if !*now.Stop || *now.TaskGroups[0].Count != 1 || now.Meta[MetaTopologyID] != job.Meta[MetaTopologyID] {
+	if !*now.Stop || *now.TaskGroups[0].Count != 1 || now.Meta[jobspec.MetaTopologyID] != job.Meta[jobspec.MetaTopologyID] {
 		t.Fatalf("after the stop: %+v", now)
 	}
 	if err := c.Stop(ctx, now); err != nil {
@@ -254,9 +256,8 @@ func TestStopOfAJobThatIsNotThere(t *testing.T) {
 	if err := c.Stop(ctx, stored); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
-	var input *InputError
-	if err := c.Stop(ctx, job); !errors.As(err, &input) {
-		t.Errorf("a job that was never read: got %v, want an *InputError", err)
+	if err := c.Stop(ctx, job); outcome.KindOf(err) != outcome.Usage {
+		t.Errorf("a job that was never read: got %v, want an error of kind usage", err)
 	}
 	if err := c.Purge(ctx, *job.ID); err != nil {
 		t.Errorf("purging again: %v", err)
@@ -296,8 +297,8 @@ func TestStopComesThroughFaults(t *testing.T) {
 
 func TestPurgeOwned(t *testing.T) {
 	ctx, c, job := context.Background(), realClient(t), shell(testJob(t, 1), "trap '' INT TERM; while :; do sleep 1; done")
-	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(3 * time.Second)
-	id, topology := *job.ID, job.Meta[MetaTopologyID]
+	job.TaskGroups[0].Tasks[0].KillTimeout = new(3 * time.Second)
+	id, topology := *job.ID, job.Meta[jobspec.MetaTopologyID]
 	stored := mustRegister(t, c, job)
 	if err := c.WaitRunning(ctx, id, 1, patience, nil); err != nil {
 		t.Fatal(err)
@@ -338,7 +339,7 @@ func TestPurgeOwned(t *testing.T) {
 }
 
 func TestExistsErrorNamesWhatIsThere(t *testing.T) {
-	err := &ExistsError{Job: &api.Job{ID: ptr("heron.c.wc"), Status: ptr("running"), Meta: map[string]string{MetaTopologyID: "wc1"}}}
+	err := &ExistsError{Job: &api.Job{ID: new("heron.c.wc"), Status: new("running"), Meta: map[string]string{jobspec.MetaTopologyID: "wc1"}}}
 	if got, want := err.Error(), `job exists already: "heron.c.wc" is running, of topology id "wc1"`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Stop stops a job, as it was read, without purging it: Nomad ends its
@@ -20,10 +23,10 @@ func (c *Client) Stop(ctx context.Context, job *api.Job) error {
 		return nil
 	}
 	stopped := *job
-	stopped.Stop = ptr(true)
+	stopped.Stop = new(true)
 	index := value(job.JobModifyIndex)
 	if index == 0 {
-		return badInput(fmt.Sprintf("job %q", value(job.ID)), "was not read from Nomad, so stopping it could create it")
+		return outcome.Errorf(outcome.Usage, "job %q was not read from Nomad, so stopping it could create it", value(job.ID))
 	}
 	var err error
 	for range registerAttempts {
@@ -51,7 +54,7 @@ func (c *Client) Stop(ctx context.Context, job *api.Job) error {
 // sameJob says whether what is stored is still the job that was read, maybe
 // changed, and not one that was purged and made anew.
 func sameJob(a, b *api.Job) bool {
-	return value(a.CreateIndex) == value(b.CreateIndex) && a.Meta[MetaTopologyID] == b.Meta[MetaTopologyID]
+	return value(a.CreateIndex) == value(b.CreateIndex) && a.Meta[jobspec.MetaTopologyID] == b.Meta[jobspec.MetaTopologyID]
 }
 
 // PurgeOwned purges a job of a topology id, read just before: one of another
@@ -66,7 +69,7 @@ func (c *Client) PurgeOwned(ctx context.Context, id, topologyID string) error {
 	if err != nil {
 		return err
 	}
-	if job.Meta[MetaTopologyID] != topologyID {
+	if job.Meta[jobspec.MetaTopologyID] != topologyID {
 		return &ExistsError{Job: job}
 	}
 	if !value(job.Stop) {

@@ -14,15 +14,18 @@ import (
 
 func TestNewClientRefusesBadAddresses(t *testing.T) {
 	for _, address := range []string{
-		"", "127.0.0.1:4646", "nomad", "ftp://nomad:4646", "unix:///run/nomad.sock", "http://", "http://:4646",
-		"http://nomad:4646/v1", "http://nomad:4646?region=x", "http://nomad:4646#x", "http://nomad:0", "http://nomad:70000",
-		"http://nomad:port", "http://user:secret@nomad:4646", "http://no mad",
+		"", "127.0.0.1:4646", "nomad", "ftp://nomad:4646", "http://", "http://:4646",
+		"http://nomad:4646?region=x", "http://nomad:4646/nomad?", "http://nomad:4646#x", "http://nomad:0", "http://nomad:70000",
+		"http://nomad:port", "http://user:secret@nomad:4646", "http://user:secret%@nomad:4646", "user:secret@nomad:4646", "http://no mad",
+		"unix://", "unix:///", "unix://run/nomad.sock", "unix:run/nomad.sock",
 	} {
 		t.Run(address, func(t *testing.T) {
 			_, err := NewClient(ClientOptions{Address: address, RequestTimeout: time.Second})
-			var input *InputError
-			if !errors.As(err, &input) || input.Kind() != outcome.Usage {
-				t.Fatalf("got %v, want an *InputError", err)
+			if early := CheckAddress(address); early == nil || early.Error() != err.Error() {
+				t.Errorf("checked early: %v, later: %v", early, err)
+			}
+			if outcome.KindOf(err) != outcome.Usage {
+				t.Fatalf("got %v, want an error of kind usage", err)
 			}
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("the message shows the password: %v", err)
@@ -37,6 +40,8 @@ func TestNewClientAcceptsAddresses(t *testing.T) {
 		"http://127.0.0.1:4646/":    "http://127.0.0.1:4646",
 		"https://nomad.example.org": "https://nomad.example.org",
 		"http://[::1]:4646":         "http://[::1]:4646",
+		"http://proxy/nomad/":       "http://proxy/nomad",
+		"unix:///run/nomad.sock":    "unix:///run/nomad.sock",
 	} {
 		if got := newClient(t, address, time.Second).Address(); got != want {
 			t.Errorf("%s: address is %s, want %s", address, got, want)
@@ -50,9 +55,8 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 		"missing authority": {Address: "https://x:1", RequestTimeout: time.Second, TLS: TLSOptions{CACert: "/nowhere/ca.pem"}},
 		"cert without key":  {Address: "https://x:1", RequestTimeout: time.Second, TLS: TLSOptions{ClientCert: "/nowhere/c.pem"}},
 	} {
-		var input *InputError
-		if _, err := NewClient(o); !errors.As(err, &input) {
-			t.Errorf("%s: got %v, want an *InputError", name, err)
+		if _, err := NewClient(o); outcome.KindOf(err) != outcome.Usage {
+			t.Errorf("%s: got %v, want an error of kind usage", name, err)
 		}
 	}
 }

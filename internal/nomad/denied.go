@@ -19,7 +19,8 @@ type DeniedError struct {
 	// Nomad's policies; Policy the line of a policy that gives it. Both are
 	// empty where the request needs none.
 	Capability, Policy string
-	// HasToken is false where the request was made without a token.
+	// HasToken is false where the request was made without a token; how to give
+	// one is for the caller to say.
 	HasToken bool
 }
 
@@ -29,7 +30,7 @@ func (e *DeniedError) Error() string {
 	case e.Capability == "":
 		return fmt.Sprintf("%s; see whether the token is valid", e.Refusal)
 	case !e.HasToken:
-		return fmt.Sprintf("%s; no token was given (NOMAD_TOKEN, --nomad-token-file or heron.nomad.token.file): one with the capability %s is needed (%s)",
+		return fmt.Sprintf("%s; no token was given, and one with the capability %s is needed (%s)",
 			e.Refusal, e.Capability, e.Policy)
 	}
 	// Nomad gives the same answer to tokens that it does not know.

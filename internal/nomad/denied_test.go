@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 // TestDeniedNamesTheCapability goes through the requests of the client. That
@@ -20,8 +22,8 @@ func TestDeniedNamesTheCapability(t *testing.T) {
 	}))
 	defer server.Close()
 	job := testJob(t, 1)
-	job.Meta = map[string]string{MetaTopologyID: "x"}
-	job.JobModifyIndex = ptr(uint64(7))
+	job.Meta = map[string]string{jobspec.MetaTopologyID: "x"}
+	job.JobModifyIndex = new(uint64(7))
 	for want, requests := range map[string]map[string]func(context.Context, *Client) error{
 		"read-job": {
 			"Job":         func(ctx context.Context, c *Client) error { _, err := c.Job(ctx, "x"); return err },

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -35,13 +36,12 @@ func dockerNode(t *testing.T) (*Client, *testenv.DockerServer) {
 	return newClient(t, agent.Addr, patience), d
 }
 
-// What a real Nomad gives to container i of an image is what Expand says. The
+// What a real Nomad gives to container i of an image is what jobspec.Expand says. The
 // image has a core and no configuration; Nomad fetches the package.
 func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 	c, d := dockerNode(t)
 	dir := t.TempDir()
-	n := node{t: t, dir: dir, env: map[string]string{}}
-	n.core(strings.Replace(waitingExecutor, "trap", "cat /proc/$$/stat >stat\ntrap", 1))
+	packCore(t, dir, strings.Replace(waitingExecutor, "trap", "cat /proc/$$/stat >stat\ntrap", 1))
 	if err := d.BuildCore(t.Context(), testImage, filepath.Join(dir, "core.tar.gz")); err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +58,8 @@ func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 			job := mustBuild(t, s)
 			start(t, c, job)
 			for i, alloc := range byIndex(t, c, job) {
-				checkRunning(t, c, alloc, Expand(job, i))
-				stat := strings.Fields(readFile(t, c, alloc, filepath.Join(TaskName, "local", filepath.Base(Expand(job, i).Env[envWorkingDir]), "stat")))
+				checkRunning(t, c, alloc, jobspec.Expand(job, i))
+				stat := strings.Fields(readFile(t, c, alloc, filepath.Join(jobspec.TaskName, "local", filepath.Base(jobspec.Expand(job, i).Env[envWorkingDir]), "stat")))
 				// Process and session.
 				if stat[0] == "1" || stat[0] == stat[5] {
 					t.Errorf("the executor is process %s in session %s, so it cannot lead a process group", stat[0], stat[5])
@@ -77,12 +77,12 @@ func TestRealDockerContainersAreTheExpansion(t *testing.T) {
 }
 
 // A node whose plugin does not allow volumes says so.
-func checkVolumesRefused(t *testing.T, c *Client, s Spec) {
+func checkVolumesRefused(t *testing.T, c *Client, s jobspec.Spec) {
 	t.Helper()
 	s.Settings.Nomad.DockerVolumes = []string{"/srv:/srv:ro"}
 	job := mustBuild(t, s)
-	job.TaskGroups[0].RestartPolicy.Attempts = ptr(0)
-	job.TaskGroups[0].ReschedulePolicy.Unlimited = ptr(false)
+	job.TaskGroups[0].RestartPolicy.Attempts = new(0)
+	job.TaskGroups[0].ReschedulePolicy.Unlimited = new(false)
 	register(t, c, job)
 	err := c.WaitRunning(t.Context(), *job.ID, *job.TaskGroups[0].Count, patience, nil)
 	var failed *NotRunningError
@@ -107,7 +107,7 @@ func checkEnds(t *testing.T, c *Client, job *api.Job) {
 	}
 	for i, alloc := range byIndex(t, c, job) {
 		ended := false
-		for _, event := range alloc.TaskStates[TaskName].Events {
+		for _, event := range alloc.TaskStates[jobspec.TaskName].Events {
 			if event.Type == api.TaskTerminated {
 				ended = true
 				if event.ExitCode != 0 {
@@ -116,7 +116,7 @@ func checkEnds(t *testing.T, c *Client, job *api.Job) {
 			}
 		}
 		if !ended {
-			t.Errorf("container %d has no end: %+v", i, alloc.TaskStates[TaskName].Events)
+			t.Errorf("container %d has no end: %+v", i, alloc.TaskStates[jobspec.TaskName].Events)
 		}
 	}
 }

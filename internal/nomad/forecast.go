@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 // Forecast is what Nomad says would become of a job if it were registered
@@ -42,7 +44,7 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 	//nolint:contextcheck // the context is in q
 	err := c.read(ctx, what, submitJob, func(q *api.QueryOptions) (err error) {
 		w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
-		resp, _, err = c.api.Jobs().PlanOpts(revealed(job), &api.PlanOptions{Diff: true}, w)
+		resp, _, err = c.api.Jobs().PlanOpts(jobspec.Revealed(job), &api.PlanOptions{Diff: true}, w)
 		return err
 	})
 	if err != nil {
@@ -89,7 +91,7 @@ func (f *Forecast) fields(path string, diffs []*api.FieldDiff) {
 	for _, d := range diffs {
 		if d.Type != diffNone {
 			c := Change{Path: path + d.Name, Kind: d.Type, Old: unsigned(d.Old), New: unsigned(d.New)}
-			if secretField(c.Path) {
+			if jobspec.SecretField(c.Path) {
 				c.Old, c.New = "(hidden)", "(hidden)"
 			}
 			f.Changes = append(f.Changes, c)

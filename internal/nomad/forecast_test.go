@@ -19,7 +19,7 @@ func TestForecastTellsWhatFitsAndStoresNothing(t *testing.T) {
 	}{
 		"fits":       {func(*api.Job) {}, 0, ""},
 		"constraint": {func(j *api.Job) { unplaceable(j) }, 3, `constraint "${attr.kernel.name} = plan9" rules out 1 node`},
-		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = ptr(100 << 20) }, 3, "not enough memory on 1 node"},
+		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = new(100 << 20) }, 3, "not enough memory on 1 node"},
 		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, 3, "no node is ready"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestForecastTellsWhatChanges(t *testing.T) {
 	if err != nil || len(f.Changes) > 0 {
 		t.Fatalf("the job as it is: %+v, %v", f, err)
 	}
-	job.TaskGroups[0].Count = ptr(3)
+	job.TaskGroups[0].Count = new(3)
 	job.TaskGroups[0].Tasks[0].Env = map[string]string{"COLOUR": "green"}
 	f, err = c.Forecast(t.Context(), job)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestForecastOfAServerThatIsNoNomad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, err = c.Forecast(t.Context(), &api.Job{ID: ptr("wc")})
+	_, err = c.Forecast(t.Context(), &api.Job{ID: new("wc")})
 	var rejected *RejectedError
 	if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "is that the address of a Nomad?") || !strings.Contains(err.Error(), server.URL) {
 		t.Errorf("got %v", err)

@@ -2,6 +2,8 @@ package nomad
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,10 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/hashicorp/nomad/api"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // waitingExecutor writes down what it was given and runs until it is told to
@@ -34,17 +35,15 @@ while :; do sleep 1 & wait; done
 
 // realSpec is a topology of two containers whose package and core lie in
 // dir, with the shipped script.
-func realSpec(t *testing.T, dir string) Spec {
+func realSpec(t *testing.T, dir string) jobspec.Spec {
 	t.Helper()
-	script, err := os.ReadFile(shippedScript())
+	script, err := os.ReadFile(filepath.Join(testenv.Root(), "conf", "nomad", "heron_nomad.sh"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := someSpec()
 	name := "wc-" + uuid.NewString()[:8]
-	s.Definition = topology.FromProto(&heronpb.Topology{
-		Id: proto.String(name + "-id"), Name: proto.String(name), State: heronpb.TopologyState_RUNNING.Enum(),
-	})
+	s.Definition = namedTopology(name)
 	for i := range s.Plan.Containers {
 		s.Plan.Containers[i].Scheduled.CPU, s.Plan.Containers[i].Scheduled.RAM = 0.1, 64<<20
 	}
@@ -55,13 +54,32 @@ func realSpec(t *testing.T, dir string) Spec {
 	// What looks like an action of a template is none.
 	s.Script = string(script) + "\n# {{ env \"HOME\" }} {{ fail }}\n"
 
-	n := node{t: t, dir: dir, env: map[string]string{}}
-	n.core(waitingExecutor)
-	s.Settings.Core.SHA256 = n.env[envCoreSHA256]
-	s.PackageSHA256 = n.pack("topology.tar.gz", map[string]string{name + ".defn": "definition"})
+	s.Settings.Core.SHA256 = packCore(t, dir, waitingExecutor)
+	s.PackageSHA256 = pack(t, filepath.Join(dir, "topology.tar.gz"), map[string]string{name + ".defn": "definition"})
 	s.Settings.Core.URI = "file://" + filepath.Join(dir, "core.tar.gz")
 	s.PackageURI = "file://" + filepath.Join(dir, "topology.tar.gz")
 	return s
+}
+
+// packCore makes a core package whose executor is this script, and returns its
+// SHA-256.
+func packCore(t *testing.T, dir, executor string) string {
+	t.Helper()
+	return pack(t, filepath.Join(dir, "core.tar.gz"), map[string]string{"heron-core/bin/heron-executor": executor})
+}
+
+// pack writes a gzipped tar and returns its SHA-256.
+func pack(t *testing.T, file string, files map[string]string) string {
+	t.Helper()
+	data, err := testenv.Tarball(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // register registers a job, and stops and purges it when the test ends.
@@ -141,7 +159,7 @@ func byIndex(t *testing.T, c *Client, job *api.Job) map[int]*api.Allocation {
 	return allocs
 }
 
-// What a real Nomad gives to container i is what Expand says.
+// What a real Nomad gives to container i is what jobspec.Expand says.
 func TestRealContainersAreTheExpansion(t *testing.T) {
 	c := realClient(t)
 	job := mustBuild(t, realSpec(t, t.TempDir()))
@@ -156,8 +174,8 @@ func TestRealContainersAreTheExpansion(t *testing.T) {
 		t.Fatalf("%d containers run, want 3", len(allocs))
 	}
 	for i, alloc := range allocs {
-		want := Expand(job, i)
-		fromStore := Expand(stored, i)
+		want := jobspec.Expand(job, i)
+		fromStore := jobspec.Expand(stored, i)
 		// Nomad puts its own default where no disk is asked for.
 		fromStore.Resources.DiskMB = 0
 		if diff := cmp.Diff(want, fromStore); diff != "" {
@@ -169,16 +187,16 @@ func TestRealContainersAreTheExpansion(t *testing.T) {
 }
 
 // checkRunning compares what an executor saw with its container.
-func checkRunning(t *testing.T, c *Client, alloc *api.Allocation, want Container) {
+func checkRunning(t *testing.T, c *Client, alloc *api.Allocation, want jobspec.Container) {
 	t.Helper()
-	dir := filepath.Join(TaskName, "local", filepath.Base(want.Env[envWorkingDir]))
+	dir := filepath.Join(jobspec.TaskName, "local", filepath.Base(want.Env[envWorkingDir]))
 	env := map[string]string{}
 	for line := range strings.Lines(readFile(t, c, alloc, filepath.Join(dir, "environment"))) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		env[key] = value
 	}
 	// NOMAD_PORT_x is the port on the node that others reach.
-	vars := []string{taskDir, env["NOMAD_TASK_DIR"], nodeAddress, alloc.AllocatedResources.Shared.Ports[0].HostIP}
+	vars := []string{"${NOMAD_TASK_DIR}", env["NOMAD_TASK_DIR"], "${attr.unique.network.ip-address}", alloc.AllocatedResources.Shared.Ports[0].HostIP}
 	ports := map[string]int{}
 	for _, p := range alloc.AllocatedResources.Shared.Ports {
 		ports[p.Label] = p.Value
@@ -188,7 +206,7 @@ func checkRunning(t *testing.T, c *Client, alloc *api.Allocation, want Container
 		if number == "" || number != env["NOMAD_HOST_PORT_"+label] || ports[label] == 0 {
 			t.Errorf("container %d: port %s is %q inside, %q outside, allocated %d", want.Index, label, number, env["NOMAD_HOST_PORT_"+label], ports[label])
 		}
-		vars = append(vars, portVariable(label), number)
+		vars = append(vars, "${NOMAD_PORT_"+label+"}", number)
 	}
 	put := strings.NewReplacer(vars...).Replace
 	args := strings.Split(strings.TrimSuffix(readFile(t, c, alloc, filepath.Join(dir, "args")), "\n"), "\n")
@@ -205,7 +223,7 @@ func checkRunning(t *testing.T, c *Client, alloc *api.Allocation, want Container
 	}
 }
 
-func checkService(t *testing.T, c *Client, want ContainerService, alloc *api.Allocation) {
+func checkService(t *testing.T, c *Client, want jobspec.ContainerService, alloc *api.Allocation) {
 	t.Helper()
 	found, _, err := c.api.Services().Get(want.Name, nil)
 	if err != nil {
@@ -231,7 +249,7 @@ func TestRealContainersFetchOverHTTP(t *testing.T) {
 	start(t, c, job)
 	allocs := byIndex(t, c, job)
 	for i, alloc := range allocs {
-		checkRunning(t, c, alloc, Expand(job, i))
+		checkRunning(t, c, alloc, jobspec.Expand(job, i))
 	}
 
 	// Restarted where it is, a container starts from what was fetched.
@@ -243,12 +261,12 @@ func TestRealContainersFetchOverHTTP(t *testing.T) {
 		if alloc.ID != allocs[1].ID {
 			t.Fatalf("container 1 was replaced by %s", alloc.ID)
 		}
-		if task := alloc.TaskStates[TaskName]; task.Restarts == 1 && task.State == "running" {
-			checkRunning(t, c, alloc, Expand(job, 1))
+		if task := alloc.TaskStates[jobspec.TaskName]; task.Restarts == 1 && task.State == "running" {
+			checkRunning(t, c, alloc, jobspec.Expand(job, 1))
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("container 1 does not run again: %+v", alloc.TaskStates[TaskName])
+			t.Fatalf("container 1 does not run again: %+v", alloc.TaskStates[jobspec.TaskName])
 		}
 	}
 }
@@ -270,4 +288,12 @@ func awaitFailed(t *testing.T, c *Client, job *api.Job) {
 			t.Fatalf("%d of %d containers have failed", failed, *job.TaskGroups[0].Count)
 		}
 	}
+}
+
+func each(list []string, f func(string) string) []string {
+	out := make([]string, len(list))
+	for i, text := range list {
+		out[i] = f(text)
+	}
+	return out
 }

@@ -47,10 +47,10 @@ func TestJobStaysOnTheNodesOfItsPackage(t *testing.T) {
 	for _, s := range []struct {
 		ids      []string
 		unplaced int
-	}{{[]string{nodes[0].ID}, 0}, {[]string{other, nodes[0].ID}, 0}, {[]string{other}, 2}} {
-		job := testJob(t, 2)
-		Spec{Settings: &conf.Settings{}, PackageNodes: s.ids}.place(job)
-		job.Region, job.Namespace = nil, nil
+	}{{[]string{nodes[0].ID}, 0}, {[]string{other, nodes[0].ID}, 0}, {[]string{other}, 3}} {
+		spec := someSpec()
+		spec.PackageNodes = s.ids
+		job := mustBuild(t, spec)
 		f, err := c.Forecast(t.Context(), job)
 		if err != nil || f.Unplaced != s.unplaced {
 			t.Errorf("%q: got %+v, %v; want %d without a place", s.ids, f, err, s.unplaced)

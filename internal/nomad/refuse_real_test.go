@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,21 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
-
-// builtHeron builds the program, for tests that call it as heron-downloader.
-func builtHeron(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "heron-downloader")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", path, "./cmd/heron")
-	cmd.Dir = testenv.Root()
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build heron: %v\n%s", err, out)
-	}
-	return path
-}
 
 // ownScript is a start script of the original's kind: it has the package
 // fetched by heron-core's downloader, with the command that the job names.
@@ -58,7 +45,7 @@ type refusal struct {
 
 func nomadSays(_ *testing.T, _ *Client, alloc *api.Allocation) string {
 	var text string
-	for _, event := range alloc.TaskStates[TaskName].Events {
+	for _, event := range alloc.TaskStates[jobspec.TaskName].Events {
 		text += event.DisplayMessage + "\n"
 	}
 	return text
@@ -120,15 +107,14 @@ func clientWithS3(t *testing.T, store *testenv.S3Server) *Client {
 }
 
 // ownSpec is a topology whose core has our downloader, and this executor.
-func ownSpec(t *testing.T, dir, script, downloader, executor string) Spec {
+func ownSpec(t *testing.T, dir, script, downloader, executor string) jobspec.Spec {
 	t.Helper()
 	program, err := os.ReadFile(downloader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := realSpec(t, dir)
-	n := node{t: t, dir: dir}
-	s.Settings.Core.SHA256 = n.pack("core.tar.gz", map[string]string{
+	s.Settings.Core.SHA256 = pack(t, filepath.Join(dir, "core.tar.gz"), map[string]string{
 		"heron-core/bin/heron-executor": executor, "heron-core/bin/heron-downloader": string(program),
 	})
 	e := &s.Settings.Executor
@@ -145,7 +131,7 @@ func ownSpec(t *testing.T, dir, script, downloader, executor string) Spec {
 // executor, whichever way it came, and what Nomad shows of the container says
 // why.
 func TestRealContainersRefuseAChangedPackage(t *testing.T) {
-	downloader := builtHeron(t)
+	downloader := testenv.BuildDownloader(t)
 	store := testenv.S3(t, testenv.S3Options{})
 	inS3 := func(t *testing.T, dir string) string { return s3Package(t, store, dir) }
 	here, withKeys := realClient(t), clientWithS3(t, store)
@@ -164,13 +150,12 @@ func TestRealContainersRefuseAChangedPackage(t *testing.T) {
 			s := ownSpec(t, dir, test.script, downloader, mark+"core\n")
 			s.PackageURI = test.uri(t, dir)
 			job := mustBuild(t, s)
-			n := node{t: t, dir: dir}
-			changed := n.pack("topology.tar.gz", map[string]string{"heron-core/bin/heron-executor": mark + "package\n"})
+			changed := pack(t, filepath.Join(dir, "topology.tar.gz"), map[string]string{"heron-core/bin/heron-executor": mark + "package\n"})
 			if test.client == withKeys {
 				test.uri(t, dir) // stores it
 			}
-			job.TaskGroups[0].RestartPolicy.Attempts = ptr(0)
-			job.TaskGroups[0].ReschedulePolicy.Unlimited = ptr(false)
+			job.TaskGroups[0].RestartPolicy.Attempts = new(0)
+			job.TaskGroups[0].ReschedulePolicy.Unlimited = new(false)
 			register(t, c, job)
 			awaitFailed(t, c, job)
 			for i, alloc := range byIndex(t, c, job) {
@@ -189,11 +174,11 @@ func TestRealContainersRefuseAChangedPackage(t *testing.T) {
 // The same script starts the containers where the package is the right one.
 func TestRealContainersOfUsersOwnScript(t *testing.T) {
 	c := realClient(t)
-	s := ownSpec(t, t.TempDir(), ownScript, builtHeron(t), waitingExecutor)
+	s := ownSpec(t, t.TempDir(), ownScript, testenv.BuildDownloader(t), waitingExecutor)
 	job := mustBuild(t, s)
 	start(t, c, job)
 	for i, alloc := range byIndex(t, c, job) {
-		dir := filepath.Join(TaskName, "local", filepath.Base(Expand(job, i).Env[envWorkingDir]))
+		dir := filepath.Join(jobspec.TaskName, "local", filepath.Base(jobspec.Expand(job, i).Env[envWorkingDir]))
 		if got := readFile(t, c, alloc, filepath.Join(dir, s.Definition.Name()+".defn")); got != "definition" {
 			t.Errorf("container %d has the definition %q", i, got)
 		}

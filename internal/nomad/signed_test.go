@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 const signedAddress = "https://b.s3.amazonaws.com/a/b.tar.gz?X-Amz-Date=1&X-Amz-Signature=sesame&x=y"
@@ -26,19 +28,8 @@ func TestSignaturesAreNotShown(t *testing.T) {
 		t.Errorf("an event is told as %s", got)
 	}
 	var f Forecast
-	f.fields("", []*api.FieldDiff{{Type: diffEdited, Name: "GetterSource", Old: signedAddress, New: PendingURI}})
-	if len(f.Changes) != 1 || f.Changes[0].Old != open+"?(hidden)" || f.Changes[0].New != PendingURI {
+	f.fields("", []*api.FieldDiff{{Type: diffEdited, Name: "GetterSource", Old: signedAddress, New: jobspec.PendingURI}})
+	if len(f.Changes) != 1 || f.Changes[0].Old != open+"?(hidden)" || f.Changes[0].New != jobspec.PendingURI {
 		t.Errorf("changes are %+v", f.Changes)
-	}
-}
-
-func TestAJobTellsWhereItsPackageIsFetched(t *testing.T) {
-	job := testJob(t, 1)
-	if got := PackageFetch(job); got != "" {
-		t.Errorf("a job without a package fetches %q", got)
-	}
-	job.TaskGroups[0].Tasks[0].Env = map[string]string{envPackageURI: signedAddress}
-	if got := PackageFetch(job); got != signedAddress {
-		t.Errorf("got %q", got)
 	}
 }

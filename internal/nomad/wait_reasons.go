@@ -28,7 +28,7 @@ func (w *startWait) reasons(waiting bool) []string {
 func placementReasons(evals []*api.Evaluation) (out []string) {
 	blocked := map[string]*api.Evaluation{}
 	for _, e := range evals {
-		if e.Status == evalBlocked {
+		if e.Status == api.EvalStatusBlocked {
 			blocked[e.ID] = e
 		}
 	}
@@ -42,7 +42,7 @@ func placementReasons(evals []*api.Evaluation) (out []string) {
 	ordered := byAge(evals)
 	for i, e := range slices.Backward(ordered) {
 		switch {
-		case e.Status == evalFailed && i == len(ordered)-1 && e.BlockedEval == "" && e.NextEval == "":
+		case e.Status == api.EvalStatusFailed && i == len(ordered)-1 && e.BlockedEval == "" && e.NextEval == "":
 			// Others are tried again, or were.
 			out = append(out, "Nomad could not evaluate the job: "+cmp.Or(e.StatusDescription, "it does not say why"))
 		case blocked[e.BlockedEval] != nil:

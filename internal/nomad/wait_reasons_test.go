@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 func TestMetricText(t *testing.T) {
@@ -43,14 +45,14 @@ func TestPlacementReasonsOnlyOfWhatIsStillOpen(t *testing.T) {
 		want  []string
 	}{
 		"placed":             {[]*api.Evaluation{{ID: "1", Status: "complete"}}, nil},
-		"waits for a place":  {[]*api.Evaluation{{ID: "1", Status: "complete", BlockedEval: "2", FailedTGAllocs: failed}, {ID: "2", Status: evalBlocked}}, []string{why}},
+		"waits for a place":  {[]*api.Evaluation{{ID: "1", Status: "complete", BlockedEval: "2", FailedTGAllocs: failed}, {ID: "2", Status: api.EvalStatusBlocked}}, []string{why}},
 		"placed later":       {[]*api.Evaluation{{ID: "1", Status: "complete", BlockedEval: "2", FailedTGAllocs: failed}, {ID: "2", Status: "complete"}}, nil},
-		"blocked by itself":  {[]*api.Evaluation{{ID: "2", Status: evalBlocked, FailedTGAllocs: failed}}, []string{why}},
-		"said twice":         {[]*api.Evaluation{{ID: "1", Status: "complete", BlockedEval: "2", FailedTGAllocs: failed}, {ID: "2", Status: evalBlocked, FailedTGAllocs: failed}}, []string{why}},
-		"given up":           {[]*api.Evaluation{{ID: "1", Status: evalFailed, StatusDescription: "maximum attempts reached (5)"}}, []string{"Nomad could not evaluate the job: maximum attempts reached (5)"}},
-		"retried by Nomad":   {[]*api.Evaluation{{ID: "1", Status: evalFailed, BlockedEval: "2"}, {ID: "2", Status: evalBlocked, TriggeredBy: "max-plan-attempts"}}, nil},
-		"evaluated anew":     {[]*api.Evaluation{{ID: "1", Status: evalFailed, CreateIndex: 1}, {ID: "2", Status: "complete", CreateIndex: 2}}, nil},
-		"still being placed": {[]*api.Evaluation{{ID: "1", Status: evalPending}}, nil},
+		"blocked by itself":  {[]*api.Evaluation{{ID: "2", Status: api.EvalStatusBlocked, FailedTGAllocs: failed}}, []string{why}},
+		"said twice":         {[]*api.Evaluation{{ID: "1", Status: "complete", BlockedEval: "2", FailedTGAllocs: failed}, {ID: "2", Status: api.EvalStatusBlocked, FailedTGAllocs: failed}}, []string{why}},
+		"given up":           {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusFailed, StatusDescription: "maximum attempts reached (5)"}}, []string{"Nomad could not evaluate the job: maximum attempts reached (5)"}},
+		"retried by Nomad":   {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusFailed, BlockedEval: "2"}, {ID: "2", Status: api.EvalStatusBlocked, TriggeredBy: "max-plan-attempts"}}, nil},
+		"evaluated anew":     {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusFailed, CreateIndex: 1}, {ID: "2", Status: "complete", CreateIndex: 2}}, nil},
+		"still being placed": {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusPending}}, nil},
 	} {
 		if diff := cmp.Diff(c.want, placementReasons(c.evals)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -129,7 +131,7 @@ func nodesDown(t *testing.T) string {
 
 func TestContainersOnLostNodesAreReportedNotWaitedFor(t *testing.T) {
 	ctx, c, job := context.Background(), realClient(t), shell(testJob(t, 2), "trap '' INT TERM; while :; do sleep 1; done")
-	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(20 * time.Second)
+	job.TaskGroups[0].Tasks[0].KillTimeout = new(20 * time.Second)
 	stored := mustRegister(t, c, job)
 	if err := c.WaitRunning(ctx, *job.ID, 2, patience, nil); err != nil {
 		t.Fatal(err)
@@ -143,10 +145,10 @@ func TestContainersOnLostNodesAreReportedNotWaitedFor(t *testing.T) {
 		t.Fatalf("got %v, %v; want two lost containers", lost, err)
 	}
 	var running *StillRunningError
-	if err := c.PurgeOwned(ctx, *job.ID, job.Meta[MetaTopologyID]); !errors.As(err, &running) {
+	if err := c.PurgeOwned(ctx, *job.ID, job.Meta[jobspec.MetaTopologyID]); !errors.As(err, &running) {
 		t.Errorf("purge while the nodes are up: got %v, want a *StillRunningError", err)
 	}
-	if err := down.PurgeOwned(ctx, *job.ID, job.Meta[MetaTopologyID]); err != nil {
+	if err := down.PurgeOwned(ctx, *job.ID, job.Meta[jobspec.MetaTopologyID]); err != nil {
 		t.Errorf("purge while the nodes are down: %v", err)
 	}
 }

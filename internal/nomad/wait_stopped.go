@@ -150,16 +150,9 @@ func settled(ctx context.Context, evals *watcher[*api.Evaluation]) error {
 // time, to place a failed container again, finds the job stopped.
 func pending(evals []*api.Evaluation) bool {
 	for _, e := range evals {
-		if e.Status == evalPending && e.WaitUntil.IsZero() {
+		if e.Status == api.EvalStatusPending && e.WaitUntil.IsZero() {
 			return true
 		}
 	}
 	return false
 }
-
-// States of an evaluation, as Nomad's API gives them.
-const (
-	evalPending = "pending"
-	evalBlocked = "blocked"
-	evalFailed  = "failed"
-)

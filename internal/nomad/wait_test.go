@@ -84,7 +84,7 @@ func TestWaitStoppedRightAfterTheStart(t *testing.T) {
 
 func TestWaitStoppedRunsOutOfTime(t *testing.T) {
 	ctx, c, job := context.Background(), realClient(t), shell(testJob(t, 2), "trap '' INT TERM; while :; do sleep 1; done")
-	job.TaskGroups[0].Tasks[0].KillTimeout = ptr(8 * time.Second)
+	job.TaskGroups[0].Tasks[0].KillTimeout = new(8 * time.Second)
 	stored := mustRegister(t, c, job)
 	if err := c.WaitRunning(ctx, *job.ID, 2, patience, nil); err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 		want   []string
 	}{
 		"constraint": {func(j *api.Job) { unplaceable(j) }, []string{"no place for 3 containers", `constraint "${attr.kernel.name} = plan9" rules out 1 node`}},
-		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = ptr(100 << 20) }, []string{"no place for 3 containers", "not enough memory on 1 node"}},
+		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = new(100 << 20) }, []string{"no place for 3 containers", "not enough memory on 1 node"}},
 		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no place for 3 containers", "no node is ready", "node pool default"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,11 +171,11 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 		"exits": {func(j *api.Job) { shell(j, "exit 7") }, " failed: Exit Code: 7"},
 		"exits and is restarted": {func(j *api.Job) {
 			shell(j, "exit 7")
-			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: ptr(100), Interval: ptr(time.Hour), Delay: ptr(10 * time.Millisecond), Mode: ptr(api.RestartPolicyModeDelay)}
+			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: new(100), Interval: new(time.Hour), Delay: new(10 * time.Millisecond), Mode: new(api.RestartPolicyModeDelay)}
 		}, "Exit Code: 7"},
 		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, "/no/such/program"},
 		"no artifact": {func(j *api.Job) {
-			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: ptr("http://127.0.0.1:1/core.tar.gz")}}
+			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: new("http://127.0.0.1:1/core.tar.gz")}}
 		}, "failed to download artifact"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestWaitRunningSeesTheJobChange(t *testing.T) {
 	}{
 		"stopped": {func(c *Client, job *api.Job) error { return c.Stop(context.Background(), job) }, ErrNotFound},
 		"changed": {func(c *Client, job *api.Job) error {
-			job.TaskGroups[0].Count = ptr(2)
+			job.TaskGroups[0].Count = new(2)
 			_, err := c.Register(context.Background(), job, *job.JobModifyIndex)
 			return err
 		}, ErrConflict},

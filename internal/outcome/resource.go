@@ -1,5 +1,7 @@
 package outcome
 
+import "errors"
+
 // The kinds of Resource.
 const (
 	// Package is a topology's package; its ID is the URI, or the name where the
@@ -16,6 +18,9 @@ const (
 	Containers = "containers"
 	// Claim is the note of an operation under way on a topology; ID is its path.
 	Claim = "claim"
+	// PhysicalPlan is which containers run what, as the TManager made it; ID is
+	// the topology.
+	PhysicalPlan = "physical_plan"
 	// File is a file or folder on this machine or, with Where, on another host.
 	File = "file"
 	// Server is a server that is connected to; ID is its address.
@@ -33,12 +38,27 @@ type Resource struct {
 	Where string `json:"where,omitempty"`
 }
 
-// String names the resource, for logs and errors.
+// String names the resource, for messages.
 func (r Resource) String() string {
-	if r.Where == "" {
+	switch {
+	case r.Kind == State:
+		return "state of topology " + r.ID + " below " + r.Where
+	case r.Kind == Containers && r.Where == "":
+		return "containers of job " + r.ID
+	case r.Kind == PhysicalPlan:
+		return "physical plan of topology " + r.ID
+	case r.Kind == Package || r.Where == "":
 		return r.Kind + " " + r.ID
 	}
 	return r.Kind + " " + r.ID + " at " + r.Where
+}
+
+// Phrase says what is done to a resource, as in "trying to …".
+func Phrase(action string, r Resource) string {
+	if r == (Resource{}) {
+		return action
+	}
+	return action + " the " + r.String()
 }
 
 // Leftover is a resource that a failed command could not remove.
@@ -48,4 +68,14 @@ type Leftover struct {
 	Why string `json:"why,omitempty"`
 	// ByHand says that no command of this program can remove it.
 	ByHand bool `json:"by_hand,omitempty"`
+}
+
+// LeftoversOf returns what an error says is left, for instance by an upload
+// that could not remove its parts.
+func LeftoversOf(err error) []Leftover {
+	var l interface{ Leftovers() []Leftover }
+	if errors.As(err, &l) {
+		return l.Leftovers()
+	}
+	return nil
 }

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// deploymentFormat is the version of DeploymentRecord's form.
+// deploymentFormat is the version of DeploymentRecord's format.
 const deploymentFormat = 1
 
 // DeploymentRecord says what a topology's submission made and where, for
-// those who manage it later, perhaps from another machine with another
-// configuration. It holds no secrets. One whose TopologyID is not that of the
-// definition is stale.
+// later commands, which may run on another machine with another configuration.
+// It holds no secrets. A record whose TopologyID is not that of the definition
+// is stale.
 type DeploymentRecord struct {
-	// Version is that of the form, 1. Encode sets it.
+	// Version is that of the format, 1. Encode sets it.
 	Version    int    `json:"version"`
 	TopologyID string `json:"topology_id"`
 	Nomad      struct {
-		// Address is the URL of the servers; Region and Namespace are empty for
-		// their defaults.
+		// Address is the URL of the servers; an empty Region or Namespace stands
+		// for the default.
 		Address    string `json:"address"`
 		Region     string `json:"region,omitempty"`
 		Namespace  string `json:"namespace,omitempty"`
@@ -27,7 +27,7 @@ type DeploymentRecord struct {
 		JobVersion uint64 `json:"job_version"`
 	} `json:"nomad"`
 	Package struct {
-		// Uploader is the kind that stored the package, URI its handle.
+		// Uploader is the kind that stored the package, URI identifies it there.
 		Uploader string `json:"uploader"`
 		URI      string `json:"uri"`
 		SHA256   string `json:"sha256"`
@@ -41,8 +41,7 @@ type DeploymentRecord struct {
 	ConfigDigest string    `json:"config_digest"`
 }
 
-// Encode gives the record's form in the store: JSON, the same bytes for the
-// same record.
+// Encode returns what the store keeps: JSON, the same bytes for the same record.
 func (r DeploymentRecord) Encode() ([]byte, error) {
 	r.Version = deploymentFormat
 	r.SubmittedAt = r.SubmittedAt.UTC().Truncate(time.Second)
@@ -53,15 +52,15 @@ func (r DeploymentRecord) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// DecodeDeployment reads a record. Fields that it does not know are left
-// out; a record of a later version is an error, for its meaning may differ.
+// DecodeDeployment reads a record. Unknown fields are ignored; a record of a
+// later version is an error, because its meaning may differ.
 func DecodeDeployment(data []byte) (DeploymentRecord, error) {
 	var r DeploymentRecord
 	if err := json.Unmarshal(data, &r); err != nil {
 		return DeploymentRecord{}, fmt.Errorf("decode deployment record: %w", err)
 	}
 	if r.Version != deploymentFormat {
-		return DeploymentRecord{}, fmt.Errorf("decode deployment record: it has version %d, this program knows %d: use the program that wrote it, or a later one",
+		return DeploymentRecord{}, fmt.Errorf("decode deployment record: it has version %d, but this program knows version %d: use the release that wrote it, or a later one",
 			r.Version, deploymentFormat)
 	}
 	return r, nil

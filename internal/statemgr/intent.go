@@ -3,67 +3,95 @@ package statemgr
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// intentFormat is the version of Intent's form.
+// intentFormat is the version of Intent's format.
 const intentFormat = 1
 
-// Operations that leave an Intent.
+// The operations that change a topology.
 const (
-	OperationSubmit = "submit"
+	OperationSubmit     = "submit"
+	OperationKill       = "kill"
+	OperationActivate   = "activate"
+	OperationDeactivate = "deactivate"
+	OperationRestart    = "restart"
+	OperationUpdate     = "update"
+	OperationReplace    = "replace"
+	OperationRollback   = "rollback"
 )
 
-// Steps of a submission. An Intent names the one that has begun: what belongs
-// to earlier ones is there, what belongs to it may be, what belongs to later
-// ones is not.
-const (
-	StepPackage = "package"
-	StepState   = "state"
-	StepJob     = "job"
-)
+// Operations returns all operations that leave an Intent.
+func Operations() []string {
+	return []string{
+		OperationSubmit, OperationKill, OperationActivate, OperationDeactivate,
+		OperationRestart, OperationUpdate, OperationReplace, OperationRollback,
+	}
+}
 
-// Intent says what an operation is about to do, for those who find it
-// unfinished. It is there before anything else of the operation and goes last.
-// It holds no secrets.
+// Intent says what an operation on a topology is about to do, for those who
+// find it unfinished. It is written before anything else of the operation and
+// removed last. It holds no secrets.
 type Intent struct {
-	// Version is that of the form, 1. Encode sets it.
-	Version   int    `json:"version"`
+	// Version is that of the format, 1. Encode sets it.
+	Version int `json:"version"`
+	// Operation is one of Operations.
 	Operation string `json:"operation"`
-	Step      string `json:"step"`
-	// TopologyID is the id that all parts carry. Request is a digest of what
-	// was asked for, without the id, times and secrets: equal requests can go on
-	// with one another's work.
+	// Step is the step of the operation that has begun. Steps, if not empty,
+	// are all steps of this run, in order. Both are the operation's own names
+	// and have no meaning here.
+	Step  string   `json:"step"`
+	Steps []string `json:"steps,omitempty"`
+	// TopologyID is the id that all parts of the topology carry.
 	TopologyID string `json:"topology_id"`
-	Request    string `json:"request"`
-	Cluster    string `json:"cluster"`
-	Role       string `json:"role"`
-	Environ    string `json:"environ"`
-	// Package is where it goes; URI is empty until it is known.
-	Package struct {
-		Uploader string `json:"uploader"`
-		Name     string `json:"name"`
-		URI      string `json:"uri,omitempty"`
-		SHA256   string `json:"sha256"`
-		// Size is in bytes.
-		Size int64 `json:"size"`
-	} `json:"package"`
-	Nomad struct {
-		Address   string `json:"address"`
-		Region    string `json:"region,omitempty"`
-		Namespace string `json:"namespace,omitempty"`
-		JobID     string `json:"job_id"`
-	} `json:"nomad"`
-	// SubmittedAt is the time that the state is given, in UTC, to the second.
-	SubmittedAt time.Time `json:"submitted_at"`
+	// Request is a digest of what was asked for, without the id, times and
+	// secrets: a request can continue the work of an equal one. Operations that
+	// need no digest leave it empty.
+	Request string `json:"request"`
+	Cluster string `json:"cluster"`
+	Role    string `json:"role"`
+	Environ string `json:"environ"`
+	// Package is where a new package goes; zero for operations that store none.
+	Package IntentPackage `json:"package,omitzero"`
+	Nomad   IntentNomad   `json:"nomad"`
+	// SubmittedAt is the submission time that the state records, in UTC, to the
+	// second; zero for operations that record none.
+	SubmittedAt time.Time `json:"submitted_at,omitzero"`
 	Owner       Owner     `json:"owner"`
 }
 
-// Encode gives the intent's form in the store: JSON, the same bytes for the
-// same intent.
+// IntentPackage identifies a package.
+type IntentPackage struct {
+	Uploader string `json:"uploader"`
+	Name     string `json:"name"`
+	// URI is empty until it is known.
+	URI    string `json:"uri,omitempty"`
+	SHA256 string `json:"sha256"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
+}
+
+// IntentNomad identifies a job and the servers that run it. Empty texts stand
+// for defaults.
+type IntentNomad struct {
+	Address   string `json:"address"`
+	Region    string `json:"region,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	JobID     string `json:"job_id"`
+}
+
+// Encode returns what the store keeps: JSON, the same bytes for the same
+// intent. An operation that is not one of Operations is an error, because
+// nobody could read it.
 func (i Intent) Encode() ([]byte, error) {
+	if !slices.Contains(Operations(), i.Operation) {
+		return nil, fmt.Errorf("encode intent of %s: unknown operation %q", i.TopologyID, i.Operation)
+	}
 	i.Version = intentFormat
-	i.SubmittedAt = i.SubmittedAt.UTC().Truncate(time.Second)
+	if !i.SubmittedAt.IsZero() {
+		i.SubmittedAt = i.SubmittedAt.UTC().Truncate(time.Second)
+	}
 	data, err := json.Marshal(i)
 	if err != nil {
 		return nil, fmt.Errorf("encode intent of %s: %w", i.TopologyID, err)
@@ -71,20 +99,19 @@ func (i Intent) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// DecodeIntent reads an intent. Fields that it does not know are left out; an
-// intent of a later version, or of an operation that this program does not
-// know, is an error.
+// DecodeIntent reads an intent. Unknown fields are ignored; an intent of a
+// later version or of an unknown operation is an error.
 func DecodeIntent(data []byte) (Intent, error) {
 	var i Intent
 	if err := json.Unmarshal(data, &i); err != nil {
 		return Intent{}, fmt.Errorf("decode intent: %w", err)
 	}
-	if i.Version != intentFormat || i.Operation != OperationSubmit {
-		return Intent{}, fmt.Errorf("decode intent: it is of operation %q, version %d, which this program does not know: use the program that wrote it, or a later one",
+	if i.Version != intentFormat || !slices.Contains(Operations(), i.Operation) {
+		return Intent{}, fmt.Errorf("decode intent: this program does not know operation %q in version %d: use the release that wrote it, or a later one",
 			i.Operation, i.Version)
 	}
 	if !isToken(i.Owner.Token) {
-		return Intent{}, fmt.Errorf("decode intent: its owner's token is %q, which is none", i.Owner.Token)
+		return Intent{}, fmt.Errorf("decode intent: the owner's token %q is invalid", i.Owner.Token)
 	}
 	return i, nil
 }

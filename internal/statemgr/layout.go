@@ -19,19 +19,19 @@ const (
 	dirOwners         = "owners"
 )
 
-// lockSuffix makes the name of the node below locks; other clients take their
-// lock for an update there.
+// lockSuffix ends the name of the node below locks, where other clients take
+// their lock for an update.
 const lockSuffix = "__updateTopology"
 
 // Layout knows which node of a state tree holds what. Root is the node that
 // holds everything, such as /heron.
 //
-// Its functions give the path of one topology's node. For a name that
-// CheckName refuses they give "", which every Store refuses.
+// Its methods return the path of one topology's node. For a name that CheckName
+// refuses they return "", which every Store refuses.
 type Layout struct{ Root string }
 
 // Topology is the definition, without the components' objects
-// (heron.proto.api.Topology). That it exists means that the topology does.
+// (heron.proto.api.Topology). A topology exists once this node does.
 func (l Layout) Topology(t string) string { return l.node(dirTopologies, t, "") }
 
 // PackingPlan is which instance goes to which container
@@ -42,18 +42,18 @@ func (l Layout) PackingPlan(t string) string { return l.node(dirPackingPlans, t,
 // (heron.proto.system.ExecutionState).
 func (l Layout) ExecutionState(t string) string { return l.node(dirExecutionState, t, "") }
 
-// Scheduler is where the topology's scheduler is to be found
+// Scheduler is where to find the topology's scheduler
 // (heron.proto.scheduler.SchedulerLocation).
 func (l Layout) Scheduler(t string) string { return l.node(dirSchedulers, t, "") }
 
 // TManager is where the topology's manager listens
 // (heron.proto.tmanager.TManagerLocation). The manager writes it; the node
-// goes with its session.
+// disappears with the manager's session.
 func (l Layout) TManager(t string) string { return l.node(dirTManagers, t, "") }
 
 // MetricsCache is where the metrics cache listens
 // (heron.proto.tmanager.MetricsCacheLocation). The cache writes it; the node
-// goes with its session.
+// disappears with the cache's session.
 func (l Layout) MetricsCache(t string) string { return l.node(dirMetricsCaches, t, "") }
 
 // PhysicalPlan is where each instance runs (heron.proto.system.PhysicalPlan).
@@ -71,13 +71,13 @@ func (l Layout) Locks(t string) string { return l.node(dirLocks, t, lockSuffix) 
 // Deployment is the DeploymentRecord.
 func (l Layout) Deployment(t string) string { return l.node(dirDeployments, t, "") }
 
-// Operation is the Intent of an operation under way.
+// Operation is the Intent of an operation in progress.
 func (l Layout) Operation(t string) string { return l.node(dirOperations, t, "") }
 
 // Owner is the node that the owner of an Intent holds while it lives: the
-// topology's name, a dot, and the owner's token. Tokens have one length, so
-// that no two topologies share a node, whatever their names. It gives "" for
-// what is no token.
+// topology's name, a dot, and the owner's token. All tokens have the same
+// length, so that no two topologies share a node, whatever their names. It
+// returns "" for an invalid token.
 func (l Layout) Owner(t, token string) string {
 	if !isToken(token) {
 		return ""
@@ -85,12 +85,12 @@ func (l Layout) Owner(t, token string) string {
 	return l.node(dirOwners, t, "."+token)
 }
 
-// Owners is the directory of those nodes. It is apart from the intents, for
-// a node with data has no children.
+// Owners is the directory of those nodes. They are not below the intents
+// because a node with data has no children.
 func (l Layout) Owners() string { return l.Root + "/" + dirOwners }
 
-// ownerOf is the token in the name of an owner's node of a topology, "" for
-// one of another.
+// ownerOf returns the token in the name of an owner's node of a topology, ""
+// for a node of another topology.
 func ownerOf(name, t string) string {
 	token, ok := strings.CutPrefix(name, t+".")
 	if !ok || !isToken(token) {
@@ -99,7 +99,7 @@ func ownerOf(name, t string) string {
 	return token
 }
 
-// isToken says whether a text is a token as NewOwner makes them.
+// isToken reports whether a text is a token as NewOwner makes them.
 func isToken(text string) bool {
 	if len(text) != tokenLength {
 		return false
@@ -116,9 +116,9 @@ func isToken(text string) bool {
 // all topologies.
 func (l Layout) Topologies() string { return l.Root + "/" + dirTopologies }
 
-// Dirs are the root and the directories below it. Heron's processes need
-// theirs to exist and to last: they make nodes in them, never the directories
-// themselves.
+// Dirs are the root and the directories below it. Heron's processes need the
+// directories to exist and to stay: they make nodes in them, but never the
+// directories themselves.
 func (l Layout) Dirs() []string {
 	dirs := []string{l.Root}
 	for _, d := range []string{
@@ -130,8 +130,8 @@ func (l Layout) Dirs() []string {
 	return dirs
 }
 
-// engineDirs are the directories that Heron's processes make nodes in.
-func (l Layout) engineDirs() []string {
+// EngineDirs are the directories that Heron's processes make nodes in.
+func (l Layout) EngineDirs() []string {
 	var dirs []string
 	for _, d := range []string{dirTManagers, dirMetricsCaches, dirPhysicalPlans, dirCheckpoints} {
 		dirs = append(dirs, l.Root+"/"+d)
@@ -148,7 +148,7 @@ func (l Layout) node(dir, topology, suffix string) string {
 
 // Describe names what the node at path holds: the full name of a protobuf
 // message, or of one of this program's JSON documents; "" for a directory and
-// for what the layout does not know.
+// for unknown nodes.
 func (l Layout) Describe(path string) string {
 	rest, ok := strings.CutPrefix(path, l.Root+"/")
 	if !ok {

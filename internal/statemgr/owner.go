@@ -19,27 +19,28 @@ import (
 // tokenLength is how many hex digits tell owners apart.
 const tokenLength = 16
 
-// Owner is a process that an operation on a topology is under way in.
+// Owner is a process that carries out an operation on a topology, and holds the
+// claim on it.
 type Owner struct {
 	// Token tells it from all other owners; it names the node that it holds.
 	Token string `json:"token"`
-	// Doing is its operation, such as "submit"; User and Host tell a person
-	// whose it is and where.
+	// Doing is its operation, one of Operations; User and Host tell a person
+	// whose process it is and where it runs.
 	Doing string `json:"doing"`
 	User  string `json:"user"`
 	Host  string `json:"host"`
 	PID   int    `json:"pid"`
 	// Machine is the same for processes that see each other's PIDs until the
-	// machine is started again, and Begun, in ticks since that start, tells
-	// this process from another of its PID. Both are empty where the system
-	// does not say.
+	// machine is restarted, and Begun, in ticks since that start, tells this
+	// process from another with the same PID. Both are empty if the system does
+	// not reveal them.
 	Machine string `json:"machine,omitempty"`
 	Begun   string `json:"begun,omitempty"`
 	// Since is kept in UTC, to the second.
 	Since time.Time `json:"since"`
 }
 
-// NewOwner is this process.
+// NewOwner describes this process.
 func NewOwner(doing, user string, now time.Time) Owner {
 	random := make([]byte, tokenLength/2)
 	rand.Read(random) // never fails
@@ -55,12 +56,12 @@ func NewOwner(doing, user string, now time.Time) Owner {
 	}
 }
 
-// String is who, where and since when.
+// String says who, where and since when.
 func (o Owner) String() string {
 	return fmt.Sprintf("%s of user %s on %s (process %d) since %s", o.Doing, o.User, o.Host, o.PID, o.Since.Format(time.RFC3339))
 }
 
-// encode gives the data of the owner's node.
+// encode returns the data of the owner's node.
 func (o Owner) encode() ([]byte, error) {
 	data, err := json.Marshal(o)
 	if err != nil {
@@ -69,8 +70,8 @@ func (o Owner) encode() ([]byte, error) {
 	return data, nil
 }
 
-// gone says that the process is known to have ended: it was one of this
-// machine's, and there is none of its PID and start any more.
+// gone reports whether the process is known to have ended: it ran on this
+// machine, and no process has its PID and start time any more.
 func (o Owner) gone() bool {
 	if o.Machine == "" || o.Begun == "" || o.Machine != machine() {
 		return false
@@ -78,15 +79,15 @@ func (o Owner) gone() bool {
 	if errors.Is(unix.Kill(o.PID, 0), unix.ESRCH) {
 		return true
 	}
-	// It may be hidden from us; then nothing is known.
+	// The process may be hidden from us; then nothing is known.
 	begun, err := processBegun(o.PID)
 	return errors.Is(err, errZombie) || err == nil && begun != o.Begun
 }
 
-var errZombie = errors.New("it has ended, and its parent has not asked how")
+var errZombie = errors.New("the process has ended, but its parent has not collected it")
 
-// machine names this machine's present run and the namespace of its PIDs, "" where
-// that is not known.
+// machine identifies this machine's current run and the namespace of its PIDs;
+// "" if unknown.
 func machine() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -99,19 +100,19 @@ func machine() string {
 	return string(bytes.TrimSpace(boot)) + " " + space
 }
 
-// processBegun is when a process of this machine was started, in ticks since
-// the machine was; errZombie where it has ended and is still listed.
+// processBegun returns when a process of this machine was started, in ticks
+// since the machine was; errZombie if it has ended but is still listed.
 func processBegun(pid int) (string, error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return "", err
 	}
-	// The second field is a name in brackets, which may hold anything; state
-	// is the third field, the time of the start the 22nd.
+	// The second field is a name in parentheses, which may contain anything;
+	// the state is the third field, the start time the 22nd.
 	_, rest, ok := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 20 {
-		return "", errors.New("/proc is of an unknown form")
+		return "", errors.New("/proc has an unknown format")
 	}
 	if state := fields[0]; state == "Z" || state == "X" {
 		return "", errZombie
@@ -119,21 +120,21 @@ func processBegun(pid int) (string, error) {
 	return fields[19], nil
 }
 
-// Hold makes the owner's node for a topology. It is there as long as the owner
-// is; see Store.
-func (o Owner) Hold(ctx context.Context, store Store, l Layout, topology string) (release func(context.Context) error, err error) {
+// HoldOwner makes the owner's node for a topology. It lasts as long as the
+// owner; see Store.Hold.
+func (t Tree) HoldOwner(ctx context.Context, topology string, o Owner) (release func(context.Context) error, err error) {
 	data, err := o.encode()
 	if err != nil {
 		return nil, err
 	}
-	return store.Hold(ctx, l.Owner(topology, o.Token), data)
+	return t.Hold(ctx, t.Owner(topology, o.Token), data)
 }
 
-// Alive says whether an owner is still at it. Of one on another machine that is
-// known as long as its session lasts: after a crash it counts as alive for up
-// to the session's time.
-func (o Owner) Alive(ctx context.Context, store Store, l Layout, topology string) (bool, error) {
-	_, err := store.Read(ctx, l.Owner(topology, o.Token))
+// OwnerAlive reports whether an owner is still running. An owner on another
+// machine counts as alive as long as its session lasts: after a crash for up to
+// the session's time.
+func (t Tree) OwnerAlive(ctx context.Context, topology string, o Owner) (bool, error) {
+	_, err := t.Read(ctx, t.Owner(topology, o.Token))
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
@@ -143,11 +144,11 @@ func (o Owner) Alive(ctx context.Context, store Store, l Layout, topology string
 	return !o.gone(), nil
 }
 
-// SweepOwners removes the nodes that dead owners of a topology left: in a
-// folder they stay, in ZooKeeper they take the session's time to go. Those of
-// owners that may be alive stay.
-func SweepOwners(ctx context.Context, store Store, l Layout, topology string) error {
-	names, err := store.Children(ctx, l.Owners())
+// SweepOwners removes the nodes that dead owners of a topology left behind: in
+// a folder they stay, in ZooKeeper they stay for the session's time. Nodes of
+// owners that may be alive are kept.
+func (t Tree) SweepOwners(ctx context.Context, topology string) error {
+	names, err := t.Children(ctx, t.Owners())
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -158,8 +159,8 @@ func SweepOwners(ctx context.Context, store Store, l Layout, topology string) er
 		if ownerOf(name, topology) == "" {
 			continue
 		}
-		path := l.Owners() + "/" + name
-		node, err := store.Read(ctx, path)
+		path := t.Owners() + "/" + name
+		node, err := t.Read(ctx, path)
 		if err == nil {
 			var o Owner
 			if json.Unmarshal(node.Data, &o) != nil || !o.gone() {
@@ -168,7 +169,7 @@ func SweepOwners(ctx context.Context, store Store, l Layout, topology string) er
 		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := store.Apply(ctx, Delete(path)); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := t.Apply(ctx, Delete(path)); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}

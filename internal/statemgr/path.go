@@ -1,17 +1,20 @@
 package statemgr
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
-// InvalidError is a path, a topology name or an operation that no store
-// takes. Nothing was sent or written.
+// InvalidError is a path, a topology name or an operation that no store takes,
+// or a setting that no store can be opened with. Nothing was sent or written.
 type InvalidError struct {
-	// What is the value, as given; Why what is wrong with it.
+	// What is the value as given, Why what is wrong with it.
 	What, Why string
 }
 
@@ -21,8 +24,8 @@ func (e *InvalidError) Error() string { return fmt.Sprintf("%q %s", e.What, e.Wh
 // Kind implements the contract of package outcome.
 func (e *InvalidError) Kind() outcome.Kind { return outcome.Usage }
 
-// CheckName says why a topology of this name could have no nodes: a name is
-// one component of a path.
+// CheckName returns an InvalidError if a topology of this name could have no
+// nodes: a name is one component of a path.
 func CheckName(topology string) error {
 	if why := badComponent(topology); why != "" {
 		return &InvalidError{What: topology, Why: "cannot be the name of a topology: it " + why}
@@ -30,17 +33,17 @@ func CheckName(topology string) error {
 	return nil
 }
 
-// CheckRoot says why nothing could be stored below root.
+// CheckRoot returns an InvalidError if nothing could be stored below root.
 func CheckRoot(root string) error {
 	if root == "/" {
 		return &InvalidError{What: root, Why: "cannot be the root of the state: name a node below it, such as /heron"}
 	}
-	return checkPath(root)
+	return CheckPath(root)
 }
 
-// checkPath holds for both stores, so that what works on one works on the
-// other.
-func checkPath(path string) error {
+// CheckPath returns an InvalidError if no store takes the path. All stores use
+// it, so that a path that works on one works on the others.
+func CheckPath(path string) error {
 	if !strings.HasPrefix(path, "/") {
 		return &InvalidError{What: path, Why: `is not an absolute path: it must start with "/"`}
 	}
@@ -49,13 +52,13 @@ func checkPath(path string) error {
 	}
 	for _, part := range strings.Split(path[1:], "/") {
 		if why := badComponent(part); why != "" {
-			return &InvalidError{What: path, Why: "is not a path: a part of it " + why}
+			return &InvalidError{What: path, Why: "is not a valid path: a component " + why}
 		}
 	}
 	return nil
 }
 
-// badComponent says what is wrong with one component of a path, "" if
+// badComponent returns what is wrong with one component of a path, "" if
 // nothing. The characters are those that ZooKeeper refuses.
 func badComponent(part string) string {
 	switch {
@@ -77,10 +80,10 @@ func badComponent(part string) string {
 	return ""
 }
 
-// checkOps refuses operations that the stores could not agree on.
-func checkOps(ops []Op) error {
+// CheckOps returns a TxError if no store takes one of the operations.
+func CheckOps(ops []Op) error {
 	for _, op := range ops {
-		err := checkPath(op.Path)
+		err := CheckPath(op.Path)
 		switch {
 		case err != nil:
 		case op.Path == "/":
@@ -97,13 +100,14 @@ func checkOps(ops []Op) error {
 	return nil
 }
 
-// checkHold refuses what the stores could not agree on.
-func checkHold(root, path string, data []byte) error {
-	err := checkPath(path)
+// CheckHold returns an InvalidError if no store with this layout could hold the
+// node.
+func CheckHold(l Layout, path string, data []byte) error {
+	err := CheckPath(path)
 	switch {
 	case err != nil:
 		return err
-	case parentOf(path) != Layout{Root: root}.Owners():
+	case Parent(path) != l.Owners():
 		return &InvalidError{What: path, Why: "cannot be held: it is not in the directory of owners"}
 	case len(data) == 0:
 		return &InvalidError{What: path, Why: "cannot be held without data"}
@@ -111,11 +115,28 @@ func checkHold(root, path string, data []byte) error {
 	return nil
 }
 
-// parentOf is the path above path; "/" is its own.
-func parentOf(path string) string {
+// Parent returns the path above path; that of "/" is "/".
+func Parent(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 {
 		return "/"
 	}
 	return path[:i]
+}
+
+// WithParents adds all paths above the given ones, except "/", and sorts them,
+// parents first. A path that CheckPath refuses is an InvalidError.
+func WithParents(paths ...string) ([]string, error) {
+	set := map[string]bool{}
+	for _, p := range paths {
+		if err := CheckPath(p); err != nil {
+			return nil, err
+		}
+		for ; p != "/"; p = Parent(p) {
+			set[p] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(set), func(a, b string) int {
+		return cmp.Or(strings.Count(a, "/")-strings.Count(b, "/"), strings.Compare(a, b))
+	}), nil
 }

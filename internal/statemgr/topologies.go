@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Submission is what a new topology writes: messages in their serialized
-// form.
+// Submission is what a new topology writes: serialized messages.
 type Submission struct {
 	Topology string
 	// Definition is without the components' objects.
@@ -21,9 +20,8 @@ type Submission struct {
 	Deployment        DeploymentRecord
 }
 
-// Ops are the creations. The definition is the last: where they do not fit
-// into one transaction it must be, for that it exists means that the topology
-// does.
+// Ops returns the creations. The definition is the last, also when they do not
+// fit into one transaction: a topology exists once its definition does.
 func (s Submission) Ops(l Layout) ([]Op, error) {
 	if err := CheckName(s.Topology); err != nil {
 		return nil, err
@@ -41,64 +39,43 @@ func (s Submission) Ops(l Layout) ([]Op, error) {
 	}
 	for _, op := range ops {
 		if len(op.Data) == 0 {
-			return nil, &InvalidError{What: op.Path, Why: "would be made without data"}
+			return nil, &InvalidError{What: op.Path, Why: "would be created without data"}
 		}
 	}
 	return ops, nil
 }
 
-// Done says whether the creations and changes among ops are there, with their
-// data: for use after ErrUnreachable or ErrExists, when our own request may
-// have been the one that made them. It is false when any is not, and as true
-// as the data are unique to this caller; a topology's id makes them so.
-func Done(ctx context.Context, store Store, ops ...Op) (bool, error) {
-	for _, op := range ops {
-		if op.Kind == OpCheck {
-			continue
-		}
-		node, err := store.Read(ctx, op.Path)
-		there := err == nil
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
-		if there == (op.Kind == OpDelete) || there && string(node.Data) != string(op.Data) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 // Deletion reads what there is of a topology and returns the operations that
-// remove it, none where there is nothing. The definition is the last, so that
-// a deletion cut short leaves something to name the rest by. The list of
-// checkpoints stays unless asked for: from it a topology of the same name
-// goes on where this one stopped. An Intent stays as well: it outlives what it
-// tells of.
-func Deletion(ctx context.Context, store Store, l Layout, topology string, withCheckpoints bool) ([]Op, error) {
+// remove it, none if there is nothing. The definition is the last, so that an
+// interrupted deletion leaves something to name the rest by. The list of
+// checkpoints is kept unless withCheckpoints is set: a topology of the same
+// name continues from it. An Intent is kept as well: it must outlive what it
+// describes.
+func (t Tree) Deletion(ctx context.Context, topology string, withCheckpoints bool) ([]Op, error) {
 	if err := CheckName(topology); err != nil {
 		return nil, err
 	}
 	paths := []string{
-		l.TManager(topology), l.MetricsCache(topology), l.PackingPlan(topology), l.PhysicalPlan(topology),
-		l.Scheduler(topology), l.Locks(topology), l.ExecutionState(topology),
-		l.Deployment(topology), l.Topology(topology),
+		t.TManager(topology), t.MetricsCache(topology), t.PackingPlan(topology), t.PhysicalPlan(topology),
+		t.Scheduler(topology), t.Locks(topology), t.ExecutionState(topology),
+		t.Deployment(topology), t.Topology(topology),
 	}
 	if withCheckpoints {
-		paths = slices.Insert(paths, 7, l.Checkpoints(topology))
+		paths = slices.Insert(paths, 7, t.Checkpoints(topology))
 	}
 	found := make([][]Op, len(paths))
 	group, inner := errgroup.WithContext(ctx)
 	for i, path := range paths {
 		group.Go(func() error {
 			// The listing shows what Read does not: a file that was left empty.
-			names, err := store.Children(inner, parentOf(path))
+			names, err := t.Children(inner, Parent(path))
 			if errors.Is(err, ErrNotFound) {
 				return nil
 			}
-			if err != nil || !slices.Contains(names, path[len(parentOf(path))+1:]) {
+			if err != nil || !slices.Contains(names, path[len(Parent(path))+1:]) {
 				return err
 			}
-			found[i], err = deleteTree(inner, store, path)
+			found[i], err = t.deletionBelow(inner, path)
 			return err
 		})
 	}
@@ -108,15 +85,15 @@ func Deletion(ctx context.Context, store Store, l Layout, topology string, withC
 	return slices.Concat(found...), nil
 }
 
-// deleteTree removes a node with all below it, which comes first.
-func deleteTree(ctx context.Context, store Store, path string) ([]Op, error) {
-	names, err := store.Children(ctx, path)
+// deletionBelow removes a node and everything below it, which comes first.
+func (t Tree) deletionBelow(ctx context.Context, path string) ([]Op, error) {
+	names, err := t.Children(ctx, path)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	var ops []Op
 	for _, name := range names {
-		below, err := deleteTree(ctx, store, path+"/"+name)
+		below, err := t.deletionBelow(ctx, path+"/"+name)
 		if err != nil {
 			return nil, err
 		}
@@ -125,23 +102,23 @@ func deleteTree(ctx context.Context, store Store, path string) ([]Op, error) {
 	return append(ops, Delete(path)), nil
 }
 
-// deleteTries bounds how often DeleteTopology looks again. Heron's processes
-// may still be changing their nodes, but each only a few times while it ends.
+// deleteTries bounds how often DeleteTopology reads again. Heron's processes
+// may still change their nodes, but each only a few times while it ends.
 const deleteTries = 20
 
 // DeleteTopology removes all of a topology and nothing of others, in one
-// transaction where it fits, and only while all guards hold, which are checks.
-// What is not there is no error. Where nodes come and go meanwhile it reads
-// again.
-func DeleteTopology(ctx context.Context, store Store, l Layout, topology string, withCheckpoints bool, guards ...Op) error {
+// transaction if it fits, and only while all guards hold, which are checks.
+// Missing nodes are no error. If nodes come or go in the meantime it reads
+// again. For withCheckpoints see Deletion.
+func (t Tree) DeleteTopology(ctx context.Context, topology string, withCheckpoints bool, guards ...Op) error {
 	for try := 1; ; try++ {
-		ops, err := Deletion(ctx, store, l, topology, withCheckpoints)
+		ops, err := t.Deletion(ctx, topology, withCheckpoints)
 		if err != nil || len(ops) == 0 {
 			return err
 		}
-		err = store.Apply(ctx, append(guards[:len(guards):len(guards)], ops...)...)
+		err = t.Apply(ctx, append(guards[:len(guards):len(guards)], ops...)...)
 		if errors.Is(err, ErrTooLarge) {
-			err = oneByOne(ctx, store, ops, guards)
+			err = t.oneByOne(ctx, ops, guards)
 		}
 		if err == nil {
 			return nil
@@ -156,10 +133,10 @@ func DeleteTopology(ctx context.Context, store Store, l Layout, topology string,
 	}
 }
 
-// oneByOne is for deletions that need not be undone.
-func oneByOne(ctx context.Context, store Store, ops, guards []Op) error {
+// oneByOne deletes without undoing anything when one deletion fails.
+func (t Tree) oneByOne(ctx context.Context, ops, guards []Op) error {
 	for _, op := range ops {
-		if err := store.Apply(ctx, append(guards[:len(guards):len(guards)], op)...); err != nil {
+		if err := t.Apply(ctx, append(guards[:len(guards):len(guards)], op)...); err != nil {
 			return err
 		}
 	}

@@ -8,42 +8,44 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
 // wantWhole checks that the bench's deployment is there, and nothing else.
 func (b *bench) wantWhole() {
-	b.t.Helper()
+	b.T.Helper()
 	for _, op := range b.d.State {
-		node, err := b.store.Read(b.t.Context(), op.Path)
+		node, err := b.Store.Read(b.T.Context(), op.Path)
 		if err != nil || string(node.Data) != string(op.Data) {
-			b.t.Errorf("%s: %v, or not what was decided", op.Path, err)
+			b.T.Errorf("%s: %v, or not what was decided", op.Path, err)
 		}
 	}
-	if job := b.jobs.jobs[*b.d.Job.ID]; len(b.jobs.jobs) != 1 || job == nil || job.Meta[nomad.MetaTopologyID] != b.d.Definition.ID() {
-		b.t.Errorf("jobs: %v", b.jobs.jobs)
+	if job := b.Jobs.Jobs[*b.d.Job.ID]; len(b.Jobs.Jobs) != 1 || job == nil || job.Meta[jobspec.MetaTopologyID] != b.d.Definition.ID() {
+		b.T.Errorf("jobs: %v", b.Jobs.Jobs)
 	}
 	b.wantPackages(strings.TrimPrefix(b.d.Package.URI, "file://"))
-	for _, line := range b.left() {
+	for _, line := range b.Left() {
 		if strings.Contains(line, "/operations/") || strings.Contains(line, "/owners/") {
-			b.t.Errorf("left: %s", line)
+			b.T.Errorf("left: %s", line)
 		}
 	}
 }
 
 // wantPackages checks which files there are in the package folder.
 func (b *bench) wantPackages(want ...string) {
-	b.t.Helper()
+	b.T.Helper()
 	var got []string
-	_ = filepath.WalkDir(b.packages, func(path string, entry os.DirEntry, err error) error {
+	_ = filepath.WalkDir(b.Packages, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			got = append(got, path)
 		}
 		return nil
 	})
 	if !slices.Equal(got, want) {
-		b.t.Errorf("packages: %v, want %v", got, want)
+		b.T.Errorf("packages: %v, want %v", got, want)
 	}
 }
 
@@ -53,10 +55,10 @@ func crashes(t *testing.T, f func(b *bench)) {
 	for _, after := range []bool{false, true} {
 		for at, died := 1, true; died; at++ {
 			b := newBench(t)
-			env, m := b.mortalEnv(at, after)
+			env, m := b.Mortal(at, after)
 			_, err := Submit(t.Context(), env, b.d, Options{})
-			if died = m.dead; !died {
-				b.must(err)
+			if died = m.Dead; !died {
+				b.Must(err)
 				if at < 9 {
 					t.Fatalf("a submission has only %d calls", at-1)
 				}
@@ -64,8 +66,8 @@ func crashes(t *testing.T, f func(b *bench)) {
 				break
 			}
 			t.Run(fmt.Sprintf("%d-%v", at, after), func(t *testing.T) {
-				b.t = t
-				b.env.Report = t.Logf
+				b.T = t
+				b.Cluster.Progress = b.Log
 				f(b)
 			})
 		}
@@ -73,14 +75,14 @@ func crashes(t *testing.T, f func(b *bench)) {
 }
 
 // complete says that the dead submission had registered its job.
-func (b *bench) complete() bool { return len(b.jobs.jobs) > 0 }
+func (b *bench) complete() bool { return len(b.Jobs.Jobs) > 0 }
 
 func TestTheSameSubmitAgainGoesOnAfterACrash(t *testing.T) {
 	crashes(t, func(b *bench) {
 		complete := b.complete()
-		err := b.submit(b.t.Context())
-		if complete && ExitCode(err) != ExitExists || !complete && err != nil {
-			b.t.Errorf("complete before: %v, exit code %d, %v", complete, ExitCode(err), err)
+		err := b.submit(b.T.Context())
+		if complete && outcome.KindOf(err) != outcome.Exists || !complete && err != nil {
+			b.T.Errorf("complete before: %v, kind %s, %v", complete, outcome.KindOf(err), err)
 		}
 		b.wantWhole()
 	})
@@ -90,13 +92,13 @@ func TestAnotherSubmitRemovesWhatACrashLeft(t *testing.T) {
 	crashes(t, func(b *bench) {
 		complete := b.complete()
 		first := b.d
-		b.d = b.deployment("words5678")
-		err := b.submit(b.t.Context())
+		b.d = b.manifest("words5678")
+		err := b.submit(b.T.Context())
 		if complete {
 			b.d = first
 		}
-		if complete && ExitCode(err) != ExitExists || !complete && err != nil {
-			b.t.Errorf("complete before: %v, exit code %d, %v", complete, ExitCode(err), err)
+		if complete && outcome.KindOf(err) != outcome.Exists || !complete && err != nil {
+			b.T.Errorf("complete before: %v, kind %s, %v", complete, outcome.KindOf(err), err)
 		}
 		b.wantWhole()
 	})
@@ -104,11 +106,11 @@ func TestAnotherSubmitRemovesWhatACrashLeft(t *testing.T) {
 
 func TestKillRemovesWhatACrashLeft(t *testing.T) {
 	crashes(t, func(b *bench) {
-		if _, err := b.kill(b.t.Context(), KillOptions{IgnoreMissing: true}); err != nil {
-			b.t.Error(err)
+		if _, err := b.kill(b.T.Context(), lifecycle.KillOptions{IgnoreMissing: true}); err != nil {
+			b.T.Error(err)
 		}
-		if left := b.left(); len(left) > 0 {
-			b.t.Errorf("left: %v", left)
+		if left := b.Left(); len(left) > 0 {
+			b.T.Errorf("left: %v", left)
 		}
 	})
 }
@@ -120,24 +122,24 @@ func TestCrashAfterCrash(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			for at := 1; ; at++ {
 				b := newBench(t)
-				env, _ := b.mortalEnv(7, false) // in the state, or near it
+				env, _ := b.Mortal(7, false) // in the state, or near it
 				_, _ = Submit(t.Context(), env, b.d, Options{})
-				b.d = b.deployment(id)
-				env, m := b.mortalEnv(at, true)
+				b.d = b.manifest(id)
+				env, m := b.Mortal(at, true)
 				_, err := Submit(t.Context(), env, b.d, Options{})
-				if !m.dead {
-					b.must(err)
+				if !m.Dead {
+					b.Must(err)
 					return
 				}
-				third := b.deployment("words9999")
+				third := b.manifest("words9999")
 				complete, second := b.complete(), b.d
 				b.d = third
 				err = b.submit(t.Context())
 				if complete {
 					b.d = second
 				}
-				if complete && ExitCode(err) != ExitExists || !complete && err != nil {
-					t.Errorf("at %d, complete before: %v, exit code %d, %v", at, complete, ExitCode(err), err)
+				if complete && outcome.KindOf(err) != outcome.Exists || !complete && err != nil {
+					t.Errorf("at %d, complete before: %v, kind %s, %v", at, complete, outcome.KindOf(err), err)
 				}
 				b.wantWhole()
 			}
@@ -147,24 +149,24 @@ func TestCrashAfterCrash(t *testing.T) {
 
 func TestKillRefusesWhileASubmitIsUnderWay(t *testing.T) {
 	b := newBench(t)
-	b.uploader.upload = func() error {
-		if _, err := b.kill(t.Context(), KillOptions{}); ExitCode(err) != ExitExists || !strings.Contains(fmt.Sprint(err), "is under way") {
-			t.Errorf("exit code %d, %v", ExitCode(err), err)
+	b.Uploader.OnUpload = func() error {
+		if _, err := b.kill(t.Context(), lifecycle.KillOptions{}); outcome.KindOf(err) != outcome.Busy || !strings.Contains(fmt.Sprint(err), "is under way") {
+			t.Errorf("kind %s, %v", outcome.KindOf(err), err)
 		}
 		return nil
 	}
-	b.must(b.submit(t.Context()))
+	b.Must(b.submit(t.Context()))
 	b.wantWhole()
 }
 
 // takeover makes the rest of the world take the owner of the bench's
 // submission for dead, as the servers do when its session ends.
 func (b *bench) takeover() {
-	b.t.Helper()
-	names, err := b.store.Children(b.t.Context(), b.layout.Owners())
-	b.must(err)
+	b.T.Helper()
+	names, err := b.Store.Children(b.T.Context(), b.Cluster.State.Owners())
+	b.Must(err)
 	for _, name := range names {
-		b.must(b.store.Apply(b.t.Context(), statemgr.Delete(b.layout.Owners()+"/"+name)))
+		b.Must(b.Store.Apply(b.T.Context(), statemgr.Delete(b.Cluster.State.Owners()+"/"+name)))
 	}
 }
 
@@ -174,28 +176,28 @@ func TestASubmitThatWasTakenForDeadTouchesNothingMore(t *testing.T) {
 		for _, when := range []string{"upload", "register, before", "register, after"} {
 			t.Run(name+" at "+when, func(t *testing.T) {
 				b := newBench(t)
-				second := b.deployment(id)
-				other := b.env
-				other.Uploader = b.uploader.Uploader
+				second := b.manifest(id)
+				other := b.Cluster
+				other.Uploader = b.Uploader.Uploader
 				pause := once2(func() {
 					b.takeover()
 					_, err := Submit(t.Context(), other, second, Options{})
-					if err != nil && (when != "register, after" || ExitCode(err) != ExitExists) {
+					if err != nil && (when != "register, after" || outcome.KindOf(err) != outcome.Exists) {
 						t.Errorf("the second: %v", err)
 					}
 				})
 				switch when {
 				case "upload":
-					b.uploader.upload = func() error { pause(); return nil }
+					b.Uploader.OnUpload = func() error { pause(); return nil }
 				case "register, before":
-					b.jobs.before = func(m string) error {
+					b.Jobs.Before = func(m string) error {
 						if m == "RegisterNew" {
 							pause()
 						}
 						return nil
 					}
 				case "register, after":
-					b.jobs.after = func(m string) error {
+					b.Jobs.After = func(m string) error {
 						if m == "RegisterNew" {
 							pause()
 						}
@@ -204,8 +206,8 @@ func TestASubmitThatWasTakenForDeadTouchesNothingMore(t *testing.T) {
 				}
 				err := b.submit(t.Context())
 				t.Logf("the first: %v", err)
-				if when == "upload" && ExitCode(err) != ExitExists {
-					t.Errorf("exit code %d", ExitCode(err))
+				if when == "upload" && outcome.KindOf(err) != outcome.Busy {
+					t.Errorf("kind %s", outcome.KindOf(err))
 				}
 				if when != "register, after" {
 					b.d = second

@@ -8,7 +8,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -17,7 +19,7 @@ import (
 // Whatever a definition says, there is a deployment with a place for every
 // instance, or an error that tells what to change.
 func TestDecideAnyTopology(t *testing.T) {
-	settings := benchSettings(t, t.TempDir())
+	settings := clustertest.Settings(t, t.TempDir())
 	random := rand.New(rand.NewPCG(7, 11))
 	decided, refused := 0, 0
 	for i := range 400 {
@@ -33,8 +35,8 @@ func TestDecideAnyTopology(t *testing.T) {
 		}
 		if err != nil {
 			refused++
-			if ExitCode(err) != ExitInput {
-				t.Errorf("topology %d: exit code %d, error %v\n%v", i, ExitCode(err), err, def.Proto())
+			if outcome.KindOf(err) != outcome.Usage {
+				t.Errorf("topology %d: kind %s, error %v\n%v", i, outcome.KindOf(err), err, def.Proto())
 			}
 			continue
 		}
@@ -100,7 +102,7 @@ func randomTopology(r *rand.Rand, odd bool) *topology.Definition {
 // misplaced says what is wrong with a deployment's stored plan, "" if every
 // instance has its place in it once, with the job's count and the stored
 // definition to match.
-func misplaced(d *Deployment, def *topology.Definition) string {
+func misplaced(d *Manifest, def *topology.Definition) string {
 	layout := statemgr.Layout{Root: d.in.Settings.State.Root}
 	var plan *packing.Plan
 	var stored *topology.Definition

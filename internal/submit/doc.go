@@ -1,8 +1,8 @@
-// Package submit holds the use cases: submit a topology, kill one, show what
-// a submission would write.
+// Package submit holds the use cases of submission: submit a topology, preview
+// what that would do, show what it would write.
 //
-// Each first decides, as a pure function of what it was given, what is to be
-// written where (a Deployment), and then carries that out step by step, each
-// step with its undo. It knows nothing of command lines or HTTP; it reports
-// progress to whoever called it and returns errors that carry an exit code.
+// Each runs the user's program, looks at what there is, decides what to write
+// as a pure function of both (a Manifest), and then carries that out step by
+// step. The package knows nothing of command lines or HTTP: it sends events to
+// the cluster's sink and returns results and errors that are data.
 package submit

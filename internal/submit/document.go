@@ -12,20 +12,20 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/dryrun"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
-// document is a deployment as --dry-run-format deployment prints it. Its form
+// document is a manifest as the dry-run format "deployment" prints it. Its form
 // is described in docs/deployment-document.md and only ever grows.
 type document struct {
-	Topology   topologyDoc       `json:"topology"`
-	Package    packageDoc        `json:"package"`
-	Packing    packingDoc        `json:"packing"`
-	State      []stateDoc        `json:"state"`
-	Job        *api.Job          `json:"job"`
-	Containers []nomad.Container `json:"containers"`
+	Topology   topologyDoc         `json:"topology"`
+	Package    packageDoc          `json:"package"`
+	Packing    packingDoc          `json:"packing"`
+	State      []stateDoc          `json:"state"`
+	Job        *api.Job            `json:"job"`
+	Containers []jobspec.Container `json:"containers"`
 }
 
 type topologyDoc struct {
@@ -57,47 +57,47 @@ type stateDoc struct {
 	Data      string `json:"data"`
 }
 
-// WriteDocument prints the deployment as one JSON document: all that a real
-// run would write. The same input gives the same bytes.
-func (d *Deployment) WriteDocument(w io.Writer) error {
-	s := d.in.Settings
-	uri := d.Package.URI
+// WriteDocument prints the manifest as one JSON document: everything that a
+// real run would write. The same input gives the same bytes.
+func (m *Manifest) WriteDocument(w io.Writer) error {
+	s := m.in.Settings
+	uri := m.Package.URI
 	if uri == "" {
-		uri = nomad.PendingURI
+		uri = jobspec.PendingURI
 	}
-	plan, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.Stored.Proto())
+	plan, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Stored.Proto())
 	if err != nil {
 		return fmt.Errorf("serialize the packing plan: %w", err)
 	}
-	containers, err := d.containers()
+	containers, err := m.containers()
 	if err != nil {
 		return err
 	}
 	doc := document{
 		Topology: topologyDoc{
-			Name: d.Definition.Name(), ID: d.Definition.ID(),
+			Name: m.Definition.Name(), ID: m.Definition.ID(),
 			Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
-			State: d.Definition.State().String(),
+			State: m.Definition.State().String(),
 		},
-		Package: packageDoc{File: d.PackageName, SHA256: d.in.Package.SHA256, Size: d.in.Package.Size, URI: uri},
+		Package: packageDoc{File: m.PackageName, SHA256: m.in.Package.SHA256, Size: m.in.Package.Size, URI: uri},
 		Packing: packingDoc{
 			Class:      s.Packing.Class,
 			Containers: containers,
 			Proto:      base64.StdEncoding.EncodeToString(plan),
 		},
 		State: []stateDoc{},
-		Job:   d.Job,
+		Job:   m.Job,
 	}
 	layout := statemgr.Layout{Root: s.State.Root}
-	for _, op := range d.State {
+	for _, op := range m.State {
 		doc.State = append(doc.State, stateDoc{
 			Path:    op.Path,
 			Message: layout.Describe(op.Path),
 			Data:    base64.StdEncoding.EncodeToString(op.Data),
 		})
 	}
-	for i := range *d.Job.TaskGroups[0].Count {
-		doc.Containers = append(doc.Containers, nomad.Expand(d.Job, i))
+	for i := range *m.Job.TaskGroups[0].Count {
+		doc.Containers = append(doc.Containers, jobspec.Expand(m.Job, i))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -106,9 +106,9 @@ func (d *Deployment) WriteDocument(w io.Writer) error {
 }
 
 // containers is the plan as format json prints it, to the letter.
-func (d *Deployment) containers() (json.RawMessage, error) {
+func (m *Manifest) containers() (json.RawMessage, error) {
 	var buf bytes.Buffer
-	if err := d.Show(&buf, string(dryrun.JSON)); err != nil {
+	if err := m.Show(&buf, string(dryrun.JSON)); err != nil {
 		return nil, err
 	}
 	var doc struct {
@@ -120,7 +120,7 @@ func (d *Deployment) containers() (json.RawMessage, error) {
 	return doc.Containers, nil
 }
 
-// FormatDeployment is the dry-run format that prints the whole deployment.
+// FormatDeployment is the dry-run format that prints the whole manifest.
 const FormatDeployment = "deployment"
 
 // Formats lists the formats of Show.
@@ -137,17 +137,17 @@ func CheckFormat(format string) error {
 }
 
 // Show prints what a real run would do, in one of Formats.
-func (d *Deployment) Show(w io.Writer, format string) error {
+func (m *Manifest) Show(w io.Writer, format string) error {
 	if format == FormatDeployment {
-		return d.WriteDocument(w)
+		return m.WriteDocument(w)
 	}
 	f, err := dryrun.ParseFormat(format)
 	if err != nil {
 		return err
 	}
 	return dryrun.Submit(w, f, dryrun.SubmitInput{
-		PackingClass: d.in.Settings.Packing.Class,
-		Topology:     d.Definition.Name(),
-		Plan:         d.Plan,
+		PackingClass: m.in.Settings.Packing.Class,
+		Topology:     m.Definition.Name(),
+		Plan:         m.Plan,
 	})
 }

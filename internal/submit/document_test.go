@@ -21,9 +21,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -67,7 +69,7 @@ type printed struct {
 	Containers []json.RawMessage
 }
 
-func show(t *testing.T, in Input) (*Deployment, string, printed) {
+func show(t *testing.T, in Input) (*Manifest, string, printed) {
 	t.Helper()
 	d, err := Decide(in)
 	if err != nil {
@@ -109,7 +111,7 @@ func elements(t *testing.T, data []byte) []json.RawMessage {
 // The document has the fields that docs/deployment-document.md lists, and no
 // others.
 func TestDocumentHasTheFieldsThatAreDocumented(t *testing.T) {
-	_, text, doc := show(t, plainInput(benchSettings(t, t.TempDir()), words("words1234")))
+	_, text, doc := show(t, plainInput(clustertest.Settings(t, t.TempDir()), clustertest.Words("words1234")))
 	var parts map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &parts); err != nil {
 		t.Fatal(err)
@@ -148,9 +150,9 @@ func TestDocumentHasTheFieldsThatAreDocumented(t *testing.T) {
 }
 
 func TestDocumentOfDockerContainers(t *testing.T) {
-	settings := *benchSettings(t, t.TempDir())
+	settings := *clustertest.Settings(t, t.TempDir())
 	settings.Nomad.Driver = "docker"
-	_, _, doc := show(t, plainInput(&settings, words("words1234")))
+	_, _, doc := show(t, plainInput(&settings, clustertest.Words("words1234")))
 	for _, c := range doc.Containers {
 		if got := fields(t, c); got != "args command env image index networkMode ports resources services" {
 			t.Errorf("a container has the fields %s", got)
@@ -159,17 +161,17 @@ func TestDocumentOfDockerContainers(t *testing.T) {
 }
 
 func TestDocumentOfAPausedTopology(t *testing.T) {
-	paused := words("words1234").WithState(heronpb.TopologyState_PAUSED)
-	if _, _, doc := show(t, plainInput(benchSettings(t, t.TempDir()), paused)); doc.Topology["state"] != "PAUSED" {
+	paused := clustertest.Words("words1234").WithState(heronpb.TopologyState_PAUSED)
+	if _, _, doc := show(t, plainInput(clustertest.Settings(t, t.TempDir()), paused)); doc.Topology["state"] != "PAUSED" {
 		t.Errorf("state %v", doc.Topology["state"])
 	}
 }
 
 func TestDocumentIsTheSameTwice(t *testing.T) {
-	settings := benchSettings(t, t.TempDir())
-	_, first, _ := show(t, plainInput(settings, words("words1234")))
+	settings := clustertest.Settings(t, t.TempDir())
+	_, first, _ := show(t, plainInput(settings, clustertest.Words("words1234")))
 	for range 20 {
-		if _, again, _ := show(t, plainInput(settings, words("words1234"))); again != first {
+		if _, again, _ := show(t, plainInput(settings, clustertest.Words("words1234"))); again != first {
 			t.Fatalf("equal input gives\n%s\nand\n%s", first, again)
 		}
 	}
@@ -177,7 +179,7 @@ func TestDocumentIsTheSameTwice(t *testing.T) {
 
 // What is printed is what a real run writes.
 func TestDocumentHasWhatIsWritten(t *testing.T) {
-	d, _, doc := show(t, plainInput(benchSettings(t, t.TempDir()), words("words1234")))
+	d, _, doc := show(t, plainInput(clustertest.Settings(t, t.TempDir()), clustertest.Words("words1234")))
 	layout := statemgr.Layout{Root: d.in.Settings.State.Root}
 	if len(doc.State) != len(d.State) || len(doc.State) != 5 {
 		t.Fatalf("%d nodes are printed, %d written", len(doc.State), len(d.State))
@@ -196,7 +198,7 @@ func TestDocumentHasWhatIsWritten(t *testing.T) {
 		t.Errorf("%d containers, want the TManager's and two of the plan", len(doc.Containers))
 	}
 	for i, c := range doc.Containers {
-		want, err := json.Marshal(nomad.Expand(d.Job, i))
+		want, err := json.Marshal(jobspec.Expand(d.Job, i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +255,7 @@ func anyJSON(t *testing.T, data []byte) (v any) {
 
 // The job in the document is the one that Nomad's client sends.
 func TestDocumentHasTheJobThatIsSent(t *testing.T) {
-	d, _, doc := show(t, plainInput(benchSettings(t, t.TempDir()), words("words1234")))
+	d, _, doc := show(t, plainInput(clustertest.Settings(t, t.TempDir()), clustertest.Words("words1234")))
 	var sent []byte
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var put struct{ Job json.RawMessage }
@@ -279,19 +281,19 @@ func TestDocumentHasTheJobThatIsSent(t *testing.T) {
 // Where only the server can know the URI of a package, every place of the
 // document that would have it says so.
 func TestDocumentWithoutAPackageURI(t *testing.T) {
-	in := plainInput(benchSettings(t, t.TempDir()), words("words1234"))
+	in := plainInput(clustertest.Settings(t, t.TempDir()), clustertest.Words("words1234"))
 	const uri = "https://packages.example.com/words.tar.gz"
 	where := uploader.Location{URI: uri, Fetch: uri}
 	in.Locate = func(string) uploader.Location { return where }
 	_, known, _ := show(t, in)
 	in.Locate = unknownURI
 	d, pending, doc := show(t, in)
-	if d.Package.URI != "" || doc.Package["uri"] != nomad.PendingURI {
+	if d.Package.URI != "" || doc.Package["uri"] != jobspec.PendingURI {
 		t.Errorf("URI %q, printed as %v", d.Package.URI, doc.Package["uri"])
 	}
 	for what, c := range map[string]struct{ text, has, hasNot string }{
-		"a known URI":   {plain(t, known), uri, nomad.PendingURI},
-		"a pending one": {plain(t, pending), nomad.PendingURI, uri},
+		"a known URI":   {plain(t, known), uri, jobspec.PendingURI},
+		"a pending one": {plain(t, pending), jobspec.PendingURI, uri},
 	} {
 		// package.uri, the record, the artifact, and the job's and three
 		// containers' two variables.
@@ -331,7 +333,7 @@ func plain(t *testing.T, text string) string {
 // The whole document of a small topology, for people to read in a change.
 func TestDocumentOfASmallTopology(t *testing.T) {
 	dir := t.TempDir()
-	d, text, _ := show(t, plainInput(benchSettings(t, dir), words("words1234")))
+	d, text, _ := show(t, plainInput(clustertest.Settings(t, dir), clustertest.Words("words1234")))
 	text = plain(t, text)
 	digest, err := configDigest(d.in.Settings)
 	if err != nil {

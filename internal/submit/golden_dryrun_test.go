@@ -12,8 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/dryrun"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -124,7 +125,7 @@ func TestStoredDefinitionsAreTheOriginals(t *testing.T) {
 	if err := json.Unmarshal(data, &derived); err != nil {
 		t.Fatal(err)
 	}
-	settings := benchSettings(t, t.TempDir())
+	settings := clustertest.Settings(t, t.TempDir())
 	decided := 0
 	for name, want := range derived {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +135,7 @@ func TestStoredDefinitionsAreTheOriginals(t *testing.T) {
 			}
 			d, err := Decide(plainInput(settings, def))
 			var unpacked *packing.Error
-			var impossible *nomad.InputError
+			var impossible *jobspec.InputError
 			switch {
 			case errors.As(err, &unpacked):
 				wantUnpacked(t, name, unpacked)

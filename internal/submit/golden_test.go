@@ -15,7 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -91,8 +92,8 @@ func (v recording) works(step testenv.RecordedStep, failed string) string {
 
 func wantRefusal(t *testing.T, err error, says string) {
 	t.Helper()
-	if ExitCode(err) != ExitInput || !strings.Contains(err.Error(), says) {
-		t.Errorf("exit code %d, error %v; want exit code %d and %q", ExitCode(err), err, ExitInput, says)
+	if outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), says) {
+		t.Errorf("kind %s, error %v; want kind %s and %q", outcome.KindOf(err), err, outcome.Usage, says)
 	}
 }
 
@@ -108,7 +109,7 @@ func largest(t *testing.T, plan []byte) int64 {
 
 // checkState compares the nodes. An original that failed has written a part
 // of them, or taken all back.
-func checkState(t *testing.T, d *Deployment, out recordedOutput) {
+func checkState(t *testing.T, d *Manifest, out recordedOutput) {
 	t.Helper()
 	root, name := d.in.Settings.State.Root, d.Definition.Name()
 	theirs := map[string][]byte{}
@@ -205,7 +206,7 @@ func compareExecutionStates(t *testing.T, got, want []byte) {
 }
 
 // checkRuntime compares what the original computed on its way.
-func checkRuntime(t *testing.T, d *Deployment, out recordedOutput) {
+func checkRuntime(t *testing.T, d *Manifest, out recordedOutput) {
 	t.Helper()
 	want := out.Runtime
 	if want.Name == "" {
@@ -230,7 +231,7 @@ func checkRuntime(t *testing.T, d *Deployment, out recordedOutput) {
 
 // checkNames compares what executors are told of the topology and its package
 // with what those of the original's first job are told.
-func checkNames(t *testing.T, d *Deployment, out recordedOutput) {
+func checkNames(t *testing.T, d *Manifest, out recordedOutput) {
 	t.Helper()
 	at := slices.IndexFunc(out.HTTP, func(h recordedRequest) bool { return h.Method == "PUT" })
 	if at < 0 {
@@ -249,7 +250,7 @@ func checkNames(t *testing.T, d *Deployment, out recordedOutput) {
 	}
 	task := put.Job.TaskGroups[0].Tasks[0]
 	theirs := strings.Fields(fmt.Sprint(task.Env["HERON_EXECUTOR_CMD"], " ", task.Config["args"]))
-	ours := nomad.Expand(d.Job, 0).Args
+	ours := jobspec.Expand(d.Job, 0).Args
 	for _, name := range []string{
 		"pkg-type", "topology-binary-file", "topology-defn-file", "topology-id", "topology-name", "cluster", "role", "environment",
 	} {

@@ -9,27 +9,30 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 func TestAFailedUndoLeavesTheIntentForTheNext(t *testing.T) {
 	b := newBench(t)
-	b.jobs.before = func(m string) error {
+	b.Jobs.Before = func(m string) error {
 		if m == "RegisterNew" {
-			b.uploader.remove = func() error { return errBroken }
+			b.Uploader.OnDelete = func() error { return errBroken }
 			return errBroken
 		}
 		return nil
 	}
-	if err := b.submit(t.Context()); ExitCode(err) != ExitLeft {
-		t.Fatalf("exit code %d, %v", ExitCode(err), err)
+	if err := b.submit(t.Context()); outcome.KindOf(err) != outcome.LeftBehind {
+		t.Fatalf("kind %s, %v", outcome.KindOf(err), err)
 	}
-	b.jobs.before, b.uploader.remove = nil, nil
-	if done, err := b.kill(t.Context(), KillOptions{}); err != nil || !done.Found {
+	b.Jobs.Before, b.Uploader.OnDelete = nil, nil
+	if done, err := b.kill(t.Context(), lifecycle.KillOptions{}); err != nil || !done.Found {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if left := b.left(); len(left) > 0 {
+	if left := b.Left(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -38,50 +41,51 @@ func TestPackagesThatCannotBeRemoved(t *testing.T) {
 	unsupported := func() error { return fmt.Errorf("the server has no DELETE: %w", errors.ErrUnsupported) }
 	t.Run("by kill", func(t *testing.T) {
 		b := newBench(t)
-		b.must(b.submit(t.Context()))
-		b.uploader.remove = unsupported
-		done, err := b.kill(t.Context(), KillOptions{})
-		if err != nil || !slices.Equal(done.Kept, []string{b.d.Package.URI}) {
+		b.Must(b.submit(t.Context()))
+		b.Uploader.OnDelete = unsupported
+		done, err := b.kill(t.Context(), lifecycle.KillOptions{})
+		if err != nil || len(done.Kept) != 1 || done.Kept[0].ID != b.d.Package.URI {
 			t.Fatalf("%+v, %v", done, err)
 		}
 		for _, what := range done.Removed {
-			if strings.HasPrefix(what, "package ") {
-				t.Errorf("%s is told to be removed", what)
+			if what.Kind == outcome.Package {
+				t.Errorf("%s is said to be removed", what)
 			}
 		}
-		b.must(os.RemoveAll(b.packages))
-		if left := b.left(); len(left) > 0 {
+		b.Must(os.RemoveAll(b.Packages))
+		if left := b.Left(); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
 	})
 	t.Run("by an undo", func(t *testing.T) {
 		b := newBench(t)
-		b.uploader.remove = unsupported
-		b.jobs.before = func(m string) error {
+		b.Uploader.OnDelete = unsupported
+		b.Jobs.Before = func(m string) error {
 			if m == "RegisterNew" {
 				return errBroken
 			}
 			return nil
 		}
 		err := b.submit(t.Context())
-		if ExitCode(err) != ExitLeft || !strings.Contains(err.Error(), "remove it there by hand") || strings.Contains(err.Error(), "heron kill") {
-			t.Errorf("exit code %d, %v", ExitCode(err), err)
+		var f *operation.Failure
+		if !errors.As(err, &f) || f.Kind() != outcome.LeftBehind || len(f.Left) != 1 || !f.Left[0].ByHand || f.Remedy != nil {
+			t.Errorf("kind %s, %v", outcome.KindOf(err), err)
 		}
 		b.wantPackages(strings.TrimPrefix(b.d.Package.URI, "file://"))
-		b.must(os.RemoveAll(b.packages))
-		if left := b.left(); len(left) > 0 {
+		b.Must(os.RemoveAll(b.Packages))
+		if left := b.Left(); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
 	})
 	t.Run("of a submit that died", func(t *testing.T) {
 		b := newBench(t)
-		env, _ := b.mortalEnv(5, true)
+		env, _ := b.Mortal(5, true)
 		_, _ = Submit(t.Context(), env, b.d, Options{})
 		old := b.d.Package.URI
-		b.uploader.remove = unsupported
-		b.d = b.deployment("words5678")
-		done, err := Submit(t.Context(), b.env, b.d, Options{})
-		if err != nil || !slices.Equal(done.Kept, []string{old}) {
+		b.Uploader.OnDelete = unsupported
+		b.d = b.manifest("words5678")
+		done, err := Submit(t.Context(), b.Cluster, b.d, Options{})
+		if err != nil || len(done.Kept) != 1 || done.Kept[0].ID != old {
 			t.Errorf("%+v, %v", done, err)
 		}
 	})
@@ -89,25 +93,25 @@ func TestPackagesThatCannotBeRemoved(t *testing.T) {
 
 func TestIntentsThatAreNotToBeTouched(t *testing.T) {
 	b := newBench(t)
-	b.must(b.store.EnsureDirs(t.Context(), b.layout.Dirs()...))
-	path := b.layout.Operation("words")
-	b.must(b.store.Apply(t.Context(), statemgr.Create(path, []byte(`{"version":9,"operation":"replace"}`))))
-	for name, err := range map[string]error{"submit": b.submit(t.Context()), "kill": func() error { _, err := b.kill(t.Context(), KillOptions{}); return err }()} {
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "use the program that wrote it") {
+	b.Must(b.Store.EnsureDirs(t.Context(), b.Cluster.State.Dirs()...))
+	path := b.Cluster.State.Operation("words")
+	b.Must(b.Store.Apply(t.Context(), statemgr.Create(path, []byte(`{"version":9,"operation":"replace"}`))))
+	for name, err := range map[string]error{"submit": b.submit(t.Context()), "kill": func() error { _, err := b.kill(t.Context(), lifecycle.KillOptions{}); return err }()} {
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "use the release that wrote it") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	b.must(b.store.Apply(t.Context(), statemgr.Delete(path)))
+	b.Must(b.Store.Apply(t.Context(), statemgr.Delete(path)))
 
-	env, _ := b.mortalEnv(8, true) // about to register
+	env, _ := b.Mortal(8, true) // about to register
 	_, _ = Submit(t.Context(), env, b.d, Options{})
-	b.settings.Nomad.Namespace = "elsewhere"
-	if _, err := b.kill(t.Context(), KillOptions{}); ExitCode(err) != ExitInput || !strings.Contains(err.Error(), "--nomad-namespace default") {
+	b.Settings.Nomad.Namespace = "elsewhere"
+	if _, err := b.kill(t.Context(), lifecycle.KillOptions{}); outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), `Nomad's namespace "default", not "elsewhere"`) {
 		t.Errorf("kill in another namespace: %v", err)
 	}
-	b.settings.Nomad.Namespace = ""
-	b.settings.Role = "others"
-	if _, err := b.kill(t.Context(), KillOptions{}); ExitCode(err) != ExitInput || !strings.Contains(err.Error(), "nomad/ads/prod") {
+	b.Settings.Nomad.Namespace = ""
+	b.Settings.Role = "others"
+	if _, err := b.kill(t.Context(), lifecycle.KillOptions{}); outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), "nomad/ads/prod") {
 		t.Errorf("kill of another role: %v", err)
 	}
 }
@@ -115,8 +119,8 @@ func TestIntentsThatAreNotToBeTouched(t *testing.T) {
 func TestTheRightsOfTheIntentAreAskedFor(t *testing.T) {
 	b := newBench(t)
 	var asked []string
-	b.store.Store = rightsSpy{b.store.Store, &asked}
-	b.must(b.submit(t.Context()))
+	b.Store.Store = rightsSpy{b.Store.Store, &asked}
+	b.Must(b.submit(t.Context()))
 	for _, dir := range []string{"/operations/", "/owners/"} {
 		if !slices.ContainsFunc(asked, func(path string) bool { return strings.Contains(path, dir) }) {
 			t.Errorf("%s is not asked for: %v", dir, asked)
@@ -155,13 +159,13 @@ func (m *unfetchable) Delete(_ context.Context, uri string) error {
 
 func TestSubmitTakesBackAPackageThatNoJobCanName(t *testing.T) {
 	b := newBench(t)
-	up := &unfetchable{Uploader: b.uploader}
-	b.env.Uploader = up
+	up := &unfetchable{Uploader: b.Uploader}
+	b.Cluster.Uploader = up
 	err := b.submit(t.Context())
-	if ExitCode(err) != ExitUndone || !slices.Equal(up.removed, []string{"http://h/told"}) {
-		t.Errorf("removed %q, exit code %d, error %v", up.removed, ExitCode(err), err)
+	if outcome.KindOf(err) != outcome.Undone || !slices.Equal(up.removed, []string{"http://h/told"}) {
+		t.Errorf("removed %q, kind %s, error %v", up.removed, outcome.KindOf(err), err)
 	}
-	if left := b.left(); len(left) > 0 {
+	if left := b.Left(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }

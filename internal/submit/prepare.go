@@ -1,65 +1,25 @@
 package submit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
-
-// Config is a cluster's configuration, checked.
-type Config struct {
-	Options  conf.Options
-	Loaded   *conf.Loaded
-	Settings *conf.Settings
-	// KillFlags are the flags, quoted for a shell, with which another command
-	// gets the same configuration.
-	KillFlags string
-}
-
-// LoadConfig reads a cluster's configuration and refuses one with unknown
-// keys or unusable values.
-func LoadConfig(opts conf.Options) (*Config, error) {
-	loaded, err := conf.Load(opts)
-	if err != nil {
-		return nil, err
-	}
-	if err := loaded.Check(); err != nil {
-		return nil, err
-	}
-	settings, err := loaded.Settings()
-	if err != nil {
-		return nil, err
-	}
-	return &Config{Options: opts, Loaded: loaded, Settings: settings}, nil
-}
-
-// CheckEngine refuses a configuration with which the engine would not start;
-// where it is only to be shown, that is told and no error.
-func (c *Config) CheckEngine(show bool, report Report) error {
-	err := c.Loaded.CheckEngine()
-	if err != nil && show {
-		report.say("a real run would be refused: %v", err)
-		return nil
-	}
-	return err
-}
 
 // Request is what a user asks to submit.
 type Request struct {
-	Config *Config
+	Config *cluster.Config
 	// File is the topology file: jar, tar, pex, shared object or executable.
 	File string
 	// DefinitionFile is a definition made earlier. With it no program runs.
@@ -67,13 +27,13 @@ type Request struct {
 	// Program is how to run the topology file; Prepare fills in what it knows
 	// itself.
 	Program topology.Program
-	// TopologyID replaces the id that the program made, "" keeps it.
+	// TopologyID replaces the id that the program made; "" keeps it.
 	TopologyID string
-	// Adopt, if set, gives the id to use for a topology of a name, "" for the
-	// program's own.
-	Adopt func(ctx context.Context, name string) (string, error)
 	// Paused topologies wait for an activation.
 	Paused bool
+	// DryRun: the result is only shown, so a configuration with which the engine
+	// would not start is a warning.
+	DryRun bool
 	// Client is the version of this program, Release the release file to use
 	// where Heron's home has none, Now the time of submission.
 	Client  string
@@ -81,37 +41,30 @@ type Request struct {
 	Now     time.Time
 	// ModTime is the time of all files in the package; zero for one that is
 	// always the same.
-	ModTime time.Time
-	Report  Report
+	ModTime  time.Time
+	Progress progress.Sink
 }
 
-// Prepared is all that was asked for, decided: one deployment per topology
-// that the program defined, sorted by name.
+// Prepared is what the program defined, checked: one draft per topology, sorted
+// by name. What to write is decided once it is known what there is.
 type Prepared struct {
-	Deployments []*Deployment
-
-	dir string
-	// made is how each deployment was made.
-	made []maker
-}
-
-// maker makes a deployment of one definition, once more.
-type maker struct {
-	w *preparation
-	f *topology.Found
+	drafts []*draft
+	dir    string
 }
 
 // Close removes the temporary files, the packages among them.
 func (p *Prepared) Close() error { return os.RemoveAll(p.dir) }
 
-// Prepare runs the user's program, checks what it defined, makes the packages
-// and decides. It contacts no server, and all it
-// writes is in a temporary folder that Close removes.
+// Prepare runs the user's program and checks what it defined. It contacts no
+// server, and everything it writes is in a temporary folder that Close removes.
 func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	settings := req.Config.Settings
 	w := &preparation{req: req, loaded: req.Config.Loaded}
-	if !perTopology(settings.Upload) {
-		// What is wrong with it is told before a program runs.
+	if err := w.checkEngine(); err != nil {
+		return nil, err
+	}
+	if !cluster.PerTopology(settings.Upload) {
+		// A wrong setting is reported before a program runs.
 		up, err := w.openUploader(settings.Upload)
 		if err == nil {
 			err = up.Close()
@@ -137,17 +90,29 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 		return nil, err
 	}
 	if len(found) > 1 && req.TopologyID != "" {
-		return nil, outcome.Errorf(outcome.Usage, "%s defines %d topologies, but --topology-id names one", req.File, len(found))
+		return nil, outcome.Errorf(outcome.Usage, "%s defines %d topologies, but a topology id was given, which names only one", req.File, len(found))
 	}
 	for _, f := range found {
-		d, err := w.deployment(ctx, f)
+		d, err := w.draft(f)
 		if err != nil {
 			return nil, err
 		}
-		p.Deployments = append(p.Deployments, d)
-		p.made = append(p.made, maker{w, f})
+		p.drafts = append(p.drafts, d)
 	}
 	return p, nil
+}
+
+// Manifests decides what a submission would write where nothing is there yet.
+func (p *Prepared) Manifests(ctx context.Context) ([]*Manifest, error) {
+	var list []*Manifest
+	for _, d := range p.drafts {
+		m, err := d.decide(ctx, d.own())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 // preparation is one run of Prepare.
@@ -158,10 +123,20 @@ type preparation struct {
 	dir    string
 }
 
-// openUploader makes an uploader that tells where packages will be.
+// checkEngine refuses a configuration with which the engine would not start.
+func (w *preparation) checkEngine() error {
+	err := w.loaded.CheckEngine()
+	if err != nil && w.req.DryRun {
+		w.req.Progress.Warn("submit", outcome.Resource{Kind: outcome.File, ID: w.req.Config.Options.Dir}, "a real run would be refused", err)
+		return nil
+	}
+	return err
+}
+
+// openUploader makes an uploader that knows where packages will be.
 func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, error) {
 	o := w.req.Config.Options
-	return uploader.New(settings, uploader.Environment{Home: o.UserHome, Getenv: o.Getenv})
+	return all.New(settings, uploader.Options{Home: o.UserHome, Getenv: o.Getenv})
 }
 
 // definitions runs the program, or reads what it wrote earlier.
@@ -176,14 +151,10 @@ func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error
 		}
 		return []*topology.Found{f}, nil
 	}
+	o := w.req.Config.Options
 	p := w.req.Program
-	p.File, p.HeronHome, p.TempDir = w.req.File, w.req.Config.Options.Home, w.dir
-	p.Identity = topology.Identity{
-		Cluster: w.req.Config.Options.Cluster,
-		Role:    w.req.Config.Options.Role,
-		Environ: w.req.Config.Options.Environ,
-		User:    w.req.Config.Options.User,
-	}
+	p.File, p.HeronHome, p.TempDir = w.req.File, o.Home, w.dir
+	p.Identity = topology.Identity{Cluster: o.Cluster, Role: o.Role, Environ: o.Environ, User: o.User}
 	p.InitialState = heronpb.TopologyState_RUNNING
 	if w.req.Paused {
 		p.InitialState = heronpb.TopologyState_PAUSED
@@ -193,171 +164,4 @@ func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error
 		return nil, err
 	}
 	return result.Found, nil
-}
-
-// deployment checks one definition, makes its package and decides.
-func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deployment, error) {
-	def := f.Definition
-	id := w.req.TopologyID
-	if w.req.Adopt != nil {
-		running, err := w.req.Adopt(ctx, def.Name())
-		if err != nil {
-			return nil, err
-		}
-		id = cmp.Or(running, id)
-	}
-	if id != "" {
-		def = def.WithID(id)
-	}
-	if w.req.Paused {
-		def = def.WithState(heronpb.TopologyState_PAUSED)
-	}
-	// A name must be one before it is put into paths.
-	if err := topology.Validate(def, topology.Rules{}); err != nil {
-		return nil, err
-	}
-	kind, err := topology.PackageType(w.req.File)
-	if err != nil {
-		return nil, err
-	}
-	binary := filepath.Base(w.req.File)
-	if err := checkTexts(def, binary); err != nil {
-		return nil, err
-	}
-	settings, err := w.loaded.ForTopology(conf.Topology{
-		Name: def.Name(), ID: def.ID(),
-		DefinitionFile: def.Filename(), BinaryFile: binary, PackageType: kind,
-	}).Settings()
-	if err != nil {
-		return nil, err
-	}
-	err = topology.Validate(def, topology.Rules{Nomad: true, Cluster: settings.Cluster, ServiceNames: settings.Nomad.RegisterMetrics})
-	if err != nil {
-		return nil, err
-	}
-	pkg, err := w.contents(def)
-	if err != nil {
-		return nil, fmt.Errorf("make the package of topology %q: %w", def.Name(), err)
-	}
-	file, err := w.pack(ctx, pkg)
-	if err != nil {
-		return nil, fmt.Errorf("make the package of topology %q: %w", def.Name(), err)
-	}
-	request, err := w.requestDigest(ctx, pkg, binary, kind)
-	if err != nil {
-		return nil, err
-	}
-	up, err := w.openUploader(settings.Upload)
-	if err != nil {
-		return nil, err
-	}
-	defer up.Close()
-	return Decide(Input{
-		Settings:       settings,
-		Definition:     def,
-		DefinitionFile: def.Filename(),
-		BinaryFile:     binary,
-		PackageType:    kind,
-		Package:        file,
-		Locate:         up.Locate,
-		Script:         string(w.script),
-		KillFlags:      w.req.Config.KillFlags,
-		Client:         w.req.Client,
-		Now:            w.req.Now,
-		Request:        request,
-	})
-}
-
-// contents are what goes into the package that containers fetch. Its
-// configuration is the cluster's, without secrets.
-func (w *preparation) contents(def *topology.Definition) (*topology.Package, error) {
-	override, err := w.loaded.OverrideYAML()
-	if err != nil {
-		return nil, err
-	}
-	release, name, err := w.release()
-	if err != nil {
-		return nil, err
-	}
-	return &topology.Package{
-		Binary:      w.req.File,
-		Definition:  def,
-		ConfDir:     w.req.Config.Options.Dir,
-		ReleaseName: name,
-		Release:     release,
-		Override:    override,
-		Filter:      w.withoutSecrets,
-		ModTime:     w.req.ModTime,
-	}, nil
-}
-
-// pack writes the package to a file.
-func (w *preparation) pack(ctx context.Context, p *topology.Package) (PackageFile, error) {
-	built, err := p.Build(ctx, w.dir)
-	if err != nil {
-		return PackageFile{}, err
-	}
-	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
-}
-
-// withoutSecrets takes secrets out of a file of the cluster directory. Copies
-// that editors and people leave there have the same keys as the originals, so
-// all that reads as YAML is looked at; scripts and the like have no keys to
-// tell secrets by.
-func (w *preparation) withoutSecrets(name string, data []byte) ([]byte, error) {
-	clean, err := w.loaded.SecretFree(name, data)
-	switch filepath.Ext(name) {
-	case ".yaml", ".yml":
-		return clean, err
-	}
-	if err != nil {
-		return data, nil
-	}
-	return clean, nil
-}
-
-// idForm is what an id may be made of: it goes into paths, arguments that
-// Nomad and shells read, and the executor's flags.
-var idForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
-
-// idLimit is the longest id, in bytes: file systems take names of 255.
-const idLimit = 200
-
-// checkTexts refuses texts of the user's that Nomad, a shell or a file system
-// would take for something else.
-func checkTexts(def *topology.Definition, binary string) error {
-	switch id := def.ID(); {
-	case !idForm.MatchString(id) || strings.Contains(id, ".."):
-		return outcome.Errorf(outcome.Usage, "topology id %q: use letters, digits and . _ + @ ~ - only, starting with a letter or digit", id)
-	case len(id) > idLimit:
-		return outcome.Errorf(outcome.Usage, "topology id %q: it has %d bytes, %d are the most", id, len(id), idLimit)
-	case strings.Contains(binary, "${"):
-		return outcome.Errorf(outcome.Usage, "topology file %q: Nomad would take ${ for a variable; rename the file", binary)
-	}
-	components, err := def.Components()
-	if err != nil {
-		return err
-	}
-	for _, c := range components {
-		if strings.Contains(c.Name, "${") {
-			return outcome.Errorf(outcome.Usage, "component %q: Nomad would take ${ for a variable; rename the component", c.Name)
-		}
-	}
-	return nil
-}
-
-// release is the text of the release file and its base name.
-func (w *preparation) release() ([]byte, string, error) {
-	path := w.req.Config.Options.ReleaseFile
-	if path == "" {
-		path = filepath.Join(w.req.Config.Options.Home, "release.yaml")
-	}
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && w.req.Config.Options.ReleaseFile == "":
-		return w.req.Release, "release.yaml", nil
-	case err != nil:
-		return nil, "", outcome.Errorf(outcome.Usage, "read the release file: %w", err)
-	}
-	return data, filepath.Base(path), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
 
 // recording is a vector with submissions.
@@ -64,7 +65,7 @@ func (n *recordedNode) UnmarshalJSON(data []byte) error {
 }
 
 // decide does what Prepare does with a vector's input, up to Decide.
-func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Deployment, error) {
+func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Manifest, error) {
 	t.Helper()
 	def, err := topology.Decode(v.Definition(t))
 	if err != nil {
@@ -86,7 +87,7 @@ func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Deployment,
 	if in.Settings, err = v.settings(t, step, in); err != nil {
 		return nil, err
 	}
-	up, err := uploader.New(in.Settings.Upload, uploader.Environment{})
+	up, err := all.New(in.Settings.Upload, uploader.Options{})
 	if err != nil {
 		return nil, err
 	}

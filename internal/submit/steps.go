@@ -3,102 +3,181 @@ package submit
 import (
 	"context"
 	"errors"
-	"slices"
+	"os"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// step is one side effect with its undo. Both may be repeated, and undo must
-// be safe after a do whose result is unknown.
-type step struct {
-	// name continues "trying to …".
-	name string
-	do   func(ctx context.Context) error
-	// undo takes the step back and says whether there was anything to take
-	// back; nil for a step that leaves nothing.
-	undo func(ctx context.Context) (bool, error)
-	// what names the thing that do makes, or removes.
-	what string
-	// removes says that do takes what away.
-	removes bool
-}
-
-// Report takes one line of progress for a person. It may be nil.
-type Report func(format string, args ...any)
-
-func (r Report) say(format string, args ...any) {
-	if r != nil {
-		r(format, args...)
+func (s *submission) upload(ctx context.Context) error {
+	if s.resume {
+		if err := s.clearParts(ctx); err != nil {
+			return err
+		}
 	}
-}
-
-// run is a list of steps to carry out.
-type run struct {
-	steps []step
-	// repair is the command that removes what could not be undone.
-	repair string
-	report Report
-	// unnamed says that nobody knows what an upload that failed has left: its
-	// place would have been told at its end.
-	unnamed bool
-	// undoLimit bounds one undo.
-	undoLimit time.Duration
-}
-
-// carryOut does the steps in order. When one fails, or ctx ends, it undoes
-// that one and those before it in reverse order and returns a *Failure.
-func (r run) carryOut(ctx context.Context) error {
-	for i, s := range r.steps {
-		err := ctx.Err()
-		if err == nil {
-			r.report.say("%s", s.name)
-			err = s.do(ctx)
-		}
-		if err == nil {
-			continue
-		}
-		f := &Failure{Step: s.name, Err: err, Repair: r.repair}
-		if ctx.Err() != nil {
-			f.Err = ctx.Err()
-		}
-		r.undo(ctx, r.steps[:i+1], f)
-		// A step that could not take back its own parts has named them, and
-		// its undo may have done better.
-		var left *statemgr.LeftoverError
-		if errors.As(err, &left) && !slices.Contains(f.Undone, s.what) {
-			for _, path := range left.Paths {
-				f.Left = append(f.Left, Leftover{What: "state node " + path, Why: left.Undo.Error()})
-			}
-		}
-		var part *uploader.LeftoverError
-		if errors.As(err, &part) {
-			f.Left = append(f.Left, Leftover{What: part.What, Why: part.Why, beyondUs: r.unnamed})
-		}
-		return f
+	file := s.m.in.Package
+	where, err := s.cl.Uploader.Upload(ctx, uploader.Source{
+		Name:   s.m.PackageName,
+		Size:   file.Size,
+		SHA256: file.SHA256,
+		Open:   func() (uploader.Content, error) { return os.Open(file.Path) },
+	})
+	if err != nil {
+		return err
 	}
+	s.uploaded = true
+	// Whatever fails from here on, what has to be removed is known.
+	placed := *s.m
+	placed.Package = where
+	s.m = &placed
+	m, err := s.m.at(where)
+	if err != nil {
+		return err
+	}
+	s.m = m
+	s.claim.Note(func(i *statemgr.Intent) { i.Package.URI = where.URI })
 	return nil
 }
 
-// undo takes steps back, last first. It goes on after a failure and does not
-// end when ctx does: the caller's interrupt is why it runs.
-func (r run) undo(ctx context.Context, steps []step, f *Failure) {
-	for i := len(steps) - 1; i >= 0; i-- {
-		s := steps[i]
-		if s.undo == nil {
-			continue
-		}
-		uctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.undoLimit)
-		did, err := s.undo(uctx)
-		cancel()
-		switch {
-		case err != nil:
-			r.report.say("could not remove %s: %v", s.what, err)
-			f.Left = append(f.Left, Leftover{What: s.what, Why: err.Error(), beyondUs: errors.As(err, new(*keptError))})
-		case did:
-			r.report.say("removed %s", s.what)
-			f.Undone = append(f.Undone, s.what)
+// deletePackage removes the package unless a topology refers to it: one that
+// another run with the same topology id has put up in the meantime.
+func (s *submission) deletePackage(ctx context.Context) (bool, error) {
+	if !s.uploaded {
+		return false, nil
+	}
+	if s.claim.Lost(ctx) {
+		// The operation that took over knows of it only if it continues with the
+		// same id.
+		if shared, err := s.shared(ctx); err != nil || shared {
+			return false, err
 		}
 	}
+	now, err := s.cl.Look(ctx, s.name, cluster.Scope{})
+	if err == nil {
+		err = now.Record.Err
+	}
+	if err != nil {
+		return false, err
+	}
+	if now.Record.There && now.Record.Value.Package.URI == s.m.Package.URI {
+		return false, nil
+	}
+	err = s.cl.Uploader.Delete(ctx, s.m.Package.URI)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return true, &operation.KeptError{Err: err}
+	}
+	return true, err
+}
+
+func (s *submission) writeState(ctx context.Context) error {
+	tree := s.cl.State
+	if err := tree.EnsureDirs(ctx, tree.Dirs()...); err != nil {
+		return err
+	}
+	ops, err := s.missingState(ctx)
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	err = tree.ApplyAll(ctx, append(s.claim.Guards(), ops...)...)
+	// Only a plain refusal says that nothing of it was done.
+	s.stateMade = s.stateMade || err == nil || errors.Is(err, statemgr.ErrUnreachable) || ctx.Err() != nil
+	if !errors.Is(err, statemgr.ErrUnreachable) {
+		return s.claim.Seen(err)
+	}
+	// The reply may have been lost on the way: what is there may be ours.
+	if done, readErr := tree.Done(ctx, s.m.State...); readErr == nil && done {
+		return nil
+	}
+	return err
+}
+
+// missingState are the operations that a submission which died has not done
+// already.
+func (s *submission) missingState(ctx context.Context) ([]statemgr.Op, error) {
+	if !s.resume {
+		return s.m.State, nil
+	}
+	var missing []statemgr.Op
+	for _, op := range s.m.State {
+		done, err := s.cl.State.Done(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			missing = append(missing, op)
+		}
+	}
+	return missing, nil
+}
+
+// deleteState removes the state if it is this submission's: another one may
+// have won the race for the name.
+func (s *submission) deleteState(ctx context.Context) (bool, error) {
+	if !s.stateMade || s.claim.Lost(ctx) {
+		return false, nil
+	}
+	now, err := s.cl.Look(ctx, s.name, cluster.Scope{})
+	if err == nil {
+		err = now.Record.Err
+	}
+	if err != nil {
+		return false, err
+	}
+	if !now.Record.There || now.Record.Value.TopologyID != s.m.Definition.ID() {
+		return false, nil
+	}
+	err = s.claim.Seen(s.cl.State.DeleteTopology(ctx, s.name, false, s.claim.Guards()...))
+	var lost *operation.LostError
+	return !errors.As(err, &lost), err
+}
+
+// registerGrace is how long a registration continues after an interrupt. One
+// that is cut off may still arrive, after it was looked for in vain.
+const registerGrace = 5 * time.Second
+
+func (s *submission) register(ctx context.Context) error {
+	rctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(registerGrace, cancel) })()
+	var err error
+	if s.stopped != nil {
+		_, err = s.cl.Jobs.TakeOver(rctx, s.m.Job, s.stopped)
+	} else {
+		_, err = s.cl.Jobs.RegisterNew(rctx, s.m.Job)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.done = err == nil
+	return err
+}
+
+// removeJob stops and purges the job if it is this submission's.
+func (s *submission) removeJob(ctx context.Context) (bool, error) {
+	if s.claim.Lost(ctx) {
+		return false, nil
+	}
+	return s.endOwnJob(ctx)
+}
+
+// endOwnJob ends the job of the topology's name if it has this submission's
+// topology id.
+func (s *submission) endOwnJob(ctx context.Context) (bool, error) {
+	id, topologyID := *s.m.Job.ID, s.m.Definition.ID()
+	job, err := s.cl.Jobs.Job(ctx, id)
+	if errors.Is(err, nomad.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if job.Meta[jobspec.MetaTopologyID] != topologyID {
+		return false, nil
+	}
+	return true, s.cl.EndJob(ctx, job, topologyID)
 }

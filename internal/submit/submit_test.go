@@ -10,7 +10,11 @@ import (
 	"github.com/hashicorp/nomad/api"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
+	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -18,7 +22,7 @@ import (
 
 func TestSubmitWritesPackageStateAndJob(t *testing.T) {
 	b := newBench(t)
-	done, err := Submit(t.Context(), b.env, b.d, Options{})
+	done, err := Submit(t.Context(), b.Cluster, b.d, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,16 +30,16 @@ func TestSubmitWritesPackageStateAndJob(t *testing.T) {
 		t.Errorf("result %+v", done)
 	}
 	for _, op := range b.d.State {
-		node, err := b.store.Read(t.Context(), op.Path)
+		node, err := b.Store.Read(t.Context(), op.Path)
 		if err != nil || string(node.Data) != string(op.Data) {
 			t.Errorf("%s: %v, or not what was decided", op.Path, err)
 		}
 	}
-	if job := b.jobs.jobs["heron.nomad.words"]; job == nil || job.Meta[nomad.MetaTopologyID] != "words1234" {
+	if job := b.Jobs.Jobs["heron.nomad.words"]; job == nil || job.Meta[jobspec.MetaTopologyID] != "words1234" {
 		t.Errorf("job %+v", job)
 	}
-	for _, dir := range b.layout.Dirs() {
-		if _, err := b.store.Children(t.Context(), dir); err != nil {
+	for _, dir := range b.Cluster.State.Dirs() {
+		if _, err := b.Store.Children(t.Context(), dir); err != nil {
 			t.Errorf("directory %s: %v", dir, err)
 		}
 	}
@@ -53,10 +57,10 @@ func faults(b *bench) map[string]func(fail func() error) {
 		}
 	}
 	return map[string]func(func() error){
-		"upload":             func(f func() error) { b.uploader.upload = f },
-		"state":              func(f func() error) { b.store.before = f },
-		"register":           func(f func() error) { b.jobs.before = only("RegisterNew", f) },
-		"register, too late": func(f func() error) { b.jobs.after = only("RegisterNew", f) },
+		"upload":             func(f func() error) { b.Uploader.OnUpload = f },
+		"state":              func(f func() error) { b.Store.Before = f },
+		"register":           func(f func() error) { b.Jobs.Before = only("RegisterNew", f) },
+		"register, too late": func(f func() error) { b.Jobs.After = only("RegisterNew", f) },
 	}
 }
 
@@ -77,10 +81,10 @@ func TestSubmitUndoesEverythingAfterAFailure(t *testing.T) {
 			b := newBench(t)
 			faults(b)[name](once(errBroken))
 			err := b.submit(t.Context())
-			if !errors.Is(err, errBroken) || ExitCode(err) != ExitUndone {
-				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			if !errors.Is(err, errBroken) || outcome.KindOf(err) != outcome.Undone {
+				t.Errorf("kind %s, error %v", outcome.KindOf(err), err)
 			}
-			if left := b.left(); len(left) > 0 {
+			if left := b.Left(); len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
 		})
@@ -94,15 +98,15 @@ func TestSubmitUndoesEverythingWhenInterrupted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			faults(b)[name](func() error { cancel(); return ctx.Err() })
 			// The undo must work although the interrupt stays.
-			b.store.before = nil
+			b.Store.Before = nil
 			if name == "state" {
 				faults(b)[name](once(func() error { cancel(); return context.Canceled }()))
 			}
 			err := b.submit(ctx)
-			if ExitCode(err) != ExitInterrupted {
-				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			if outcome.KindOf(err) != outcome.Interrupted {
+				t.Errorf("kind %s, error %v", outcome.KindOf(err), err)
 			}
-			if left := b.left(); len(left) > 0 {
+			if left := b.Left(); len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
 		})
@@ -111,39 +115,42 @@ func TestSubmitUndoesEverythingWhenInterrupted(t *testing.T) {
 
 func TestSubmitNamesWhatItCouldNotUndo(t *testing.T) {
 	b := newBench(t)
-	b.jobs.before = func(m string) error {
+	b.Jobs.Before = func(m string) error {
 		if m == "RegisterNew" {
 			// From here on the package cannot be removed either.
-			b.uploader.remove = func() error { return errBroken }
+			b.Uploader.OnDelete = func() error { return errBroken }
 			return errBroken
 		}
 		return nil
 	}
 	err := b.submit(t.Context())
-	if ExitCode(err) != ExitLeft {
-		t.Fatalf("exit code %d, error %v", ExitCode(err), err)
+	if outcome.KindOf(err) != outcome.LeftBehind {
+		t.Fatalf("kind %s, error %v", outcome.KindOf(err), err)
 	}
-	for _, text := range []string{"still there: package nomad/ads/prod/words/words1234/", "heron kill nomad/ads/prod words", "undone: state of topology words"} {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("error %q does not say %q", err, text)
-		}
+	var f *operation.Failure
+	if !errors.As(err, &f) || len(f.Left) != 1 || f.Left[0].Kind != outcome.Package || !strings.HasPrefix(f.Left[0].ID, "nomad/ads/prod/words/words1234/") {
+		t.Fatalf("left: %+v", f)
+	}
+	if len(f.Undone) != 1 || f.Undone[0] != b.Cluster.StateResource("words") || f.Remedy == nil || *f.Remedy != b.Cluster.KillRemedy("words") {
+		t.Errorf("undone %v, remedy %v", f.Undone, f.Remedy)
 	}
 }
 
 func TestSubmitNamesWhatAnUploadLeft(t *testing.T) {
 	b := newBench(t)
-	b.uploader.upload = func() error {
-		return fmt.Errorf("twice: %w", &uploader.LeftoverError{What: "a copy at x", Why: "no answer", Err: uploader.ErrUnreachable})
+	b.Uploader.OnUpload = func() error {
+		return fmt.Errorf("twice: %w", &uploader.LeftoverError{What: outcome.Resource{Kind: outcome.Package, ID: "x"}, Why: "no answer", Err: uploader.ErrUnreachable})
 	}
 	err := b.submit(t.Context())
-	if ExitCode(err) != ExitLeft || !errors.Is(err, uploader.ErrUnreachable) || !strings.Contains(err.Error(), "still there: a copy at x (no answer)") {
-		t.Errorf("exit code %d, error %v", ExitCode(err), err)
+	var f *operation.Failure
+	if !errors.As(err, &f) || f.Kind() != outcome.LeftBehind || !errors.Is(err, uploader.ErrUnreachable) || len(f.Left) != 1 || f.Left[0].ID != "x" || f.Left[0].Why != "no answer" {
+		t.Errorf("kind %s, error %v", outcome.KindOf(err), err)
 	}
 }
 
 func TestSubmitTakesALostReplyForWhatItWas(t *testing.T) {
 	b := newBench(t)
-	b.store.after = once(fmt.Errorf("no answer: %w", statemgr.ErrUnreachable))
+	b.Store.After = once(fmt.Errorf("no answer: %w", statemgr.ErrUnreachable))
 	if err := b.submit(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -157,67 +164,60 @@ func TestSubmitRefusesWhatIsThere(t *testing.T) {
 		set  func(b *bench)
 		says string
 	}{
-		{"a topology", func(b *bench) { b.must(b.submit(b.t.Context())) }, "already exists"},
+		{"a topology", func(b *bench) { b.Must(b.submit(b.T.Context())) }, "already exists"},
 		{"a part of its state", func(b *bench) {
-			b.must(b.store.EnsureDirs(b.t.Context(), b.layout.Dirs()...))
-			b.must(b.store.Apply(b.t.Context(), statemgr.Create(b.layout.PackingPlan("words"), []byte("x"))))
+			b.Must(b.Store.EnsureDirs(b.T.Context(), b.Cluster.State.Dirs()...))
+			b.Must(b.Store.Apply(b.T.Context(), statemgr.Create(b.Cluster.State.PackingPlan("words"), []byte("x"))))
 		}, "left of an earlier topology"},
-		{"its job", func(b *bench) { b.jobs.put(b.d.Job) }, "runs although the state"},
-		{"a foreign job", func(b *bench) { b.jobs.put(&api.Job{ID: &id}) }, "is not a topology of this cluster"},
-		{"a foreign job that is stopped", func(b *bench) { b.jobs.put(&api.Job{ID: &id, Stop: &stop}) }, "is not a topology of this cluster"},
+		{"its job", func(b *bench) { b.Jobs.Put(b.d.Job) }, "is running although the state"},
+		{"a foreign job", func(b *bench) { b.Jobs.Put(&api.Job{ID: &id}) }, "is not a topology of this cluster"},
+		{"a foreign job that is stopped", func(b *bench) { b.Jobs.Put(&api.Job{ID: &id, Stop: &stop}) }, "is not a topology of this cluster"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			c.set(b)
-			before := b.left()
-			b.d = b.deployment("words5678")
+			before := b.Left()
+			b.d = b.manifest("words5678")
 			err := b.submit(t.Context())
-			if ExitCode(err) != ExitExists || !strings.Contains(fmt.Sprint(err), c.says) {
-				t.Errorf("exit code %d, error %v", ExitCode(err), err)
+			if outcome.KindOf(err) != outcome.Exists || !strings.Contains(fmt.Sprint(err), c.says) {
+				t.Errorf("kind %s, error %v", outcome.KindOf(err), err)
 			}
-			if after := b.left(); strings.Join(before, " ") != strings.Join(after, " ") {
+			if after := b.Left(); strings.Join(before, " ") != strings.Join(after, " ") {
 				t.Errorf("before: %v, after: %v", before, after)
 			}
 		})
 	}
 }
 
-func (b *bench) must(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 func TestSubmitTakesAStoppedJobOfItsOwnOver(t *testing.T) {
 	b := newBench(t)
-	old := b.deployment("words0000").Job
+	old := b.manifest("words0000").Job
 	stop := true
 	old.Stop = &stop
-	b.jobs.put(old)
-	b.must(b.submit(t.Context()))
-	if got := b.jobs.jobs["heron.nomad.words"].Meta[nomad.MetaTopologyID]; got != "words1234" {
+	b.Jobs.Put(old)
+	b.Must(b.submit(t.Context()))
+	if got := b.Jobs.Jobs["heron.nomad.words"].Meta[jobspec.MetaTopologyID]; got != "words1234" {
 		t.Errorf("the job is of %s", got)
 	}
 }
 
 func TestASecondSubmissionWaitsForItsTurn(t *testing.T) {
-	for name, second := range map[string]func(b *bench) *Deployment{
-		"of another id":  func(b *bench) *Deployment { return b.deployment("words5678") },
-		"of the same id": func(b *bench) *Deployment { return b.deployment("words1234") },
+	for name, second := range map[string]func(b *bench) *Manifest{
+		"of another id":  func(b *bench) *Manifest { return b.manifest("words5678") },
+		"of the same id": func(b *bench) *Manifest { return b.manifest("words1234") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			other := second(b)
 			var refused error
-			b.uploader.upload = func() error {
-				b.uploader.upload = nil
-				_, refused = Submit(t.Context(), b.env, other, Options{})
+			b.Uploader.OnUpload = func() error {
+				b.Uploader.OnUpload = nil
+				_, refused = Submit(t.Context(), b.Cluster, other, Options{})
 				return nil
 			}
-			b.must(b.submit(t.Context()))
-			if ExitCode(refused) != ExitExists || !strings.Contains(fmt.Sprint(refused), "submit of user ann on ") {
-				t.Errorf("the second: exit code %d, %v", ExitCode(refused), refused)
+			b.Must(b.submit(t.Context()))
+			if outcome.KindOf(refused) != outcome.Busy || !strings.Contains(fmt.Sprint(refused), "submit of user ann on ") {
+				t.Errorf("the second: kind %s, %v", outcome.KindOf(refused), refused)
 			}
 			b.wantWhole()
 		})
@@ -226,13 +226,13 @@ func TestASecondSubmissionWaitsForItsTurn(t *testing.T) {
 
 func TestTwoSubmissionsThatPassTheirChecksTogether(t *testing.T) {
 	b := newBench(t)
-	other := b.deployment("words5678")
+	other := b.manifest("words5678")
 	var refused error
-	b.jobs.before = func(method string) error {
+	b.Jobs.Before = func(method string) error {
 		if method == "Forecast" {
-			b.jobs.before = nil
+			b.Jobs.Before = nil
 			// The second is done before the first goes on from its checks.
-			_, refused = Submit(t.Context(), b.env, other, Options{})
+			_, refused = Submit(t.Context(), b.Cluster, other, Options{})
 		}
 		return nil
 	}
@@ -245,19 +245,19 @@ func TestTwoSubmissionsThatPassTheirChecksTogether(t *testing.T) {
 
 func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
 	b := newBench(t)
-	b.must(b.store.EnsureDirs(t.Context(), b.layout.Dirs()...))
-	first := words("first1").Proto()
+	b.Must(b.Store.EnsureDirs(t.Context(), b.Cluster.State.Dirs()...))
+	first := clustertest.Words("first1").Proto()
 	first.Name = proto.String("first")
 	in := b.d.in
 	in.Definition = topology.FromProto(first)
 	d, err := Decide(in)
-	b.must(err)
-	b.must(b.submit(t.Context()))
-	done, err := All(t.Context(), b.env, []*Deployment{d, b.d}, Options{})
-	if ExitCode(err) != ExitExists || len(done) > 0 {
-		t.Errorf("exit code %d, %v, %v", ExitCode(err), err, done)
+	b.Must(err)
+	b.Must(b.submit(t.Context()))
+	done, err := All(t.Context(), b.Cluster, []*Manifest{d, b.d}, Options{})
+	if outcome.KindOf(err) != outcome.Exists || len(done) > 0 {
+		t.Errorf("kind %s, %v, %v", outcome.KindOf(err), err, done)
 	}
-	if _, err := b.store.Read(t.Context(), b.layout.Topology("first")); err == nil {
+	if _, err := b.Store.Read(t.Context(), b.Cluster.State.Topology("first")); err == nil {
 		t.Error("the first one was submitted")
 	}
 }
@@ -265,24 +265,24 @@ func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
 func TestNothingIsTouchedWithoutTheRightToGoOn(t *testing.T) {
 	b := newBench(t)
 	denied := func() error { return statemgr.ErrDenied }
-	b.store.rights = denied
-	if err := b.submit(t.Context()); !errors.Is(err, statemgr.ErrDenied) || ExitCode(err) != ExitFailure {
-		t.Errorf("submit: exit code %d, %v", ExitCode(err), err)
+	b.Store.Rights = denied
+	if err := b.submit(t.Context()); !errors.Is(err, statemgr.ErrDenied) || outcome.KindOf(err) != outcome.Denied {
+		t.Errorf("submit: kind %s, %v", outcome.KindOf(err), err)
 	}
-	if left := b.left(); len(left) > 0 {
+	if left := b.Left(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 
-	b.store.rights = nil
+	b.Store.Rights = nil
 	if err := b.submit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.store.rights = denied
-	_, err := b.kill(t.Context(), KillOptions{})
+	b.Store.Rights = denied
+	_, err := b.kill(t.Context(), lifecycle.KillOptions{})
 	if !errors.Is(err, statemgr.ErrDenied) || !strings.Contains(err.Error(), "nothing was touched") {
 		t.Errorf("kill: %v", err)
 	}
-	if job := b.jobs.jobs[*b.d.Job.ID]; job == nil || job.Stop != nil && *job.Stop {
+	if job := b.Jobs.Jobs[*b.d.Job.ID]; job == nil || job.Stop != nil && *job.Stop {
 		t.Errorf("the job is %v", job)
 	}
 }

@@ -1,6 +1,6 @@
 // Package tmanager asks the TManager of a running topology over HTTP, at the
 // controller port that its location in the state names. It knows requests and
-// answers; when to ask, and what to do about them, is decided elsewhere.
+// answers; callers decide when to ask and what to do with an answer.
 package tmanager
 
 import (
@@ -19,14 +19,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // Errors that callers tell apart.
 var (
-	// ErrUnreachable: no answer, or none that a TManager would give.
-	ErrUnreachable = errors.New("the TManager cannot be asked")
+	// ErrUnreachable: no answer, or not the answer of a TManager.
+	ErrUnreachable = outcome.New(outcome.Unreachable, "the TManager cannot be asked")
 	// ErrNoPlan: the TManager has no complete physical plan. Some of the
-	// topology's containers are not there yet, or no more.
+	// topology's containers have not connected yet, or are gone.
 	ErrNoPlan = errors.New("the TManager has no complete physical plan")
 )
 
@@ -37,10 +38,10 @@ const (
 	answerLimit = 256 << 20
 )
 
-// Options say how to get to TManagers. The zero value goes straight.
+// Options say how to reach TManagers. The zero value connects directly.
 type Options struct {
-	// Dial connects to an address as net.Dialer's DialContext does; nil goes
-	// straight.
+	// Dial connects to an address as net.Dialer's DialContext does; nil connects
+	// directly.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Timeout bounds one request; default 5 s.
 	Timeout time.Duration
@@ -52,8 +53,8 @@ type Client struct {
 	timeout time.Duration
 }
 
-// New returns a client that is connected to nothing. It goes through no proxy
-// of the environment: TManagers are addresses of a cluster.
+// New returns a client; it connects when it is used. It ignores the proxies of
+// the environment variables, because TManagers are in the cluster's network.
 func New(o Options) *Client {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
@@ -61,17 +62,16 @@ func New(o Options) *Client {
 	return &Client{
 		timeout: o.Timeout,
 		http: &http.Client{
-			// A TManager answers one request per connection, and never sends
-			// anybody elsewhere.
+			// A TManager answers one request per connection and never redirects.
 			Transport:     &http.Transport{DialContext: o.Dial, DisableKeepAlives: true, DisableCompression: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
-// PhysicalPlan is the plan that the TManager at a location works by. It is
-// ErrNoPlan while not all stream managers are connected, and ErrUnreachable
-// where nobody at that place answers for this topology.
+// PhysicalPlan returns the plan that the TManager at a location uses. It is
+// ErrNoPlan while not all stream managers are connected, and ErrUnreachable if
+// no TManager of this topology answers there.
 func (c *Client) PhysicalPlan(ctx context.Context, at *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
 	where := net.JoinHostPort(at.GetHost(), strconv.Itoa(int(at.GetControllerPort())))
 	status, body, err := c.get(ctx, where, "/get_current_physical_plan", url.Values{"topologyid": {at.GetTopologyId()}})

@@ -11,12 +11,12 @@ import (
 // directClass in place of a class says that the file runs by itself.
 const directClass = "-"
 
-// command is one program to start: its words, how to show them, and what to
-// add to its environment.
+// command is one program to start: its words, how to show them, and the
+// environment variables that it gets in addition.
 type command struct {
-	args    []string
-	shown   string
-	environ []string
+	args      []string
+	shown     string
+	variables []string
 }
 
 // newCommand shows the words up to the user's own; those and the values of
@@ -88,13 +88,13 @@ func (p *Program) javaCommand(classpath ...string) (*command, error) {
 
 // java is $JAVA_BIN, else $JAVA_HOME/bin/java, else java on PATH.
 func (p *Program) java() (string, error) {
-	if bin := getenv(p.Environ, "JAVA_BIN"); bin != "" {
+	if bin := getenv(p.Variables, "JAVA_BIN"); bin != "" {
 		if path := p.lookPath(bin); path != "" {
 			return path, nil
 		}
 		return "", inputError(nil, "cannot run java: JAVA_BIN is %q, which is not an executable file: set it to the path of java or unset it", bin)
 	}
-	if home := getenv(p.Environ, "JAVA_HOME"); home != "" {
+	if home := getenv(p.Variables, "JAVA_HOME"); home != "" {
 		bin := filepath.Join(home, "bin", "java")
 		if isExecutable(bin) {
 			return bin, nil
@@ -104,11 +104,10 @@ func (p *Program) java() (string, error) {
 	if path := p.lookPath("java"); path != "" {
 		return path, nil
 	}
-	return "", inputError(nil, "cannot find java: install a JDK, or set JAVA_HOME or JAVA_BIN, or give a ready definition with --topology-definition")
+	return "", inputError(nil, "cannot find java: install a JDK, set JAVA_HOME or JAVA_BIN, or give a definition file that the program wrote earlier")
 }
 
-// lookPath finds a program in the PATH of the environment that it will have;
-// "" if there is none.
+// lookPath finds a program in the PATH that it will have; "" if there is none.
 func (p *Program) lookPath(name string) string {
 	if strings.Contains(name, "/") {
 		if isExecutable(name) {
@@ -116,7 +115,7 @@ func (p *Program) lookPath(name string) string {
 		}
 		return ""
 	}
-	for _, dir := range filepath.SplitList(getenv(p.Environ, "PATH")) {
+	for _, dir := range filepath.SplitList(getenv(p.Variables, "PATH")) {
 		if path := filepath.Join(dir, name); filepath.IsAbs(dir) && isExecutable(path) {
 			return path
 		}
@@ -155,16 +154,16 @@ func (p *Program) pexClassCommand() (*command, error) {
 		return nil, inputError(nil, "cannot run %s: there is no %s: install it, or change the file's first line", p.File, words[0])
 	}
 	args := append([]string{python}, words[1:]...)
-	environ := []string{"HERON_PEX_CLASS=" + p.Class}
+	variables := []string{"HERON_PEX_CLASS=" + p.Class}
 	if hasPexInfo(path) {
 		args = append(args, path)
-		environ = append(environ, "PEX_INTERPRETER=1")
+		variables = append(variables, "PEX_INTERPRETER=1")
 	} else {
-		environ = append(environ, "HERON_PEX_PATH="+path)
+		variables = append(variables, "HERON_PEX_PATH="+path)
 	}
 	args = append(args, "-c", writeClass)
 	c := newCommand(append(args, p.Args...), len(p.Args))
 	c.shown = fmt.Sprintf("%s (class %s)", p.File, p.Class)
-	c.environ = environ
+	c.variables = variables
 	return c, nil
 }

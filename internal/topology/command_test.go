@@ -58,7 +58,7 @@ func TestProgramGetsNoTokens(t *testing.T) {
 		}
 	}
 	want := []string{"PATH=/bin", "LANG=C", "HERON_HOME=/h", "EMPTY=", "HERON_OPTIONS=new"}
-	if diff := cmp.Diff(want, programEnviron(environ, "new")); diff != "" {
+	if diff := cmp.Diff(want, programVariables(environ, "new")); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
 }
@@ -67,7 +67,7 @@ func TestJavaCommand(t *testing.T) {
 	p := &Program{
 		File: "dir/app.jar", Class: "Main", Args: []string{"--password", "s3cret"},
 		JVMProperties: []string{"key=pass=word", "flag"}, HeronHome: "/opt/heron",
-		Environ: []string{"JAVA_BIN=/bin/sh"},
+		Variables: []string{"JAVA_BIN=/bin/sh"},
 	}
 	c, err := p.command(t.Context(), kindJar, t.TempDir())
 	if err != nil {
@@ -95,7 +95,7 @@ func TestJavaIsFoundInOrder(t *testing.T) {
 		"JAVA_BIN by name": {[]string{"PATH=/bin", "JAVA_BIN=sh"}, "/bin/sh"},
 		"PATH last":        {[]string{"PATH=.:/no:" + bin, "JAVA_HOME="}, home},
 	} {
-		f.Environ = test.environ
+		f.Variables = test.environ
 		if got, err := f.java(); got != test.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, test.want)
 		}

@@ -51,7 +51,7 @@ func newFixture(t *testing.T, pb *heronpb.Topology) *fixture {
 		Identity:  Identity{Cluster: "nomad", Role: "ads", Environ: "prod", User: "me"},
 		Stdout:    &f.stdout,
 		Stderr:    &f.stderr,
-		Environ:   append(os.Environ(), "DEFINITION="+f.definition),
+		Variables: append(os.Environ(), "DEFINITION="+f.definition),
 		TempDir:   temp,
 	}
 	return f

@@ -2,14 +2,18 @@ package topology
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -180,15 +184,40 @@ func TestDerivedValues(t *testing.T) {
 	}
 }
 
-// stricterReason tells, from the original's own values, why we refuse what it
-// accepts; "" if we must not.
-func stricterReason(d derived) string {
-	for name, n := range d.Parallelism.value {
-		switch {
-		case n < 1:
+// stricterReason says why we refuse what the original accepts, from the
+// definition and from what the original derived of it; "" if we must not.
+// These are the differences that docs/differences.md lists.
+func stricterReason(pb *heronpb.Topology, d derived) string {
+	return gocmp.Or(oddDefinition(pb), oddValues(d))
+}
+
+func oddDefinition(pb *heronpb.Topology) string {
+	names := map[string]bool{}
+	for _, c := range pb.GetSpouts() {
+		if reason := oddName(names, c.GetComp().GetName()); reason != "" {
+			return reason
+		}
+	}
+	for _, c := range pb.GetBolts() {
+		if reason := oddName(names, c.GetComp().GetName()); reason != "" {
+			return reason
+		}
+	}
+	switch {
+	case len(pb.GetSpouts()) == 0:
+		return "no spout"
+	case pb.GetId() == "" || strings.Contains(pb.GetId(), "/") || strings.ContainsFunc(pb.GetId(), unicode.IsControl):
+		return "an id that no path can have"
+	case pb.GetState() != heronpb.TopologyState_RUNNING && pb.GetState() != heronpb.TopologyState_PAUSED:
+		return "a state that no new topology has"
+	}
+	return ""
+}
+
+func oddValues(d derived) string {
+	for _, n := range d.Parallelism.value {
+		if n < 1 {
 			return "a parallelism below 1"
-		case strings.ContainsAny(name, ",:/"):
-			return "a component's name that executors cannot read"
 		}
 	}
 	for _, m := range []map[string]int64{d.RAM.value, d.Disk.value} {
@@ -199,8 +228,8 @@ func stricterReason(d derived) string {
 		}
 	}
 	for _, n := range d.CPU.value {
-		if n < 0 {
-			return "a negative number of cores"
+		if !(n >= 0) || math.IsInf(n, 1) {
+			return "a number of cores that no node has"
 		}
 	}
 	switch {
@@ -212,6 +241,21 @@ func stricterReason(d derived) string {
 		return "an unknown reliability mode"
 	case d.CheckpointRAM.fault != nil || d.CheckpointRAM.value < 0:
 		return "no size for the checkpoint manager"
+	}
+	return ""
+}
+
+// oddName says what is wrong with the name of a component.
+func oddName(seen map[string]bool, name string) string {
+	twice := seen[name]
+	seen[name] = true
+	switch {
+	case twice:
+		return "two components of one name"
+	case name == "":
+		return "a component without a name"
+	case strings.ContainsAny(name, ",:/") || strings.ContainsFunc(name, unicode.IsControl):
+		return "a component's name that executors cannot read"
 	}
 	return ""
 }
@@ -234,7 +278,7 @@ func TestVerdicts(t *testing.T) {
 				if !accepted || want.Parallelism.fault != nil {
 					return
 				}
-				stricter := stricterReason(want)
+				stricter := stricterReason(d.pb, want)
 				if err := Validate(d, Rules{}); (stricter != "") != (err != nil) {
 					t.Errorf("Validate: %v; reason to be stricter than the original: %q", err, stricter)
 				}
@@ -253,14 +297,20 @@ func TestExpectedVerdictsOfInvalidFolder(t *testing.T) {
 	if err := json.Unmarshal(data, &expected); err != nil {
 		t.Fatal(err)
 	}
+	values := readDerived(t, dir)
 	for file, want := range expected {
 		t.Run(file, func(t *testing.T) {
 			found, err := ReadDefinitionFile(filepath.Join(dir, file))
+			stricter := ""
 			if err == nil {
 				err = Validate(found.Definition, Rules{})
+				stricter = oddDefinition(found.Definition.pb)
+				if derived, ok := values[file]; ok && stricter == "" {
+					stricter = oddValues(derived)
+				}
 			}
-			if want.Valid != (err == nil) {
-				t.Errorf("valid for the original: %v; ours: %v", want.Valid, err)
+			if accepted := want.Valid && stricter == ""; accepted != (err == nil) {
+				t.Errorf("valid for the original: %v, reason to be stricter: %q; ours: %v", want.Valid, stricter, err)
 			}
 			if err != nil && outcome.KindOf(err) != outcome.Usage {
 				t.Errorf("%T %v does not lead to exit code 2", err, err)

@@ -45,7 +45,7 @@ func (e *ProgramError) Kind() outcome.Kind { return outcome.Failed }
 // process runs one program in a process group of its own.
 type process struct {
 	command        *command
-	environ        []string
+	variables      []string
 	stdout, stderr io.Writer
 	stopGrace      time.Duration
 }
@@ -60,7 +60,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	// A context would kill the program, where it is to be asked to end first.
 	cmd := exec.Command(p.command.args[0], p.command.args[1:]...) //nolint:noctx // see above
-	cmd.Env = p.environ
+	cmd.Env = p.variables
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	cmd.WaitDelay = outputGrace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -70,7 +70,7 @@ func checkGone(t *testing.T, pid string) {
 func TestOutputIsLive(t *testing.T) {
 	f := newFixture(t, sample("words"))
 	gate := filepath.Join(f.dir, "gate")
-	f.Environ = append(f.Environ, "GATE="+gate)
+	f.Variables = append(f.Variables, "GATE="+gate)
 	// The program goes on only when its first line has been seen.
 	f.script(t, `echo first; while [ ! -e "$GATE" ]; do sleep 0.05; done; cp "$DEFINITION" "$folder"; echo second >&2`)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -33,9 +33,9 @@ type Program struct {
 	// Stdout and Stderr get the program's output as it comes; nil discards
 	// it. There is no input.
 	Stdout, Stderr io.Writer
-	// Environ is the environment to hand on, name=value each; see
-	// SecretVariables for what the program does not get of it.
-	Environ []string
+	// Variables are the environment variables to pass on, name=value each; see
+	// SecretVariables for those that the program does not get.
+	Variables []string
 	// TempDir is where the run's folder is made; "" for the system's.
 	TempDir string
 }
@@ -143,7 +143,7 @@ func (p *Program) run(ctx context.Context, proc *process) (_ *Result, err error)
 	if err != nil {
 		return nil, err
 	}
-	proc.environ = slices.Concat(programEnviron(p.Environ, joinOptions(options)), proc.command.environ)
+	proc.variables = slices.Concat(programVariables(p.Variables, joinOptions(options)), proc.command.variables)
 	if err := proc.run(ctx); err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func TestSeveralDefinitionsAndInitialState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Environ = append(f.Environ, "OTHER="+f.write(t, "a.defn", other, 0o600))
+	f.Variables = append(f.Variables, "OTHER="+f.write(t, "a.defn", other, 0o600))
 	f.InitialState = heronpb.TopologyState_PAUSED
 	f.script(t, `cp "$DEFINITION" "$OTHER" "$folder"; touch "$folder/.hidden.defn" "$folder/x.txt"; printf %s "$HERON_OPTIONS"`)
 	result, err := f.Run(context.Background())
@@ -179,17 +179,17 @@ func TestProgramIsCheckedBeforeItRuns(t *testing.T) {
 			f.File, f.Class = f.write(t, "x.so", nil, 0o600), "sh"
 		}, `"sh", which is to write`},
 		"no java": {func(t *testing.T, f *fixture) {
-			f.File, f.Class, f.Environ = f.write(t, "x.jar", nil, 0o600), "Main", nil
+			f.File, f.Class, f.Variables = f.write(t, "x.jar", nil, 0o600), "Main", nil
 		}, "install a JDK"},
 		"wrong JAVA_BIN": {func(t *testing.T, f *fixture) {
-			f.File, f.Class, f.Environ = f.write(t, "x.jar", nil, 0o600), "Main", []string{"JAVA_BIN=/no/java"}
+			f.File, f.Class, f.Variables = f.write(t, "x.jar", nil, 0o600), "Main", []string{"JAVA_BIN=/no/java"}
 		}, "JAVA_BIN"},
 		"wrong JAVA_HOME": {func(t *testing.T, f *fixture) {
-			f.File, f.Class, f.Environ = f.write(t, "x.jar", nil, 0o600), "Main", []string{"JAVA_HOME=/no"}
+			f.File, f.Class, f.Variables = f.write(t, "x.jar", nil, 0o600), "Main", []string{"JAVA_HOME=/no"}
 		}, "/no/bin/java"},
 		"colon on class path": {func(t *testing.T, f *fixture) {
 			f.File, f.Class = f.write(t, "a:b.jar", nil, 0o600), "Main"
-			f.Environ = []string{"JAVA_BIN=/bin/sh"}
+			f.Variables = []string{"JAVA_BIN=/bin/sh"}
 		}, "colon"},
 		"comma in role": {func(t *testing.T, f *fixture) {
 			f.script(t, "")

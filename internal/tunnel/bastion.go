@@ -11,47 +11,49 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/sshclient"
 )
 
-// signOfLife is how long a bastion that did not answer in time has to answer a
-// question that takes it no work.
+// signOfLife is how long a bastion that was too slow once has to answer a question
+// that takes no work.
 const signOfLife = 3 * time.Second
 
-// bastion is a host to go through, with at most one SSH connection to it.
+// bastion is a host to connect through, with at most one SSH connection to it.
 type bastion struct {
 	target  string
 	name    string // for people
 	options sshclient.Options
-	report  func(format string, args ...any)
+	sink    progress.Sink
 
-	// ctx ends when the tunnel is closed; running are goroutines.
+	// ctx ends when the tunnel is closed; running counts goroutines.
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
 	mu   sync.Mutex
-	link *link // nil where there is none
+	link *link // nil if there is none
 }
 
 // link is one SSH connection, or one that is being made.
 type link struct {
-	// made is closed when the log-in is over, one way or the other.
+	// made is closed when the log-in has succeeded or failed.
 	made   chan struct{}
 	client *sshclient.Client
 	err    error
-	// doubted: the question whether it lives is on its way.
+	// doubted: a question whether the connection still works is in progress.
 	doubted atomic.Bool
 }
 
-func newBastion(target, name string, options sshclient.Options, report func(string, ...any)) *bastion {
-	b := &bastion{target: target, name: name, options: options, report: report}
+func newBastion(target, name string, options sshclient.Options, sink progress.Sink) *bastion {
+	b := &bastion{target: target, name: name, options: options, sink: sink}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	return b
 }
 
-// dial connects to an address as seen from the bastion. A connection to the
-// bastion that turns out to be dead is made again, once.
+// dial connects to an address as seen from the bastion. If the connection to the
+// bastion turns out to be dead it is made again, once.
 func (b *bastion) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	for again := false; ; again = true {
 		l, err := b.connected(ctx)
@@ -68,7 +70,7 @@ func (b *bastion) dial(ctx context.Context, network, addr string) (net.Conn, err
 			return nil, channelError(addr, refused)
 		case ctx.Err() != nil:
 			b.doubt(l)
-			return nil, fmt.Errorf("no answer from it about %s: %w", addr, context.Cause(ctx))
+			return nil, fmt.Errorf("it did not answer about %s: %w", addr, context.Cause(ctx))
 		}
 		b.drop(l)
 		if again {
@@ -77,9 +79,9 @@ func (b *bastion) dial(ctx context.Context, network, addr string) (net.Conn, err
 	}
 }
 
-// connected returns the connection, made anew where there is none. The log-in
-// goes on when the one who asked for it gives up, for others and for later. A
-// log-in that was refused is not tried again: servers lock out who does.
+// connected returns the connection, and makes it if there is none. The log-in
+// continues after its caller gives up, for others and for later. A log-in that
+// was refused is not repeated: servers lock out clients that do so.
 func (b *bastion) connected(ctx context.Context) (*link, error) {
 	b.mu.Lock()
 	if b.ctx.Err() != nil {
@@ -102,9 +104,7 @@ func (b *bastion) connected(ctx context.Context) (*link, error) {
 }
 
 func (b *bastion) logIn(l *link) {
-	if b.report != nil {
-		b.report("log in to the bastion %s", b.name)
-	}
+	b.sink.Begin(StepLogIn, outcome.Resource{Kind: outcome.Server, ID: b.name})
 	l.client, l.err = sshclient.Dial(b.ctx, b.target, b.options)
 	if l.err != nil && b.ctx.Err() != nil {
 		l.err = errClosed
@@ -116,20 +116,20 @@ func (b *bastion) logIn(l *link) {
 	if l.err != nil {
 		return
 	}
-	// It ends when the connection does, or is closed.
+	// This ends with the connection.
 	_ = l.client.SSH().Wait()
 	b.drop(l)
 }
 
-// doubt finds out whether a connection still lives, and drops it if it does
-// not. It does not wait for the answer.
+// doubt finds out whether a connection still works, and drops it if not. It does
+// not wait for the answer.
 func (b *bastion) doubt(l *link) {
 	if !l.doubted.CompareAndSwap(false, true) {
 		return
 	}
 	late := time.AfterFunc(signOfLife, func() { b.drop(l) })
 	b.running.Go(func() {
-		// That it is not understood is an answer too.
+		// A refusal is an answer too.
 		_, _, err := l.client.SSH().SendRequest("keepalive@openssh.com", true, nil)
 		if late.Stop() && err == nil {
 			l.doubted.Store(false)
@@ -137,7 +137,7 @@ func (b *bastion) doubt(l *link) {
 	})
 }
 
-// drop gives a connection up; the next one who needs it makes another.
+// drop gives up a connection; the next caller who needs one makes another.
 func (b *bastion) drop(l *link) {
 	b.mu.Lock()
 	if b.link == l {
@@ -149,7 +149,7 @@ func (b *bastion) drop(l *link) {
 	}
 }
 
-// close ends the connection and waits until nothing runs any more.
+// close ends the connection and waits until all goroutines have ended.
 func (b *bastion) close() error {
 	b.mu.Lock()
 	b.stop()

@@ -5,12 +5,12 @@ import (
 	"net"
 )
 
-// withDeadlines gives a connection what one through SSH lacks: deadlines, by
-// which ZooKeeper's client and TLS notice a server that has gone silent. It
-// puts a pipe before it, which has them.
+// withDeadlines gives a connection what one through SSH lacks: deadlines, with
+// which ZooKeeper's client and TLS notice a silent server. It puts a pipe in
+// front of the connection, which has them.
 func withDeadlines(far net.Conn) net.Conn {
 	near, inner := net.Pipe()
-	// Each direction ends the other: nobody here uses half of a connection.
+	// Each direction ends the other: no caller uses half a connection.
 	go func() {
 		_, _ = io.Copy(far, inner)
 		_ = far.Close()
@@ -30,6 +30,6 @@ type conn struct {
 	far net.Conn
 }
 
-// LocalAddr and RemoteAddr are those that the bastion knows.
+// LocalAddr and RemoteAddr are those of the far end.
 func (c *conn) LocalAddr() net.Addr  { return c.far.LocalAddr() }
 func (c *conn) RemoteAddr() net.Addr { return c.far.RemoteAddr() }

@@ -14,7 +14,7 @@ import (
 // DialFunc connects to an address, as net.Dialer's DialContext does.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// way is how an address was reached last.
+// way says how an address was reached last.
 type way int
 
 const (
@@ -38,9 +38,9 @@ func newDialer(t conf.Tunnel, b *bastion) *dialer {
 	return &dialer{tunnel: t, bastion: b, direct: (&net.Dialer{}).DialContext, ways: map[string]way{}}
 }
 
-// DialContext tries the way that worked last, else straight and then through
-// the bastion. Where neither works it tries again after a pause, as often as
-// configured.
+// DialContext tries the way that worked last; without one it tries directly and
+// then through the bastion. If neither works it tries again after a pause, as
+// often as configured.
 func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	for try := 1; ; try++ {
 		conn, err := d.try(ctx, network, addr, try <= d.tunnel.Tries)
@@ -79,8 +79,8 @@ func (d *dialer) try(ctx context.Context, network, addr string, directToo bool) 
 		failed.Err = errLoopback
 		return nil, failed
 	}
-	// That an address does not answer straight is known from here on, also
-	// where the caller gives up while the bastion is being logged in to.
+	// From here on it is known that an address does not answer directly, even if
+	// the caller gives up during the log-in to the bastion.
 	d.learn(addr, throughBastion)
 	conn, err := d.bastion.dial(ctx, network, addr)
 	if err == nil {
@@ -93,8 +93,8 @@ func (d *dialer) try(ctx context.Context, network, addr string, directToo bool) 
 	return nil, failed
 }
 
-// tryDirect waits no longer than the tunnel's settings say. A network that
-// drops packets would else take all the time there is.
+// tryDirect waits no longer than the tunnel's settings say. Otherwise a network
+// that drops packets would use up all the time.
 func (d *dialer) tryDirect(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.tunnel.ConnectTimeout)
 	defer cancel()
@@ -113,7 +113,7 @@ func (d *dialer) learn(addr string, w way) {
 	d.ways[addr] = w
 }
 
-// isLoopback says whether an address means the machine that looks it up.
+// isLoopback reports whether an address means the machine that resolves it.
 func isLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

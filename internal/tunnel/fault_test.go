@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/sshclient"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -24,6 +25,9 @@ func (s *site) wantError(err error, permanent bool, says ...string) {
 	}
 	if failed.Permanent() != permanent {
 		s.t.Errorf("permanent is %t: %v", failed.Permanent(), err)
+	}
+	if kind := outcome.KindOf(err); kind != outcome.Unreachable {
+		s.t.Errorf("kind %s: %v", kind, err)
 	}
 	for _, text := range append(says, s.bastion.Addr, "heron.statemgr.tunnel.host") {
 		if !strings.Contains(err.Error(), text) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -72,7 +73,7 @@ func (s *site) tunnel() conf.Tunnel {
 
 // bastions are closed when the test ends.
 func (s *site) bastions() *Bastions {
-	b := New(Environment{Home: s.home, Report: func(string, ...any) { s.logins.Add(1) }})
+	b := New(Options{Home: s.home, Progress: func(progress.Event) { s.logins.Add(1) }})
 	s.t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			s.t.Error(err)
@@ -215,7 +216,7 @@ func TestWhatIsReachedStraightNeedsNoBastion(t *testing.T) {
 }
 
 func TestNoTunnelIsNone(t *testing.T) {
-	dial, err := New(Environment{}).Dial(conf.Tunnel{})
+	dial, err := New(Options{}).Dial(conf.Tunnel{})
 	if dial != nil || err != nil {
 		t.Errorf("a way %p, %v", dial, err)
 	}
@@ -228,7 +229,7 @@ func TestOptionsThatSSHDoesNotUnderstand(t *testing.T) {
 		{Host: "bad|name"},
 	} {
 		tunnel.Needed, tunnel.System = true, "scheduler"
-		_, err := New(Environment{Home: t.TempDir()}).Dial(tunnel)
+		_, err := New(Options{Home: t.TempDir()}).Dial(tunnel)
 		var wrong *conf.Error
 		if !errors.As(err, &wrong) || wrong.Key != "heron.scheduler.tunnel.host" || !strings.Contains(err.Error(), "heron.scheduler.tunnel.ssh.options") {
 			t.Errorf("%+v: %v", tunnel, err)

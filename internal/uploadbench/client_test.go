@@ -12,6 +12,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/all"
 )
 
 // clientVariable makes this program the client of one upload: "heron" or
@@ -66,7 +67,7 @@ func upload(ctx context.Context, client string, in io.Reader) error {
 	if client == "put-object" {
 		return putObject(ctx, o)
 	}
-	u, err := uploader.New(o.Settings, uploader.Environment{Home: o.Home, Getenv: os.Getenv})
+	u, err := all.New(o.Settings, uploader.Options{Home: o.Home, Getenv: os.Getenv})
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// copyBuffer is how much is read between two looks at the context.
-const copyBuffer = 256 << 10
+// CopyBuffer is how much is read between two looks at the context, in bytes.
+const CopyBuffer = 256 << 10
 
 // targetWriter marks the errors of the place that is written to, so that they
 // can be told from those of the source.
@@ -25,22 +25,23 @@ func (t *targetWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// contextReader stops reading when the context is done.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
+// ContextReader stops reading when its context is done.
+type ContextReader struct {
+	Context context.Context
+	Reader  io.Reader
 }
 
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
+func (c ContextReader) Read(p []byte) (int, error) {
+	if err := c.Context.Err(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	return c.Reader.Read(p)
 }
 
-// copyVerified writes the whole source to w and checks size and digest on the
-// way. inTarget tells errors of w from those of the source.
-func copyVerified(ctx context.Context, w io.Writer, src Source) (inTarget bool, err error) {
+// CopyVerified is for uploaders: it writes the whole source to w and checks
+// size and digest on the way. inTarget tells errors of w from those of the
+// source.
+func CopyVerified(ctx context.Context, w io.Writer, src Source) (inTarget bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -52,28 +53,29 @@ func copyVerified(ctx context.Context, w io.Writer, src Source) (inTarget bool, 
 
 	target := &targetWriter{w: w}
 	digest := sha256.New()
-	content := contextReader{ctx, r}
-	n, err := io.CopyBuffer(io.MultiWriter(target, digest), io.LimitReader(content, src.Size), make([]byte, copyBuffer))
+	content := ContextReader{ctx, r}
+	n, err := io.CopyBuffer(io.MultiWriter(target, digest), io.LimitReader(content, src.Size), make([]byte, CopyBuffer))
 	switch {
 	case target.err != nil:
 		return true, target.err
 	case err != nil:
 		return false, fmt.Errorf("read the package: %w", err)
 	case n < src.Size:
-		return false, src.short(n)
+		return false, src.Short(n)
 	}
-	return false, src.check(content, hexOf(digest))
+	return false, src.Verify(content, Hex(digest))
 }
 
-// holds says whether r gives exactly the content of src.
-func holds(ctx context.Context, r io.Reader, src Source) (bool, error) {
+// Holds says whether r gives exactly the content of src.
+func Holds(ctx context.Context, r io.Reader, src Source) (bool, error) {
 	digest := sha256.New()
-	n, err := io.CopyBuffer(onlyWriter{digest}, contextReader{ctx, r}, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(OnlyWriter{digest}, ContextReader{ctx, r}, make([]byte, CopyBuffer))
 	if err != nil {
 		return false, err
 	}
-	return n == src.Size && hexOf(digest)() == src.SHA256, nil
+	return n == src.Size && Hex(digest)() == src.SHA256, nil
 }
 
-// onlyWriter hides ReadFrom, which would pass by the context.
-type onlyWriter struct{ io.Writer }
+// OnlyWriter hides all but Write, ReadFrom above all: io.Copy would use it and
+// pass its own buffer by.
+type OnlyWriter struct{ io.Writer }

@@ -6,11 +6,13 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 )
 
-// decorate adds what all uploaders share. Each layer adds one thing and hands
-// the rest through; its hold on the source lies within those of the layers
-// below it. So progress and the watch for stalls see each small step that the
-// limit lets through, and a retry begins with all of them anew.
-func decorate(u Uploader, s conf.Upload, env Environment) Uploader {
+// Decorate adds what all uploaders share: retries, rate limit, progress and
+// the watch for stalls, as the settings say.
+func Decorate(u Uploader, s conf.Upload, opts Options) Uploader {
+	// Each layer adds one thing and passes the rest through; it sees the
+	// source closer to the reader than the layers above it. So progress and
+	// the watch for stalls see each small step that the limit lets through,
+	// and a retry begins with all of them anew.
 	if s.RateLimit > 0 {
 		u = newLimited(u, s.RateLimit)
 	}
@@ -19,10 +21,10 @@ func decorate(u Uploader, s conf.Upload, env Environment) Uploader {
 	if s.StallTimeout > 0 && s.Kind != "localfs" {
 		u = &guarded{Uploader: u, limit: s.StallTimeout, end: endLimit(s)}
 	}
-	if env.Progress != nil {
-		u = &metered{Uploader: u, tell: env.Progress}
+	if opts.Progress != nil {
+		u = &metered{Uploader: u, sink: opts.Progress}
 	}
-	return &retrying{Uploader: u, count: s.Retries, report: env.Report}
+	return &retrying{Uploader: u, count: s.Retries, sink: opts.Progress}
 }
 
 // endLimit is how long an upload may take once all is read: what is still in

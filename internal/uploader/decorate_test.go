@@ -1,4 +1,4 @@
-package uploader
+package uploader_test
 
 import (
 	"context"
@@ -11,27 +11,30 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/uploadertest"
 )
 
 // scripted is an uploader of which each call does what the test says.
 type scripted struct {
-	Uploader
-	upload func(ctx context.Context, src Source) (Location, error)
+	uploader.Uploader
+	upload func(ctx context.Context, src uploader.Source) (uploader.Location, error)
 	call   func(ctx context.Context) error
-	list   func() ([]Stored, error)
-	can    Capabilities
+	list   func() ([]uploader.Stored, error)
+	can    uploader.Capabilities
 }
 
-func (s *scripted) Capabilities() Capabilities { return s.can }
+func (s *scripted) Capabilities() uploader.Capabilities { return s.can }
 
-func (s *scripted) Upload(ctx context.Context, src Source) (Location, error) {
+func (s *scripted) Upload(ctx context.Context, src uploader.Source) (uploader.Location, error) {
 	return s.upload(ctx, src)
 }
 func (s *scripted) Check(ctx context.Context) error            { return s.call(ctx) }
 func (s *scripted) Delete(ctx context.Context, _ string) error { return s.call(ctx) }
 
-func (s *scripted) List(context.Context, string) iter.Seq2[Stored, error] {
-	return func(yield func(Stored, error) bool) {
+func (s *scripted) List(context.Context, string) iter.Seq2[uploader.Stored, error] {
+	return func(yield func(uploader.Stored, error) bool) {
 		all, err := s.list()
 		for _, one := range all {
 			if !yield(one, nil) {
@@ -39,20 +42,20 @@ func (s *scripted) List(context.Context, string) iter.Seq2[Stored, error] {
 			}
 		}
 		if err != nil {
-			yield(Stored{}, err)
+			yield(uploader.Stored{}, err)
 		}
 	}
 }
 
 // reads is an upload that reads the whole source, and nothing else.
-func reads(_ context.Context, src Source) (Location, error) {
+func reads(_ context.Context, src uploader.Source) (uploader.Location, error) {
 	c, err := src.Open()
 	if err != nil {
-		return Location{}, err
+		return uploader.Location{}, err
 	}
 	defer c.Close()
 	_, err = io.Copy(io.Discard, c)
-	return Location{URI: src.Name}, err
+	return uploader.Location{URI: src.Name}, err
 }
 
 // busy is an error with a Retry-After.
@@ -62,7 +65,7 @@ func (b busy) Error() string             { return "come back later" }
 func (b busy) RetryAfter() time.Duration { return b.after }
 
 func TestRetriesWhatMayPassAndNothingElse(t *testing.T) {
-	unreachable := fmt.Errorf("it is %w", ErrUnreachable)
+	unreachable := fmt.Errorf("it is %w", uploader.ErrUnreachable)
 	for _, c := range []struct {
 		name  string
 		err   error
@@ -71,14 +74,14 @@ func TestRetriesWhatMayPassAndNothingElse(t *testing.T) {
 		{"nothing", nil, 1},
 		{"unreachable", unreachable, 4},
 		{"its own time limit", errors.Join(unreachable, context.DeadlineExceeded), 4},
-		{"target", ErrTarget, 1},
-		{"denied", ErrDenied, 1},
-		{"content", ErrContent, 1},
-		{"foreign", ErrForeign, 1},
+		{"target", uploader.ErrTarget, 1},
+		{"denied", uploader.ErrDenied, 1},
+		{"content", uploader.ErrContent, 1},
+		{"foreign", uploader.ErrForeign, 1},
 		{"unsupported", errors.ErrUnsupported, 1},
-		{"setting", &ConfigError{}, 1},
+		{"setting", &uploader.ConfigError{}, 1},
 		{"unknown", io.ErrUnexpectedEOF, 1},
-		{"permanent, and the clean-up unreachable", errors.Join(ErrTarget, unreachable), 1},
+		{"permanent, and the clean-up unreachable", errors.Join(uploader.ErrTarget, unreachable), 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			calls, reports := 0, 0
@@ -86,13 +89,15 @@ func TestRetriesWhatMayPassAndNothingElse(t *testing.T) {
 				calls++
 				return c.err
 			}}
-			base.upload = func(ctx context.Context, _ Source) (Location, error) { return Location{}, base.call(ctx) }
-			base.list = func() ([]Stored, error) { return nil, base.call(t.Context()) }
-			u := decorate(base, conf.Upload{Retries: 3}, Environment{Report: func(string, ...any) { reports++ }})
+			base.upload = func(ctx context.Context, _ uploader.Source) (uploader.Location, error) {
+				return uploader.Location{}, base.call(ctx)
+			}
+			base.list = func() ([]uploader.Stored, error) { return nil, base.call(t.Context()) }
+			u := uploader.Decorate(base, conf.Upload{Retries: 3}, uploader.Options{Progress: uploadertest.OnRetry(func() { reports++ })})
 			for what, call := range map[string]func() error{
 				"check":  func() error { return u.Check(t.Context()) },
 				"delete": func() error { return u.Delete(t.Context(), "") },
-				"upload": func() error { return second(u.Upload(t.Context(), Source{})) },
+				"upload": func() error { return uploadertest.Second(u.Upload(t.Context(), uploader.Source{})) },
 				"list": func() (last error) {
 					for _, err := range u.List(t.Context(), "x") {
 						last = err
@@ -115,7 +120,7 @@ func TestRetryWaits(t *testing.T) {
 		var longest [9]time.Duration
 		for range 200 {
 			n, last := -1, time.Now()
-			u := decorate(&scripted{call: func(context.Context) error {
+			u := uploader.Decorate(&scripted{call: func(context.Context) error {
 				if n >= 0 {
 					waited := time.Since(last)
 					if n == 3 {
@@ -128,11 +133,11 @@ func TestRetryWaits(t *testing.T) {
 				}
 				n, last = n+1, time.Now()
 				if n == 3 {
-					return fmt.Errorf("%w: %w", ErrUnreachable, busy{asked})
+					return fmt.Errorf("%w: %w", uploader.ErrUnreachable, busy{asked})
 				}
-				return ErrUnreachable
-			}}, conf.Upload{Retries: len(longest)}, Environment{})
-			if err := u.Check(t.Context()); !errors.Is(err, ErrUnreachable) {
+				return uploader.ErrUnreachable
+			}}, conf.Upload{Retries: len(longest)}, uploader.Options{})
+			if err := u.Check(t.Context()); !errors.Is(err, uploader.ErrUnreachable) {
 				t.Fatal(err)
 			}
 		}
@@ -150,10 +155,10 @@ func backoffBound(n int) time.Duration { return min(time.Second<<n, 30*time.Seco
 func TestRetryRefusesToWaitTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		u := decorate(&scripted{call: func(context.Context) error {
-			return fmt.Errorf("%w: %w", ErrUnreachable, busy{time.Hour})
-		}}, conf.Upload{Retries: 3}, Environment{})
-		if err := u.Check(t.Context()); !errors.Is(err, ErrUnreachable) || time.Since(start) > 0 {
+		u := uploader.Decorate(&scripted{call: func(context.Context) error {
+			return fmt.Errorf("%w: %w", uploader.ErrUnreachable, busy{time.Hour})
+		}}, conf.Upload{Retries: 3}, uploader.Options{})
+		if err := u.Check(t.Context()); !errors.Is(err, uploader.ErrUnreachable) || time.Since(start) > 0 {
 			t.Errorf("%v after %s", err, time.Since(start))
 		}
 	})
@@ -163,10 +168,10 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := 0
-		u := decorate(&scripted{call: func(context.Context) error {
+		u := uploader.Decorate(&scripted{call: func(context.Context) error {
 			calls++
-			return fmt.Errorf("%w: %w", ErrUnreachable, busy{time.Minute})
-		}}, conf.Upload{Retries: 3}, Environment{Report: func(string, ...any) { cancel() }})
+			return fmt.Errorf("%w: %w", uploader.ErrUnreachable, busy{time.Minute})
+		}}, conf.Upload{Retries: 3}, uploader.Options{Progress: uploadertest.OnRetry(cancel)})
 		if err := u.Check(ctx); !errors.Is(err, context.Canceled) || calls != 1 {
 			t.Errorf("%v after %d calls", err, calls)
 		}
@@ -174,19 +179,19 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 }
 
 func TestRetryLeavesABrokenSourceAlone(t *testing.T) {
-	src, _ := source("a", 100)
-	for name, open := range map[string]func() (Content, error){
-		"not opened": func() (Content, error) { return nil, errBroken }, "not read": breaking(src.Open, 50),
+	src, _ := uploadertest.Source("a", 100)
+	for name, open := range map[string]func() (uploader.Content, error){
+		"not opened": func() (uploader.Content, error) { return nil, uploadertest.ErrBroken }, "not read": uploadertest.Breaking(src.Open, 50),
 	} {
 		calls := 0
-		u := decorate(&scripted{upload: func(ctx context.Context, src Source) (Location, error) {
+		u := uploader.Decorate(&scripted{upload: func(ctx context.Context, src uploader.Source) (uploader.Location, error) {
 			calls++
 			where, err := reads(ctx, src)
-			return where, errors.Join(err, ErrUnreachable) // its clean-up failed
-		}}, conf.Upload{Retries: 3}, Environment{})
+			return where, errors.Join(err, uploader.ErrUnreachable) // its clean-up failed
+		}}, conf.Upload{Retries: 3}, uploader.Options{})
 		src := src
 		src.Open = open
-		if _, err := u.Upload(t.Context(), src); !errors.Is(err, errBroken) || calls != 1 {
+		if _, err := u.Upload(t.Context(), src); !errors.Is(err, uploadertest.ErrBroken) || calls != 1 {
 			t.Errorf("%s: %v after %d calls", name, err, calls)
 		}
 	}
@@ -196,14 +201,14 @@ func TestRetryLeavesNothingTwice(t *testing.T) {
 	for fixed, want := range map[bool]int{true: 3, false: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
-			base := &scripted{can: Capabilities{FixedNames: fixed}, upload: func(context.Context, Source) (Location, error) {
+			base := &scripted{can: uploader.Capabilities{FixedNames: fixed}, upload: func(context.Context, uploader.Source) (uploader.Location, error) {
 				calls++
-				return Location{}, &LeftoverError{What: "a copy", Why: "no answer", Err: ErrUnreachable}
+				return uploader.Location{}, &uploader.LeftoverError{What: outcome.Resource{Kind: outcome.Package, ID: "a"}, Why: "no answer", Err: uploader.ErrUnreachable}
 			}}
-			src, _ := source("a", 1)
-			_, err := decorate(base, conf.Upload{Retries: 2}, Environment{}).Upload(t.Context(), src)
-			var left *LeftoverError
-			if !errors.As(err, &left) || !errors.Is(err, ErrUnreachable) || calls != want {
+			src, _ := uploadertest.Source("a", 1)
+			_, err := uploader.Decorate(base, conf.Upload{Retries: 2}, uploader.Options{}).Upload(t.Context(), src)
+			var left *uploader.LeftoverError
+			if !errors.As(err, &left) || !errors.Is(err, uploader.ErrUnreachable) || calls != want {
 				t.Errorf("fixed names %v: %v after %d calls, want %d", fixed, err, calls, want)
 			}
 		})
@@ -213,20 +218,20 @@ func TestRetryLeavesNothingTwice(t *testing.T) {
 func TestRetryListsNothingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		base := &scripted{list: func() ([]Stored, error) {
+		base := &scripted{list: func() ([]uploader.Stored, error) {
 			calls++
 			if calls == 1 {
-				return nil, ErrUnreachable
+				return nil, uploader.ErrUnreachable
 			}
-			return []Stored{{Name: "a"}, {Name: "b"}}, ErrUnreachable
+			return []uploader.Stored{{Name: "a"}, {Name: "b"}}, uploader.ErrUnreachable
 		}}
-		u := decorate(base, conf.Upload{Retries: 3}, Environment{})
+		u := uploader.Decorate(base, conf.Upload{Retries: 3}, uploader.Options{})
 		var names string
 		var last error
 		for s, err := range u.List(t.Context(), "x") {
 			names, last = names+s.Name, err
 		}
-		if names != "ab" || !errors.Is(last, ErrUnreachable) || calls != 2 {
+		if names != "ab" || !errors.Is(last, uploader.ErrUnreachable) || calls != 2 {
 			t.Errorf("listed %q, then %v, in %d calls", names, last, calls)
 		}
 		for range u.List(t.Context(), "x") {

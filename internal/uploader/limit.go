@@ -83,5 +83,5 @@ func (s *slowed) wait(n int) error {
 
 func (s *slowed) unwatched() Content { return s.Content }
 
-// Skip is for the function of this name.
+// Skip implements what the function Skip looks for.
 func (s *slowed) Skip(off, n int64) { Skip(s.Content, off, n) }

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// checkName accepts relative slash-separated paths that stay below their root
-// and can stand in a URI as they are.
-func checkName(name string) error {
+// CheckName accepts relative slash-separated paths that stay below their root
+// and can stand in a URI as they are. What it refuses is a *ConfigError.
+func CheckName(name string) error {
 	reason := ""
 	switch {
 	case name == "" || name == ".":
@@ -19,7 +19,7 @@ func checkName(name string) error {
 	case path.IsAbs(name) || path.Clean(name) != name || name == ".." || strings.HasPrefix(name, "../"):
 		reason = "must be a relative path without empty, \".\" or \"..\" parts"
 	default:
-		reason = unfit(name)
+		reason = Unfit(name)
 	}
 	if reason != "" {
 		return &ConfigError{What: "package name", Value: name, Reason: reason}
@@ -27,12 +27,12 @@ func checkName(name string) error {
 	return nil
 }
 
-// unfit says what keeps a path from standing in a file URI unescaped, such
+// Unfit says what keeps a path from standing in a file URI unescaped, such
 // that a shell script that cuts off "file://" and a program that parses the
-// URI find the same file, and that Nomad passes it on unchanged. "" is fit.
-func unfit(p string) string {
+// URI find the same file, and that Nomad passes it on unchanged. "" means that nothing does.
+func Unfit(p string) string {
 	if !utf8.ValidString(p) {
-		return "is not UTF-8"
+		return "must be UTF-8"
 	}
 	for _, r := range p {
 		switch {
@@ -48,9 +48,9 @@ func unfit(p string) string {
 	return ""
 }
 
-// checkSource rejects a source that no upload could satisfy.
-func checkSource(src Source) error {
-	if err := checkName(src.Name); err != nil {
+// CheckSource rejects a source that no upload could satisfy.
+func CheckSource(src Source) error {
+	if err := CheckName(src.Name); err != nil {
 		return err
 	}
 	if sum, err := hex.DecodeString(src.SHA256); err != nil || len(sum) != 32 || strings.ToLower(src.SHA256) != src.SHA256 {

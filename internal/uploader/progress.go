@@ -3,37 +3,51 @@ package uploader
 import (
 	"context"
 	"sync"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
-// metered tells how far uploads are.
+// The steps of an uploader, as events name them.
+const (
+	stepCheck  = "check"
+	stepUpload = "upload"
+	stepRemove = "remove"
+	stepList   = "list"
+)
+
+// pkg is a package as events and errors name it: by its URI, or by its name.
+func pkg(id string) outcome.Resource { return outcome.Resource{Kind: outcome.Package, ID: id} }
+
+// metered reports how far uploads are.
 type metered struct {
 	Uploader
-	// mu is held while tell runs.
+	// mu is held while an event is sent.
 	mu   sync.Mutex
-	tell func(Progress)
+	sink progress.Sink
 }
 
-// Upload implements Uploader. Nothing is told of an upload that reads
-// nothing, for the package is there.
+// Upload implements Uploader. An upload that reads nothing, because the
+// package is there, sends no events.
 func (m *metered) Upload(ctx context.Context, src Source) (Location, error) {
-	p := Progress{Name: src.Name, Size: src.Size}
+	e := progress.Event{State: progress.Advanced, Step: stepUpload, What: pkg(src.Name), Total: src.Size, Unit: "bytes"}
 	var (
 		sent   coverage
 		opened bool
 	)
-	// Sizes are told in the order in which they grow.
+	// Events come in the order in which the size grows.
 	say := func(change func() bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if change() {
-			m.tell(p)
+			m.sink.Send(e)
 		}
 	}
 	watched := tapped(src, func(off, n int64) {
 		say(func() bool {
 			total, more := sent.add(off, n, src.Size)
-			p.Done = total
-			return more && !p.Ended
+			e.Done = total
+			return more && e.State != progress.Ended
 		})
 	}, nil)
 	open := watched.Open
@@ -48,9 +62,9 @@ func (m *metered) Upload(ctx context.Context, src Source) (Location, error) {
 	}
 	where, err := m.Uploader.Upload(ctx, watched)
 	say(func() bool {
-		p.Ended = true
+		e.State, e.Err = progress.Ended, err
 		if err == nil {
-			p.Done = src.Size
+			e.Done = src.Size
 		}
 		return opened
 	})

@@ -8,46 +8,49 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 const (
-	// retryFirst is the longest wait before the second try; it doubles with
-	// each further one, up to retryLast.
+	// retryFirst is the longest wait before the second attempt; it doubles
+	// with each further one, up to retryLast.
 	retryFirst = time.Second
 	retryLast  = 30 * time.Second
 	// retryAsked is the longest wait that a server may ask for.
 	retryAsked = 5 * time.Minute
 )
 
-// retrying tries again what was cut off: each call whose error is
-// ErrUnreachable and nothing worse, as long as its context lasts.
+// retrying repeats what was cut off: each call whose error is ErrUnreachable
+// and nothing worse, as long as its context lasts.
 type retrying struct {
 	Uploader
-	// count is how many more tries there are after the first.
-	count  int
-	report func(format string, args ...any)
+	// count is how many more attempts there are after the first.
+	count int
+	sink  progress.Sink
 }
 
 // Check implements Uploader.
 func (r *retrying) Check(ctx context.Context) error {
-	return r.do(ctx, func() (bool, error) { return true, r.Uploader.Check(ctx) })
+	return r.do(ctx, stepCheck, outcome.Resource{}, func() (bool, error) { return true, r.Uploader.Check(ctx) })
 }
 
 // Delete implements Uploader.
 func (r *retrying) Delete(ctx context.Context, uri string) error {
-	return r.do(ctx, func() (bool, error) { return true, r.Uploader.Delete(ctx, uri) })
+	return r.do(ctx, stepRemove, pkg(uri), func() (bool, error) { return true, r.Uploader.Delete(ctx, uri) })
 }
 
 // Upload implements Uploader. A source that failed would fail again, and a
-// package that may be there under a name nobody knows would be there twice.
-// What was sent before a cut may be kept for the next try, but not beyond the
-// last.
+// package that may be stored under an unknown name would be stored twice.
+// What was sent before a cut may be kept for the next attempt, but not beyond
+// the last.
 func (r *retrying) Upload(ctx context.Context, src Source) (where Location, err error) {
 	var broken atomic.Bool
 	src = tapped(src, nil, func(error) { broken.Store(true) })
 	t := &tries{kept: map[string]func(context.Context) error{}}
 	shared, n := context.WithValue(ctx, triesKey{}, t), 0
-	err = r.do(ctx, func() (bool, error) {
+	err = r.do(ctx, stepUpload, pkg(src.Name), func() (bool, error) {
 		t.more = n < r.count
 		n++
 		where, err = r.Uploader.Upload(shared, src)
@@ -56,17 +59,21 @@ func (r *retrying) Upload(ctx context.Context, src Source) (where Location, err 
 		return !lost && !broken.Load(), err
 	})
 	if uerr := t.undo(ctx); uerr != nil && err != nil {
-		err = &LeftoverError{What: "parts of package " + src.Name + ", with which the same upload goes on", Why: uerr.Error(), Err: err}
+		id := src.Name
+		if r.Capabilities().FixedNames {
+			id = r.Locate(src.Name).URI
+		}
+		err = &LeftoverError{What: pkg(id), Why: "parts of it, which the same upload continues: " + uerr.Error(), Err: err}
 	}
 	return where, err
 }
 
 // List implements Uploader. Once something has been listed there is no second
-// try: it would be listed twice.
+// attempt: it would be listed twice.
 func (r *retrying) List(ctx context.Context, folder string) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		stopped := false
-		err := r.do(ctx, func() (bool, error) {
+		err := r.do(ctx, stepList, pkg(folder), func() (bool, error) {
 			listed := false
 			for s, err := range r.Uploader.List(ctx, folder) {
 				if err != nil {
@@ -86,28 +93,28 @@ func (r *retrying) List(ctx context.Context, folder string) iter.Seq2[Stored, er
 	}
 }
 
-// do calls try until it succeeds, says that it is not to be repeated, fails
-// for good or has had its chances.
-func (r *retrying) do(ctx context.Context, try func() (again bool, err error)) error {
+// do calls try until it succeeds, says that it must not be repeated, fails
+// for good or has no attempts left.
+func (r *retrying) do(ctx context.Context, step string, what outcome.Resource, try func() (again bool, err error)) error {
 	for n := 0; ; n++ {
 		again, err := try()
 		switch {
 		case err == nil || !again || ctx.Err() != nil || !passing(err) || r.count == 0:
 			return err
 		case n == r.count:
-			return fmt.Errorf("%w; given up after %d tries", err, n+1)
+			return fmt.Errorf("%w; gave up after %d attempts", err, n+1)
 		}
 		wait := backoff(n)
 		var asked interface{ RetryAfter() time.Duration }
 		if errors.As(err, &asked) {
 			if asked.RetryAfter() > retryAsked {
-				return fmt.Errorf("%w; it asks to be left alone for %s", err, asked.RetryAfter())
+				return fmt.Errorf("%w; the server asks to wait %s", err, asked.RetryAfter())
 			}
 			wait += max(asked.RetryAfter(), 0)
 		}
-		if r.report != nil {
-			r.report("%v; try again in %s (%d of %d)", err, wait.Round(100*time.Millisecond), n+1, r.count)
-		}
+		r.sink.Send(progress.Event{
+			State: progress.Retrying, Step: step, What: what, Err: err, Wait: wait, Attempt: n + 1, Attempts: r.count,
+		})
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// guarded ends calls that stand still.
+// guarded ends calls that hang.
 type guarded struct {
 	Uploader
-	// limit is how long an upload may read nothing, end how long it may take
-	// when all is read, and how long other calls may.
+	// limit is how long an upload may read nothing; end is how long it may
+	// take when all is read, and how long other calls may take.
 	limit, end time.Duration
 }
 
-// stallError is ErrUnreachable, whatever the call said that was ended.
+// stallError is ErrUnreachable, whatever the error of the call that was ended.
 type stallError struct {
 	what  string
 	limit time.Duration
@@ -32,6 +32,10 @@ func (e *stallError) Unwrap() error { return ErrUnreachable }
 // errStalled is why a context was ended.
 var errStalled = errors.New("standstill")
 
+// Stalled is for uploaders: it says whether ctx was ended by the watch for
+// stalls.
+func Stalled(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errStalled) }
+
 // Check implements Uploader.
 func (g *guarded) Check(ctx context.Context) error {
 	return g.bounded(ctx, g.Uploader.Check)
@@ -42,13 +46,13 @@ func (g *guarded) Delete(ctx context.Context, uri string) error {
 	return g.bounded(ctx, func(ctx context.Context) error { return g.Uploader.Delete(ctx, uri) })
 }
 
-// bounded has a call take no longer than the end of an upload may.
+// bounded gives a call as long as the end of an upload may take.
 func (g *guarded) bounded(ctx context.Context, call func(context.Context) error) error {
 	within, cancel := context.WithTimeoutCause(ctx, g.end, errStalled)
 	defer cancel()
 	err := call(within)
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(within), errStalled) {
-		return &stallError{"there was no answer", g.end, err}
+	if err != nil && ctx.Err() == nil && Stalled(within) {
+		return &stallError{"no answer", g.end, err}
 	}
 	return err
 }
@@ -61,17 +65,17 @@ func (g *guarded) Upload(ctx context.Context, src Source) (Location, error) {
 	w.timer = time.AfterFunc(g.limit, func() { cancel(errStalled) })
 	defer w.timer.Stop()
 	where, err := g.Uploader.Upload(context.WithValue(within, watchdogKey{}, &w), tapped(src, w.alive, nil))
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(within), errStalled) {
+	if err != nil && ctx.Err() == nil && Stalled(within) {
 		var left *LeftoverError
 		if errors.As(err, &left) {
-			return where, &LeftoverError{What: left.What, Why: left.Why, Err: &stallError{"nothing was sent", w.limitNow(), left.Err}}
+			return where, &LeftoverError{What: left.What, Why: left.Why, Err: &stallError{"nothing sent", w.limitNow(), left.Err}}
 		}
-		return where, &stallError{"nothing was sent", w.limitNow(), err}
+		return where, &stallError{"nothing sent", w.limitNow(), err}
 	}
 	return where, err
 }
 
-// watchdog bites when it has not been fed for some time.
+// watchdog ends an upload that gave no sign of life for some time.
 type watchdog struct {
 	*guarded
 	size int64
@@ -90,7 +94,7 @@ func (w *watchdog) alive(off, n int64) {
 	if total == w.size {
 		w.allowed = w.end
 	}
-	// One that has bitten is not to be woken.
+	// One that has fired must not be started again.
 	if w.timer.Stop() {
 		w.timer.Reset(w.allowed)
 	}
@@ -104,9 +108,9 @@ func (w *watchdog) limitNow() time.Duration {
 
 type watchdogKey struct{}
 
-// working tells the watch for stalls that an upload goes on although it reads
-// nothing of its source: while the digest of what is there is computed, say.
-func working(ctx context.Context) {
+// Working is for uploaders: it tells the watch for stalls that an upload makes
+// progress although it reads nothing of its source.
+func Working(ctx context.Context) {
 	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
 		w.alive(0, 0)
 	}

@@ -54,13 +54,13 @@ func (t *tap) note(off int64, n int, err error) {
 	if n > 0 {
 		t.seen(off, int64(n))
 	}
-	// Who is late in reading what was closed meets an error of its own making.
+	// A late read after Close fails through no fault of the content.
 	if err != nil && !errors.Is(err, io.EOF) && !t.closed.Load() {
 		t.failed(err)
 	}
 }
 
-// Skip is for the function of this name.
+// Skip implements what the function Skip looks for.
 func (t *tap) Skip(off, n int64) {
 	t.seen(off, n)
 	Skip(t.Content, off, n)
@@ -68,9 +68,9 @@ func (t *tap) Skip(off, n int64) {
 
 func (t *tap) unwatched() Content { return t.Content }
 
-// unwatched is a content behind the backs of those who watch it: for what is
-// read and not sent.
-func unwatched(c Content) Content {
+// Unwatched is for uploaders: the content behind all that watches it, for what
+// is read and not sent.
+func Unwatched(c Content) Content {
 	for {
 		w, ok := c.(interface{ unwatched() Content })
 		if !ok {

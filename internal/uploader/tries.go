@@ -5,19 +5,20 @@ import (
 	"errors"
 )
 
-// tries is what the tries of one upload share, in its context. One try at a
-// time uses it.
+// tries is what the attempts of one upload share, in its context. One attempt
+// at a time uses it.
 type tries struct {
-	// more: if this one is cut off, another may follow.
+	// more: if this attempt is cut off, another one may follow.
 	more bool
-	// kept undoes what tries that were cut off have left for the next one.
+	// kept undoes what attempts that were cut off left for the next one.
 	kept map[string]func(context.Context) error
 }
 
 type triesKey struct{}
 
-// keep leaves something for the next try, if there may be one.
-func keep(ctx context.Context, what string, undo func(context.Context) error) bool {
+// Keep is for uploaders that resume: it leaves something for the next attempt,
+// if there may be one, and says so. undo removes it should none follow.
+func Keep(ctx context.Context, what string, undo func(context.Context) error) bool {
 	t, ok := ctx.Value(triesKey{}).(*tries)
 	if !ok || !t.more {
 		return false
@@ -26,14 +27,14 @@ func keep(ctx context.Context, what string, undo func(context.Context) error) bo
 	return true
 }
 
-// drop says that something that was kept has been used or undone.
-func drop(ctx context.Context, what string) {
+// Drop says that something that was kept has been used or undone.
+func Drop(ctx context.Context, what string) {
 	if t, ok := ctx.Value(triesKey{}).(*tries); ok {
 		delete(t.kept, what)
 	}
 }
 
-// undo takes back what is still kept after the last try.
+// undo takes back what is still kept after the last attempt.
 func (t *tries) undo(ctx context.Context) error {
 	var err error
 	for what, undo := range t.kept {

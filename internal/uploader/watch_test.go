@@ -1,52 +1,22 @@
-package uploader
+package uploader_test
 
 import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/uploader"
+	"github.com/heron-nomad/heron/internal/uploader/uploadertest"
 )
 
-func TestCoverageCountsEachByteOnce(t *testing.T) {
-	const size = 64
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
-		var (
-			c    coverage
-			have [size]bool
-		)
-		for range 20 {
-			off, n := random.Int64N(size+4)-2, random.Int64N(12)
-			before, want := int64(0), int64(0)
-			for i := range have {
-				if have[i] {
-					before++
-				}
-				have[i] = have[i] || int64(i) >= off && int64(i) < off+n
-				if have[i] {
-					want++
-				}
-			}
-			if total, more := c.add(off, n, size); total != want || more != (want > before) {
-				t.Fatalf("%d bytes from %d on: %d, %v; want %d; spans %v", n, off, total, more, want, c.spans)
-			}
-		}
-		for i := 1; i < len(c.spans); i++ {
-			if c.spans[i].from <= c.spans[i-1].to {
-				t.Fatalf("spans %v touch", c.spans)
-			}
-		}
-	}
-}
-
 // in reads a span of a content.
-func in(c Content, off, n int64) error {
+func in(c uploader.Content, off, n int64) error {
 	_, err := c.ReadAt(make([]byte, n), off)
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -55,19 +25,19 @@ func in(c Content, off, n int64) error {
 }
 
 func TestProgressCountsDistinctBytes(t *testing.T) {
-	src, _ := source("a", 1000)
+	src, _ := uploadertest.Source("a", 1000)
 	fail := false
-	base := &scripted{upload: func(_ context.Context, src Source) (Location, error) {
+	base := &scripted{upload: func(_ context.Context, src uploader.Source) (uploader.Location, error) {
 		if src.Name == "there" {
-			return Location{}, nil
+			return uploader.Location{}, nil
 		}
 		var all sync.WaitGroup
 		for range 2 { // once for a digest, once to send it
 			c, err := src.Open()
 			if err != nil {
-				return Location{}, err
+				return uploader.Location{}, err
 			}
-			Skip(c, 0, 200)
+			uploader.Skip(c, 0, 200)
 			for i := int64(2); i < 8; i++ {
 				all.Go(func() {
 					if err := in(c, i*100, 110); err != nil {
@@ -79,39 +49,43 @@ func TestProgressCountsDistinctBytes(t *testing.T) {
 			_ = c.Close()
 		}
 		if fail {
-			return Location{}, ErrTarget
+			return uploader.Location{}, uploader.ErrTarget
 		}
-		return Location{}, nil
+		return uploader.Location{}, nil
 	}}
-	log := new(progressLog)
-	u := decorate(base, conf.Upload{}, Environment{Progress: log.add})
+	log := new(uploadertest.ProgressLog)
+	u := uploader.Decorate(base, conf.Upload{}, uploader.Options{Progress: log.Add})
 	if _, err := u.Upload(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
-	log.check(t, 1000)
-	if first, before := log.all[0], log.all[len(log.all)-2]; first.Done != 0 || before.Done != 810 {
+	all := log.Check(t, 1000)
+	if first, before := all[0], all[len(all)-2]; first.Done != 0 || before.Done != 810 {
 		t.Errorf("it began with %+v and ended with %+v", first, before)
 	}
-	fail, log.all = true, nil
-	if _, err := u.Upload(t.Context(), src); !errors.Is(err, ErrTarget) {
+	fail = true
+	if _, err := u.Upload(t.Context(), src); !errors.Is(err, uploader.ErrTarget) {
 		t.Fatal(err)
 	}
-	if last := log.all[len(log.all)-1]; !last.Ended || last.Done != 810 {
+	all = log.Take()
+	if last := all[len(all)-1]; last.State != progress.Ended || last.Done != 810 || !errors.Is(last.Err, uploader.ErrTarget) {
 		t.Errorf("a failed one ended with %+v", last)
 	}
-	log.all, src.Name = nil, "there"
-	if _, err := u.Upload(t.Context(), src); err != nil || len(log.all) > 0 {
-		t.Errorf("an upload that reads nothing: %v, %+v", err, log.all)
+	src.Name = "there"
+	if _, err := u.Upload(t.Context(), src); err != nil {
+		t.Error(err)
+	}
+	if all := log.Take(); len(all) > 0 {
+		t.Errorf("an upload that reads nothing: %+v", all)
 	}
 }
 
 func TestRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src, _ := source("a", 10000)
-		base := &scripted{upload: func(_ context.Context, src Source) (Location, error) {
+		src, _ := uploadertest.Source("a", 10000)
+		base := &scripted{upload: func(_ context.Context, src uploader.Source) (uploader.Location, error) {
 			c, err := src.Open()
 			if err != nil {
-				return Location{}, err
+				return uploader.Location{}, err
 			}
 			defer c.Close()
 			var all sync.WaitGroup
@@ -123,10 +97,10 @@ func TestRateLimit(t *testing.T) {
 				})
 			}
 			all.Wait()
-			return Location{}, nil
+			return uploader.Location{}, nil
 		}}
 		// A read as a whole takes longer than the stall timeout.
-		u := decorate(base, conf.Upload{RateLimit: 1000, StallTimeout: time.Second}, Environment{})
+		u := uploader.Decorate(base, conf.Upload{RateLimit: 1000, StallTimeout: time.Second}, uploader.Options{})
 		for range 2 {
 			start := time.Now()
 			if _, err := u.Upload(t.Context(), src); err != nil {
@@ -148,11 +122,11 @@ func TestRateLimit(t *testing.T) {
 
 func TestStalls(t *testing.T) {
 	const limit = time.Minute
-	src, _ := source("a", 1000)
+	src, _ := uploadertest.Source("a", 1000)
 	for _, c := range []struct {
 		name string
 		// reads are spans read, before each of which it waits.
-		reads []span
+		reads [][2]int64
 		wait  time.Duration
 		// last is how long it takes after the last one; it ends earlier with
 		// its context.
@@ -160,31 +134,31 @@ func TestStalls(t *testing.T) {
 		want time.Duration // 0: no stall
 	}{
 		{"at once", nil, 0, time.Hour, limit},
-		{"after some", []span{{0, 100}, {100, 200}}, 50 * time.Second, time.Hour, 100*time.Second + limit},
-		{"steadily", []span{{0, 100}, {100, 200}, {0, 100}, {100, 200}, {200, 300}, {300, 1000}}, 50 * time.Second, time.Second, 0},
-		{"at the end", []span{{500, 1000}, {0, 500}}, 0, time.Hour, 5 * limit},
-		{"long answer", []span{{500, 1000}, {0, 500}}, 0, 4 * limit, 0},
-		{"in the middle, the end is read", []span{{500, 1000}}, 0, time.Hour, limit},
+		{"after some", [][2]int64{{0, 100}, {100, 200}}, 50 * time.Second, time.Hour, 100*time.Second + limit},
+		{"steadily", [][2]int64{{0, 100}, {100, 200}, {0, 100}, {100, 200}, {200, 300}, {300, 1000}}, 50 * time.Second, time.Second, 0},
+		{"at the end", [][2]int64{{500, 1000}, {0, 500}}, 0, time.Hour, 5 * limit},
+		{"long answer", [][2]int64{{500, 1000}, {0, 500}}, 0, 4 * limit, 0},
+		{"in the middle, the end is read", [][2]int64{{500, 1000}}, 0, time.Hour, limit},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			u := decorate(&scripted{upload: func(ctx context.Context, src Source) (Location, error) {
+			u := uploader.Decorate(&scripted{upload: func(ctx context.Context, src uploader.Source) (uploader.Location, error) {
 				content, err := src.Open()
 				if err != nil {
-					return Location{}, err
+					return uploader.Location{}, err
 				}
 				for _, s := range c.reads {
 					time.Sleep(c.wait)
-					if err := in(content, s.from, s.to-s.from); err != nil {
-						return Location{}, err
+					if err := in(content, s[0], s[1]-s[0]); err != nil {
+						return uploader.Location{}, err
 					}
 				}
 				select {
 				case <-time.After(c.last):
-					return Location{}, nil
+					return uploader.Location{}, nil
 				case <-ctx.Done():
-					return Location{}, ctx.Err()
+					return uploader.Location{}, ctx.Err()
 				}
-			}}, conf.Upload{StallTimeout: limit}, Environment{})
+			}}, conf.Upload{StallTimeout: limit}, uploader.Options{})
 			start := time.Now()
 			_, err := u.Upload(t.Context(), src)
 			took := time.Since(start)
@@ -194,7 +168,7 @@ func TestStalls(t *testing.T) {
 				}
 				return
 			}
-			if !errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || took != c.want {
+			if !errors.Is(err, uploader.ErrUnreachable) || errors.Is(err, context.Canceled) || took != c.want {
 				t.Errorf("%s: %v after %s, want a stall after %s", c.name, err, took, c.want)
 			}
 		})
@@ -207,24 +181,24 @@ func TestStallsOfOtherCalls(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		hangs.upload = func(ctx context.Context, _ Source) (Location, error) {
+		hangs.upload = func(ctx context.Context, _ uploader.Source) (uploader.Location, error) {
 			for range 5 {
 				time.Sleep(50 * time.Second)
-				working(ctx)
+				uploader.Working(ctx)
 			}
-			return Location{}, hangs.call(ctx)
+			return uploader.Location{}, hangs.call(ctx)
 		}
-		u := decorate(hangs, conf.Upload{Kind: "http", HTTP: conf.HTTPUpload{ResponseTimeout: 10 * time.Minute}, StallTimeout: time.Minute}, Environment{})
+		u := uploader.Decorate(hangs, conf.Upload{Kind: "http", HTTP: conf.HTTPUpload{ResponseTimeout: 10 * time.Minute}, StallTimeout: time.Minute}, uploader.Options{})
 		for name, c := range map[string]struct {
 			call func(context.Context) error
 			want time.Duration
 		}{
 			"check":   {u.Check, 11 * time.Minute},
 			"delete":  {func(ctx context.Context) error { return u.Delete(ctx, "") }, 11 * time.Minute},
-			"working": {func(ctx context.Context) error { return second(u.Upload(ctx, Source{Size: 1})) }, 310 * time.Second},
+			"working": {func(ctx context.Context) error { return uploadertest.Second(u.Upload(ctx, uploader.Source{Size: 1})) }, 310 * time.Second},
 		} {
 			start := time.Now()
-			if err := c.call(t.Context()); !errors.Is(err, ErrUnreachable) || time.Since(start) != c.want {
+			if err := c.call(t.Context()); !errors.Is(err, uploader.ErrUnreachable) || time.Since(start) != c.want {
 				t.Errorf("%s: %v after %s", name, err, time.Since(start))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

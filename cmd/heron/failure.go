@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
+)
+
+// errorDoc is how a failure looks in JSON.
+type errorDoc struct {
+	Error struct {
+		Message string             `json:"message"`
+		Kind    outcome.Kind       `json:"kind"`
+		Code    int                `json:"exit_code"`
+		Removed []outcome.Resource `json:"removed,omitempty"`
+		Undone  []outcome.Resource `json:"undone,omitempty"`
+		Left    []outcome.Leftover `json:"left,omitempty"`
+		// Repair is a command line, for a shell.
+		Repair string `json:"repair,omitempty"`
+	} `json:"error"`
+}
+
+func (a *app) failureDoc(err error) errorDoc {
+	var doc errorDoc
+	e := &doc.Error
+	e.Message, e.Kind, e.Code, e.Repair = a.explain(err), outcome.KindOf(err), exitCode(err), a.repair(err)
+	var f *operation.Failure
+	if errors.As(err, &f) {
+		e.Removed, e.Undone, e.Left = f.Removed, f.Undone, f.Left
+	}
+	return doc
+}
+
+// explain words a failure for a person: what failed and why, what became of the
+// rest, and what to do next on this command line.
+func (a *app) explain(err error) string {
+	var (
+		failed *operation.Failure
+		place  *cluster.PlaceError
+		denied *nomad.DeniedError
+	)
+	text := worded(err, err.Error())
+	switch {
+	case errors.As(err, &failed):
+		text += aftermath(failed)
+	case errors.Is(err, context.Canceled) && outcome.KindOf(err) == outcome.Interrupted:
+		text = "interrupted, and nothing was changed"
+	case errors.As(err, &place):
+		text += fmt.Sprintf("; use --nomad-%s %s", place.Setting, quote(place.There))
+	case errors.As(err, &denied) && !denied.HasToken:
+		text += "; give a token in NOMAD_TOKEN, with --nomad-token-file or with heron.nomad.token.file"
+	}
+	if repair := a.repair(err); repair != "" {
+		text += "; to clean up: " + repair
+	}
+	return text
+}
+
+// aftermath says what became of what a command had done.
+func aftermath(f *operation.Failure) string {
+	var b strings.Builder
+	list := func(what string, resources []outcome.Resource) {
+		for i, r := range resources {
+			sep := ", "
+			if i == 0 {
+				sep = "; " + what + ": "
+			}
+			b.WriteString(sep + r.String())
+		}
+	}
+	list("removed before", f.Removed)
+	list("undone", f.Undone)
+	if len(f.Left) == 0 {
+		b.WriteString("; nothing is left")
+	}
+	for _, l := range f.Left {
+		b.WriteString("; still there: " + l.String())
+		if l.Why != "" {
+			b.WriteString(" (" + l.Why + ")")
+		}
+		if l.ByHand {
+			b.WriteString("; remove it there by hand")
+		}
+	}
+	return b.String()
+}
+
+// repair is the command line that puts a failure right, "" where none does.
+func (a *app) repair(err error) string {
+	remedy, ok := outcome.RemedyOf(err)
+	var f *operation.Failure
+	if errors.As(err, &f) {
+		if f.Remedy == nil || len(f.Left) == 0 {
+			return ""
+		}
+		remedy, ok = *f.Remedy, true
+	}
+	if !ok || remedy.Action != outcome.Kill {
+		return ""
+	}
+	words := []string{"heron kill"}
+	if a.again != "" {
+		words = append(words, a.again)
+	}
+	place := remedy.Cluster + "/" + remedy.Role + "/" + remedy.Environ
+	return strings.Join(append(words, place, quote(remedy.Topology)), " ")
+}
+
+// shownError is a failure whose result document is printed already.
+type shownError struct{ err error }
+
+func (e *shownError) Error() string { return e.err.Error() }
+func (e *shownError) Unwrap() error { return e.err }
+
+// fail prints the error and returns its exit code.
+func (a *app) fail(err error) int {
+	code := exitCode(err)
+	var shown *shownError
+	switch {
+	case errors.As(err, &shown):
+	case a.asJSON():
+		a.printJSON(a.failureDoc(err))
+	default:
+		fmt.Fprintf(a.stderr, "heron: %s\n", a.explain(err))
+	}
+	return code
+}
+
+// partial prints a result beside an error: what was done before the failure.
+// In JSON both are one document.
+func (a *app) partial(err error, document func(*errorDoc) any, text func()) error {
+	if !a.asJSON() {
+		text()
+		return err
+	}
+	if err == nil {
+		a.printJSON(document(nil))
+		return nil
+	}
+	failed := a.failureDoc(err)
+	a.printJSON(document(&failed))
+	return &shownError{err}
+}

@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// Jobs is what the use cases need of Nomad; *nomad.Client has the contracts.
+type Jobs interface {
+	Job(ctx context.Context, id string) (*api.Job, error)
+	TopologyJobs(ctx context.Context, name string) ([]*api.JobListStub, error)
+	RegisterNew(ctx context.Context, job *api.Job) (nomad.Registration, error)
+	TakeOver(ctx context.Context, job, stopped *api.Job) (nomad.Registration, error)
+	Stop(ctx context.Context, job *api.Job) error
+	WaitStopped(ctx context.Context, id string, timeout time.Duration, report func(nomad.StopProgress)) ([]nomad.AllocationRef, error)
+	WaitRunning(ctx context.Context, id string, count int, timeout time.Duration, report func(nomad.RunProgress)) error
+	PurgeOwned(ctx context.Context, id, topologyID string) error
+	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)
+}
+
+// TManager is what the use cases need of a topology's TManager;
+// *tmanager.Client has the contract.
+type TManager interface {
+	PhysicalPlan(ctx context.Context, at *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error)
+}
+
+// Cluster is the servers of a cluster as one value. Its parts are interfaces:
+// real servers, fakes, or either behind faults.
+type Cluster struct {
+	// Settings are those of the command; ForTopology gives a topology's own.
+	Settings *conf.Settings
+	State    statemgr.Tree
+	Jobs     Jobs
+	// Uploader is nil where it depends on the topology.
+	Uploader uploader.Uploader
+	// TManager is nil where TManagers are not asked.
+	TManager TManager
+	Progress progress.Sink
+
+	// uploaders makes others than Uploader; nil where that one is for all.
+	uploaders *uploaders
+}
+
+// With is the same cluster as a topology with these settings sees it, with the
+// uploader that they name.
+func (c Cluster) With(s *conf.Settings) (Cluster, error) {
+	c.Settings = s
+	if c.uploaders == nil {
+		return c, nil // it was given one for all
+	}
+	up, err := c.uploaders.get(s.Upload)
+	c.Uploader = up
+	return c, err
+}
+
+// KillRemedy is what removes all that there is of a topology.
+func (c Cluster) KillRemedy(name string) outcome.Remedy {
+	s := c.Settings
+	return outcome.Remedy{Action: outcome.Kill, Topology: name, Cluster: s.Cluster, Role: s.Role, Environ: s.Environ}
+}
+
+// JobResource names a job of this cluster's Nomad.
+func (c Cluster) JobResource(id string) outcome.Resource {
+	return outcome.Resource{Kind: outcome.Job, ID: id, Where: c.Settings.Nomad.Address}
+}
+
+// StateResource names all of a topology's state.
+func (c Cluster) StateResource(name string) outcome.Resource {
+	return outcome.Resource{Kind: outcome.State, ID: name, Where: c.State.Root}
+}
+
+// AwaitEnd returns when the containers of a stopped job have ended. Those on
+// lost nodes are warned about and not waited for.
+func (c Cluster) AwaitEnd(ctx context.Context, id string) error {
+	what := outcome.Resource{Kind: outcome.Containers, ID: id}
+	lost, err := c.Jobs.WaitStopped(ctx, id, c.Settings.Nomad.StopTimeout, func(p nomad.StopProgress) {
+		c.Progress.Send(progress.Event{State: progress.Advanced, Step: "stop", What: what, Done: int64(p.Ended), Total: int64(p.Total), Unit: "containers"})
+	})
+	for _, ref := range lost {
+		c.Progress.Warn("stop", outcome.Resource{Kind: outcome.Containers, ID: ref.String()}, "node lost; cannot tell whether it is still running", nil)
+	}
+	return err
+}
+
+// EndJob stops a job, waits for its containers and removes it.
+func (c Cluster) EndJob(ctx context.Context, job *api.Job, topologyID string) error {
+	if err := c.Jobs.Stop(ctx, job); err != nil && !errors.Is(err, nomad.ErrNotFound) {
+		return err
+	}
+	if err := c.AwaitEnd(ctx, *job.ID); err != nil {
+		return err
+	}
+	return c.Jobs.PurgeOwned(ctx, *job.ID, topologyID)
+}
+
+// UndoLimit is how long one undo may take: containers need time to end.
+func (c Cluster) UndoLimit() time.Duration {
+	n := c.Settings.Nomad
+	return n.StopTimeout + 4*n.RequestTimeout
+}

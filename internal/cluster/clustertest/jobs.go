@@ -1,0 +1,116 @@
+package clustertest
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+)
+
+// Jobs is a Nomad in memory. Before, if set, is called with the name of each
+// method and may fail it before its effect; After may fail it afterwards.
+type Jobs struct {
+	Jobs          map[string]*api.Job
+	Before, After func(method string) error
+	Calls         []string
+}
+
+func (f *Jobs) call(method string, effect func() error) error {
+	f.Calls = append(f.Calls, method)
+	if f.Before != nil {
+		if err := f.Before(method); err != nil {
+			return err
+		}
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	if f.After != nil {
+		return f.After(method)
+	}
+	return nil
+}
+
+// Job implements cluster.Jobs.
+func (f *Jobs) Job(_ context.Context, id string) (job *api.Job, err error) {
+	err = f.call("Job", func() error {
+		if job = f.Jobs[id]; job == nil {
+			return nomad.ErrNotFound
+		}
+		return nil
+	})
+	return job, err
+}
+
+// TopologyJobs implements cluster.Jobs.
+func (f *Jobs) TopologyJobs(_ context.Context, name string) (list []*api.JobListStub, err error) {
+	err = f.call("TopologyJobs", func() error {
+		for id, job := range f.Jobs {
+			if job.Meta[jobspec.MetaTopologyName] == name {
+				list = append(list, &api.JobListStub{ID: id, Meta: job.Meta})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Put stores a copy of a job.
+func (f *Jobs) Put(job *api.Job) {
+	c := *job
+	f.Jobs[*job.ID] = &c
+}
+
+// RegisterNew implements cluster.Jobs.
+func (f *Jobs) RegisterNew(_ context.Context, job *api.Job) (nomad.Registration, error) {
+	return nomad.Registration{}, f.call("RegisterNew", func() error {
+		if old := f.Jobs[*job.ID]; old != nil {
+			return &nomad.ExistsError{Job: old}
+		}
+		f.Put(job)
+		return nil
+	})
+}
+
+// TakeOver implements cluster.Jobs.
+func (f *Jobs) TakeOver(_ context.Context, job, _ *api.Job) (nomad.Registration, error) {
+	return nomad.Registration{}, f.call("TakeOver", func() error { f.Put(job); return nil })
+}
+
+// Stop implements cluster.Jobs.
+func (f *Jobs) Stop(_ context.Context, job *api.Job) error {
+	return f.call("Stop", func() error {
+		stop := true
+		f.Jobs[*job.ID].Stop = &stop
+		return nil
+	})
+}
+
+// WaitStopped implements cluster.Jobs.
+func (f *Jobs) WaitStopped(context.Context, string, time.Duration, func(nomad.StopProgress)) ([]nomad.AllocationRef, error) {
+	return nil, f.call("WaitStopped", func() error { return nil })
+}
+
+// WaitRunning implements cluster.Jobs.
+func (f *Jobs) WaitRunning(context.Context, string, int, time.Duration, func(nomad.RunProgress)) error {
+	return f.call("WaitRunning", func() error { return nil })
+}
+
+// Forecast implements cluster.Jobs.
+func (f *Jobs) Forecast(context.Context, *api.Job) (*nomad.Forecast, error) {
+	return &nomad.Forecast{}, f.call("Forecast", func() error { return nil })
+}
+
+// PurgeOwned implements cluster.Jobs.
+func (f *Jobs) PurgeOwned(_ context.Context, id, topologyID string) error {
+	return f.call("PurgeOwned", func() error {
+		if job := f.Jobs[id]; job != nil && job.Meta[jobspec.MetaTopologyID] != topologyID {
+			return &nomad.ExistsError{Job: job}
+		}
+		delete(f.Jobs, id)
+		return nil
+	})
+}

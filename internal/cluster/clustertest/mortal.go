@@ -1,0 +1,121 @@
+package clustertest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/statemgr/localfs"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// ErrDied is what calls of a dead process return.
+var ErrDied = errors.New("the process has died")
+
+// Mortal is a process that dies at one of the calls by which it changes
+// something, before or after the call's effect; what it calls later never
+// arrives anywhere.
+type Mortal struct {
+	at, calls int
+	after     bool
+	// Dead: it has died.
+	Dead bool
+	died func()
+}
+
+func (m *Mortal) call(f func() error) error {
+	if m.Dead {
+		return ErrDied
+	}
+	m.calls++
+	if m.calls == m.at && !m.after {
+		m.die()
+		return ErrDied
+	}
+	err := f()
+	if m.calls == m.at {
+		m.die()
+		return ErrDied
+	}
+	return err
+}
+
+func (m *Mortal) die() {
+	m.Dead = true
+	m.died()
+}
+
+type mortalStore struct {
+	statemgr.Store
+	*Mortal
+}
+
+func (s mortalStore) Apply(ctx context.Context, ops ...statemgr.Op) error {
+	return s.call(func() error { return s.Store.Apply(ctx, ops...) })
+}
+
+func (s mortalStore) EnsureDirs(ctx context.Context, paths ...string) error {
+	return s.call(func() error { return s.Store.EnsureDirs(ctx, paths...) })
+}
+
+func (s mortalStore) Hold(ctx context.Context, path string, data []byte) (func(context.Context) error, error) {
+	var release func(context.Context) error
+	err := s.call(func() (err error) { release, err = s.Store.Hold(ctx, path, data); return err })
+	return func(ctx context.Context) error { return s.call(func() error { return release(ctx) }) }, err
+}
+
+type mortalUploader struct {
+	uploader.Uploader
+	*Mortal
+}
+
+func (u mortalUploader) Upload(ctx context.Context, src uploader.Source) (where uploader.Location, err error) {
+	err = u.call(func() (err error) { where, err = u.Uploader.Upload(ctx, src); return err })
+	return where, err
+}
+
+func (u mortalUploader) Delete(ctx context.Context, uri string) error {
+	return u.call(func() error { return u.Uploader.Delete(ctx, uri) })
+}
+
+type mortalJobs struct {
+	cluster.Jobs
+	*Mortal
+}
+
+func (j mortalJobs) RegisterNew(ctx context.Context, job *api.Job) (r nomad.Registration, err error) {
+	err = j.call(func() (err error) { r, err = j.Jobs.RegisterNew(ctx, job); return err })
+	return r, err
+}
+
+func (j mortalJobs) TakeOver(ctx context.Context, job, stopped *api.Job) (r nomad.Registration, err error) {
+	err = j.call(func() (err error) { r, err = j.Jobs.TakeOver(ctx, job, stopped); return err })
+	return r, err
+}
+
+// Stop implements cluster.Jobs.
+func (j mortalJobs) Stop(ctx context.Context, job *api.Job) error {
+	return j.call(func() error { return j.Jobs.Stop(ctx, job) })
+}
+
+// PurgeOwned implements cluster.Jobs.
+func (j mortalJobs) PurgeOwned(ctx context.Context, id, topologyID string) error {
+	return j.call(func() error { return j.Jobs.PurgeOwned(ctx, id, topologyID) })
+}
+
+// Mortal returns the bench's cluster as a process sees it that dies at its
+// n-th change, before it or after it.
+func (b *Bench) Mortal(n int, after bool) (cluster.Cluster, *Mortal) {
+	b.T.Helper()
+	store, err := localfs.Open(b.Settings.State.Root)
+	b.Must(err)
+	m := &Mortal{at: n, after: after, died: func() { b.Must(store.Close()) }}
+	b.T.Cleanup(func() { store.Close() })
+	c := b.Cluster
+	c.State.Store, c.Jobs, c.Uploader = mortalStore{store, m}, mortalJobs{b.Jobs, m}, mortalUploader{b.Uploader.Uploader, m}
+	return c, m
+}

@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
+	state "github.com/heron-nomad/heron/internal/statemgr/all"
+	"github.com/heron-nomad/heron/internal/tmanager"
+	"github.com/heron-nomad/heron/internal/tunnel"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// Options are what a connection needs besides the settings.
+type Options struct {
+	Progress progress.Sink
+	// Home is the user's home folder; Getenv reads an environment variable.
+	Home   string
+	Getenv func(string) string
+}
+
+// Connection is a Cluster on real servers.
+type Connection struct {
+	Cluster
+	// Nomad is the client behind Jobs.
+	Nomad    *nomad.Client
+	bastions *tunnel.Bastions
+}
+
+// Connect opens what the settings name, through their tunnels. Nomad and the
+// uploader are first asked by the use case; the state store is connected here.
+func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection, err error) {
+	c := &Connection{bastions: tunnel.New(tunnel.Options{Home: opts.Home, Getenv: opts.Getenv, Progress: opts.Progress})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	toState, err := c.bastions.Dial(s.State.Tunnel)
+	if err != nil {
+		return nil, err
+	}
+	toNomad, err := c.bastions.Dial(s.Nomad.Tunnel)
+	if err != nil {
+		return nil, err
+	}
+	if c.Nomad, err = nomad.NewClient(clientOptions(s.Nomad, toNomad)); err != nil {
+		return nil, err
+	}
+	c.Cluster = Cluster{Settings: s, Jobs: c.Nomad, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Progress: opts.Progress}
+	c.uploaders = newUploaders(uploader.Options{
+		Home: opts.Home, Getenv: opts.Getenv, Progress: opts.Progress,
+		Nodes: func(ctx context.Context) ([]uploader.Node, error) { return uploadNodes(ctx, c.Nomad, s.Nomad) },
+	})
+	if !PerTopology(s.Upload) {
+		if c.Uploader, err = c.uploaders.get(s.Upload); err != nil {
+			return nil, err
+		}
+	}
+	opts.Progress.Begin("connect to", outcome.Resource{Kind: outcome.Server, ID: s.State.Kind + " " + s.State.Address()})
+	c.State, err = state.Open(ctx, s.State, toState)
+	return c, err
+}
+
+// uploadNodes are the nodes that may fetch packages, for an uploader that puts
+// them there.
+func uploadNodes(ctx context.Context, client *nomad.Client, n conf.Nomad) ([]uploader.Node, error) {
+	list, err := client.Nodes(ctx, n)
+	if err != nil {
+		return nil, fmt.Errorf("find the nodes to put packages on: %w", err)
+	}
+	nodes := make([]uploader.Node, len(list))
+	for i, node := range list {
+		nodes[i] = uploader.Node(node)
+	}
+	return nodes, nil
+}
+
+// clientOptions are how to reach the Nomad that the settings name.
+func clientOptions(n conf.Nomad, dial tunnel.DialFunc) nomad.ClientOptions {
+	a := n.Access
+	return nomad.ClientOptions{
+		Address: n.Address, Region: n.Region, Namespace: n.Namespace,
+		Token: string(a.Token),
+		Dial:  dial,
+		TLS: nomad.TLSOptions{
+			CACert: a.CACert, CAPath: a.CAPath, ClientCert: a.ClientCert, ClientKey: a.ClientKey,
+			ServerName: a.ServerName, Insecure: a.SkipVerify,
+		},
+		RequestTimeout: n.RequestTimeout,
+	}
+}
+
+// Close ends all connections, tunnels last.
+func (c *Connection) Close() error {
+	var errs []error
+	if c.Nomad != nil {
+		c.Nomad.Close()
+	}
+	if c.State.Store != nil {
+		errs = append(errs, c.State.Close())
+	}
+	if c.uploaders != nil {
+		errs = append(errs, c.uploaders.close())
+	}
+	return errors.Join(append(errs, c.bastions.Close())...)
+}

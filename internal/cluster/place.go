@@ -1,0 +1,51 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/statemgr"
+)
+
+// PlaceError says that something is in another region or namespace of Nomad
+// than the one that was asked.
+type PlaceError struct {
+	// What is there: a sentence without its end, as "topology "wc" runs".
+	What string
+	// Setting is "region" or "namespace"; There is where it is, Here what was
+	// asked.
+	Setting, There, Here string
+}
+
+// Error names both places.
+func (e *PlaceError) Error() string {
+	return fmt.Sprintf("%s in Nomad's %s %q, not %q", e.What, e.Setting, e.There, e.Here)
+}
+
+// Kind implements the contract of package outcome.
+func (e *PlaceError) Kind() outcome.Kind { return outcome.Usage }
+
+// SamePlace compares where something is with where Nomad is asked.
+func SamePlace(n conf.Nomad, what, region, namespace string) error {
+	there, here := cmp.Or(namespace, api.DefaultNamespace), cmp.Or(n.Namespace, api.DefaultNamespace)
+	if there != here {
+		return &PlaceError{What: what, Setting: "namespace", There: there, Here: here}
+	}
+	if region != "" && n.Region != "" && region != n.Region {
+		return &PlaceError{What: what, Setting: "region", There: region, Here: n.Region}
+	}
+	return nil
+}
+
+// CheckPlace refuses to look for the job of an operation that died in another
+// region or namespace than it may be in.
+func CheckPlace(n conf.Nomad, i statemgr.Intent) error {
+	if i.Operation == statemgr.OperationSubmit && i.Step != "job" {
+		return nil
+	}
+	return SamePlace(n, fmt.Sprintf("the job %s of a %s that died may be", i.Nomad.JobID, i.Operation), i.Nomad.Region, i.Nomad.Namespace)
+}

@@ -1,0 +1,193 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// KillOptions change what Kill removes and what it accepts.
+type KillOptions struct {
+	// IgnoreMissing makes a topology that does not exist a success.
+	IgnoreMissing bool
+	// PurgeCheckpoints removes the node of stateful checkpoints too; without it
+	// an effectively-once topology of this name continues where it was.
+	PurgeCheckpoints bool
+	// ForTopology, unless nil, gives the settings as they are for a topology,
+	// for a place of packages that depends on it.
+	ForTopology func(name, id string) (*conf.Settings, error)
+}
+
+// Killed is what a successful Kill found and removed.
+type Killed struct {
+	Topology string             `json:"topology"`
+	Found    bool               `json:"found"`
+	Removed  []outcome.Resource `json:"removed"`
+	// Kept is what stays: packages whose store does not support deletion, and
+	// what the original client left on the nodes.
+	Kept []outcome.Leftover `json:"kept"`
+}
+
+// The steps that a kill's intent names.
+const (
+	stepStop   = "stop"
+	stepRemove = "remove"
+)
+
+// Kill ends a topology and removes all of it: containers, state, package, job.
+// It works when only a part is there, and may be repeated. The job goes last:
+// by it a repeated kill finds the rest. What an operation left that died goes
+// too; one that is under way is a *operation.BusyError.
+func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions) (*Killed, error) {
+	there, err := cl.Look(ctx, name, cluster.Scope{Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints})
+	if err != nil {
+		return nil, err
+	}
+	k := &killing{cl: cl, name: name, opts: opts, there: there}
+	if err := k.check(ctx); err != nil {
+		return nil, err
+	}
+	if !k.found() {
+		operation.Sweep(ctx, cl.State, cl.Progress, name)
+		if opts.IgnoreMissing {
+			return &Killed{Topology: name, Removed: []outcome.Resource{}, Kept: []outcome.Leftover{}}, nil
+		}
+		return nil, outcome.Errorf(outcome.NotFound, "no topology %q in cluster %s: no state below %s, no job %s at %s",
+			name, cl.Settings.Cluster, cl.State.Root, jobspec.JobID(cl.Settings.Cluster, name), cl.Settings.Nomad.Address)
+	}
+	if k.claim, err = operation.Take(ctx, cl.State, cl.Progress, name, k.intent(), there.Pending); err != nil {
+		return nil, err
+	}
+	run := operation.Run{
+		Steps: k.steps(), Claim: k.claim, Progress: cl.Progress,
+		Remedy: cl.KillRemedy(name), UndoLimit: cl.UndoLimit(),
+	}
+	done, err := run.Do(ctx)
+	if err := k.claim.Finish(ctx, err); err != nil {
+		return nil, err
+	}
+	return &Killed{Topology: name, Found: true, Removed: done.Removed, Kept: append(done.Kept, leftOnNodes(there.Originals)...)}, nil
+}
+
+// killing is one run of Kill.
+type killing struct {
+	cl    cluster.Cluster
+	name  string
+	opts  KillOptions
+	there *cluster.Topology
+	// packages are those that the topology's parts name.
+	packages []outcome.Resource
+	claim    *operation.Claim
+}
+
+func (k *killing) found() bool {
+	return len(k.there.Nodes) > 0 || len(k.there.Jobs()) > 0 || k.there.Pending != nil
+}
+
+// intent is what this kill is about to do. It names a package that the
+// operation which died may be the only one to know.
+func (k *killing) intent() statemgr.Intent {
+	s, now := k.cl.Settings, time.Now()
+	i := statemgr.Intent{
+		Operation: statemgr.OperationKill, Step: stepStop, Steps: []string{stepStop, stepRemove},
+		TopologyID: k.there.AnyID(), Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
+		Owner: statemgr.NewOwner(statemgr.OperationKill, s.User, now),
+	}
+	i.Nomad.Address, i.Nomad.JobID = s.Nomad.Address, jobspec.JobID(s.Cluster, k.name)
+	i.Nomad.Region, i.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace
+	switch dead := k.there.Pending; {
+	case dead != nil && dead.Intent.Package.URI != "":
+		i.Package = dead.Intent.Package
+	case len(k.packages) > 0:
+		i.Package.Uploader, i.Package.URI = k.packages[0].Where, k.packages[0].ID
+	}
+	return i
+}
+
+// steps are what Kill does, in order.
+func (k *killing) steps() []operation.Step {
+	var list []operation.Step
+	jobs := k.there.Jobs()
+	for _, job := range jobs {
+		list = append(list, operation.Step{
+			Mark: stepStop, Action: operation.Stop, Of: k.cl.JobResource(*job.ID),
+			Do: func(ctx context.Context) error {
+				if err := k.cl.Jobs.Stop(ctx, job); !errors.Is(err, nomad.ErrNotFound) {
+					return err
+				}
+				return nil
+			},
+		})
+	}
+	for _, job := range jobs {
+		list = append(list, operation.Step{
+			Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: *job.ID}, Removes: true,
+			Do: func(ctx context.Context) error { return k.cl.AwaitEnd(ctx, *job.ID) },
+		})
+	}
+	if len(k.there.Nodes) > 0 {
+		list = append(list, operation.Step{
+			Mark: stepRemove, Action: operation.Remove, Of: k.cl.StateResource(k.name), Removes: true,
+			Do: k.deleteState,
+		})
+	}
+	for _, pkg := range k.packages {
+		list = append(list, operation.Step{
+			Action: operation.Remove, Of: pkg, Removes: true,
+			Do: func(ctx context.Context) error { return k.deletePackage(ctx, pkg) },
+		})
+	}
+	for _, job := range jobs {
+		list = append(list, operation.Step{
+			Action: operation.Remove, Of: k.cl.JobResource(*job.ID), Removes: true,
+			Do: func(ctx context.Context) error { return k.purge(ctx, job) },
+		})
+	}
+	return list
+}
+
+func (k *killing) purge(ctx context.Context, job *api.Job) error {
+	return k.cl.Jobs.PurgeOwned(ctx, *job.ID, job.Meta[jobspec.MetaTopologyID])
+}
+
+// deleteState removes the state if it is still that of the topology that was
+// looked at: while its containers ended, a client that knows no claims may have
+// killed it and submitted another.
+func (k *killing) deleteState(ctx context.Context) error {
+	now, err := k.cl.Look(ctx, k.name, cluster.Scope{})
+	if err != nil {
+		return err
+	}
+	if was, is := k.there.ID(), now.ID(); was != "" && is != "" && was != is {
+		return outcome.Errorf(outcome.Exists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, is)
+	}
+	return k.claim.Seen(k.cl.State.DeleteTopology(ctx, k.name, k.opts.PurgeCheckpoints, k.claim.Guards()...))
+}
+
+// deletePackage removes a package as far as the configured uploader can. One
+// that it cannot remove must not hold up the rest for ever.
+func (k *killing) deletePackage(ctx context.Context, pkg outcome.Resource) error {
+	if pkg.Where != k.cl.Settings.Upload.Kind {
+		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.cl.Settings.Upload.Kind)}
+	}
+	err := k.cl.Uploader.Delete(ctx, pkg.ID)
+	switch {
+	case errors.Is(err, uploader.ErrForeign):
+		return &operation.KeptError{Foreign: true, Err: err}
+	case errors.Is(err, errors.ErrUnsupported):
+		return &operation.KeptError{Err: err}
+	}
+	return err
+}

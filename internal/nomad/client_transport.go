@@ -1,0 +1,76 @@
+package nomad
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// dialer connects to an address, as net.Dialer's DialContext does.
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// httpClient is the HTTP client for an endpoint. It keeps connections and
+// speaks HTTP/1 only, as the library's own. Proxies of the environment count
+// only where dial is nil and the endpoint is not a socket.
+func httpClient(to endpoint, dial dialer, files *api.TLSConfig) (*http.Client, error) {
+	own := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	t := &http.Transport{
+		DialContext:           dial,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   10 * time.Second,
+		MaxIdleConns:          100,
+		MaxIdleConnsPerHost:   runtime.GOMAXPROCS(0) + 1,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+	switch {
+	case to.socket != "":
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return own.DialContext(ctx, "unix", to.socket)
+		}
+	case dial == nil:
+		t.DialContext, t.Proxy = own.DialContext, http.ProxyFromEnvironment
+	}
+	client := &http.Client{Transport: t}
+	if err := api.ConfigureTLS(client, files); err != nil {
+		return nil, err
+	}
+	client.Transport = &wire{next: t, prefix: to.prefix}
+	return client, nil
+}
+
+// wire is the way of requests to Nomad. The library knows no path before its
+// own.
+type wire struct {
+	next   *http.Transport
+	prefix string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.prefix != "" {
+		r = r.Clone(r.Context())
+		r.URL = prefixed(r.URL, w.prefix)
+	}
+	return w.next.RoundTrip(r)
+}
+
+// CloseIdleConnections lets http.Client close them.
+func (w *wire) CloseIdleConnections() { w.next.CloseIdleConnections() }
+
+// prefixed is a URL with an escaped path before its own.
+func prefixed(u *url.URL, prefix string) *url.URL {
+	out := *u
+	unescaped, err := url.PathUnescape(prefix)
+	if err != nil {
+		unescaped = prefix
+	}
+	out.Path, out.RawPath = unescaped+u.Path, prefix+u.EscapedPath()
+	return &out
+}

@@ -1,0 +1,73 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+)
+
+// Failure is the end of an operation that had begun to change things.
+type Failure struct {
+	// Action and Of are the step that failed, Err is why.
+	Action string
+	Of     outcome.Resource
+	Err    error
+	// Removed lists what the operation had removed before it failed.
+	Removed []outcome.Resource
+	// Undone lists what was undone, in that order; Left what was not.
+	Undone []outcome.Resource
+	Left   []outcome.Leftover
+	// Remedy removes what is left; nil where nothing does.
+	Remedy *outcome.Remedy
+}
+
+// Error says what failed and why. What was undone and what is left is for the
+// caller to word.
+func (f *Failure) Error() string {
+	if errors.Is(f.Err, context.Canceled) {
+		return fmt.Sprintf("interrupted while trying to %s", outcome.Phrase(f.Action, f.Of))
+	}
+	return fmt.Sprintf("%s: %v", outcome.Phrase(f.Action, f.Of), f.Err)
+}
+
+// Unwrap is the reason of the failure.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Kind tells the final state.
+func (f *Failure) Kind() outcome.Kind {
+	switch {
+	case len(f.Left) > 0:
+		return outcome.LeftBehind
+	case errors.Is(f.Err, context.Canceled):
+		return outcome.Interrupted
+	}
+	return outcome.Undone
+}
+
+// repairable says that something is left which a command can remove.
+func (f *Failure) repairable() bool {
+	for _, l := range f.Left {
+		if !l.ByHand {
+			return true
+		}
+	}
+	return false
+}
+
+// KeptError is how a step ends that could not remove its resource and does not
+// hold up the others for it.
+type KeptError struct {
+	// Err is why it was kept.
+	Err error
+	// Foreign: it could have been removed, but not with this configuration. The
+	// run then fails at its end.
+	Foreign bool
+}
+
+// Error is the reason.
+func (e *KeptError) Error() string { return e.Err.Error() }
+
+// Unwrap is the reason.
+func (e *KeptError) Unwrap() error { return e.Err }

@@ -1,0 +1,56 @@
+package submit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
+	"github.com/heron-nomad/heron/internal/lifecycle"
+)
+
+var errBroken = errors.New("broken on purpose")
+
+// bench is a cluster of fakes and folders, with one manifest.
+type bench struct {
+	*clustertest.Bench
+	d *Manifest
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{Bench: clustertest.New(t)}
+	b.d = b.manifest("words1234")
+	return b
+}
+
+func (b *bench) manifest(id string) *Manifest {
+	b.T.Helper()
+	m, err := Decide(Input{
+		Settings: b.Settings, Definition: clustertest.Words(id),
+		DefinitionFile: "words.defn", BinaryFile: "words.jar", PackageType: "jar",
+		Package: PackageFile{
+			Path: b.PackageFile(), Size: int64(len(clustertest.PackageText)),
+			SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(clustertest.PackageText))),
+		},
+		Locate:  b.Uploader.Locate,
+		Script:  "#!/bin/sh\n",
+		Client:  "test",
+		Now:     time.Unix(1_700_000_000, 0),
+		Request: "a request",
+	})
+	b.Must(err)
+	return m
+}
+
+func (b *bench) submit(ctx context.Context) error {
+	_, err := Submit(ctx, b.Cluster, b.d, Options{})
+	return err
+}
+
+func (b *bench) kill(ctx context.Context, opts lifecycle.KillOptions) (*lifecycle.Killed, error) {
+	return lifecycle.Kill(ctx, b.Cluster, "words", opts)
+}

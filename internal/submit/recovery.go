@@ -1,0 +1,134 @@
+package submit
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// resumed is the identity of a draft: that of a submission which died and was
+// to write the very same, else its own. The same id and time give the same
+// package, so that its upload continues too. An id that was asked for stays.
+func (d *draft) resumed(ctx context.Context, cl cluster.Cluster, there *cluster.Topology) (identity, error) {
+	dead := there.Pending
+	if dead == nil || dead.Alive || dead.Intent.Operation != statemgr.OperationSubmit || dead.Intent.Request == "" {
+		return d.own(), nil
+	}
+	if d.req.TopologyID != "" && d.req.TopologyID != dead.Intent.TopologyID {
+		return d.own(), nil
+	}
+	settings, err := d.settings(dead.Intent.TopologyID)
+	if err != nil {
+		return identity{}, err
+	}
+	if cl, err = cl.With(settings); err != nil {
+		return identity{}, err
+	}
+	if !cl.Uploader.Capabilities().FixedNames {
+		return d.own(), nil
+	}
+	pkg, err := d.contents(d.def)
+	if err != nil {
+		return identity{}, err
+	}
+	request, err := d.digest(ctx, pkg)
+	if err != nil || request != dead.Intent.Request {
+		return d.own(), err
+	}
+	return identity{id: dead.Intent.TopologyID, at: dead.Intent.SubmittedAt}, nil
+}
+
+// cleanUp removes what an operation left that died, and then makes the claim's
+// intent this submission's own.
+func (s *submission) cleanUp(ctx context.Context) error {
+	run := operation.Run{
+		Steps: s.cleanup(), Claim: s.claim, Progress: s.cl.Progress,
+		Remedy: s.remedy(), UndoLimit: s.cl.UndoLimit(),
+	}
+	result, err := run.Do(ctx)
+	s.kept = result.Kept
+	if err == nil {
+		own := s.intent()
+		own.Owner = s.claim.Intent().Owner
+		if err = s.claim.Write(ctx, own); err == nil {
+			return nil
+		}
+	}
+	s.claim.Release(context.WithoutCancel(ctx))
+	var (
+		lost   *operation.LostError
+		failed *operation.Failure
+	)
+	if errors.As(err, &lost) {
+		return err
+	}
+	if !errors.As(err, &failed) {
+		failed = &operation.Failure{Action: operation.Remove, Of: s.claim.Resource(), Err: err, Remedy: &run.Remedy}
+	}
+	failed.Left = append(failed.Left, outcome.Leftover{Resource: s.claim.Resource(), Why: "it names what a dead operation left"})
+	return failed
+}
+
+// cleanup are the steps that remove what an operation left that died. A job of
+// it that is there is stopped; the new one takes its place.
+func (s *submission) cleanup() []operation.Step {
+	var list []operation.Step
+	i := s.there.Pending.Intent
+	if s.stopped != nil {
+		id := *s.stopped.ID
+		list = append(list, operation.Step{
+			Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: id},
+			Do: func(ctx context.Context) error { return s.cl.AwaitEnd(ctx, id) },
+		})
+	}
+	if s.oldState {
+		list = append(list, operation.Step{
+			Action: operation.Remove, Of: s.cl.StateResource(s.name), Removes: true,
+			Do: func(ctx context.Context) error {
+				return s.claim.Seen(s.cl.State.DeleteTopology(ctx, s.name, false, s.claim.Guards()...))
+			},
+		})
+	}
+	if i.Package.URI != "" && i.Package.URI != s.m.Package.URI {
+		list = append(list, operation.Step{
+			Action: operation.Remove, Of: outcome.Resource{Kind: outcome.Package, ID: i.Package.URI, Where: i.Package.Uploader}, Removes: true,
+			Do: func(ctx context.Context) error { return s.removeOldPackage(ctx, i) },
+		})
+	}
+	return list
+}
+
+// removeOldPackage removes a package as far as the configured uploader can.
+func (s *submission) removeOldPackage(ctx context.Context, i statemgr.Intent) error {
+	if i.Package.Uploader != s.m.in.Settings.Upload.Kind {
+		return &operation.KeptError{Err: errors.New("the configured uploader did not store it")}
+	}
+	err := s.cl.Uploader.Delete(ctx, i.Package.URI)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, uploader.ErrForeign) {
+		return &operation.KeptError{Err: err}
+	}
+	return err
+}
+
+// clearParts removes what is left of the upload of a submission that died,
+// where a new upload would not continue it.
+func (s *submission) clearParts(ctx context.Context) error {
+	if can := s.cl.Uploader.Capabilities(); can.Resume || !can.List || !can.Delete {
+		return nil
+	}
+	for stored, err := range s.cl.Uploader.List(ctx, path.Dir(s.m.PackageName)) {
+		if err != nil {
+			return err
+		}
+		if stored.Partial && stored.Name == s.m.PackageName {
+			return s.cl.Uploader.Delete(ctx, s.m.Package.URI)
+		}
+	}
+	return nil
+}

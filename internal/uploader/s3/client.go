@@ -1,0 +1,199 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+const (
+	// Where neither the configuration nor the environment names a region:
+	// the original's for AWS, and what other servers take.
+	defaultAWSRegion   = "us-west-2"
+	defaultOtherRegion = "us-east-1"
+
+	dialTimeout = 10 * time.Second
+	// s3ControlTimeout bounds a request without content, with its repetitions.
+	controlTimeout = 30 * time.Second
+	// A request is tried again by the SDK: a part more often than the others,
+	// for the alternative is to send all parts again.
+	attempts     = 2
+	partAttempts = 3
+	maxBackoff   = 300 * time.Millisecond
+	partBackoff  = time.Second
+)
+
+// bucketName is what AWS and others take as a bucket; an ARN is none.
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+
+// newS3Client makes a client of the SDK. It reads the environment and the
+// files of AWS's tools, and connects to nothing.
+func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3.Client, error) {
+	proxy, err := parseProxy(string(set.Proxy))
+	if err != nil {
+		return nil, err
+	}
+	web := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		if proxy != nil {
+			t.Proxy = http.ProxyURL(proxy)
+		}
+		t.DialContext = stallingDialer(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}, stall)
+		// What was sent may still be in the buffers of the connection.
+		t.ResponseHeaderTimeout = 5 * stall
+		t.MaxIdleConnsPerHost = set.Concurrency + 2
+	})
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(web),
+		// What matters is in errors; the SDK would write to standard error itself.
+		config.WithLogger(logging.Nop{}),
+		config.WithRetryer(func() aws.Retryer { return retryer(attempts, maxBackoff) }),
+	}
+	if set.Region != "" {
+		options = append(options, config.WithRegion(set.Region))
+	}
+	switch {
+	case set.AccessKey != "":
+		options = append(options, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(string(set.AccessKey), string(set.SecretKey), "")))
+	case set.Profile != "":
+		options = append(options, config.WithSharedConfigProfile(set.Profile))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	var noProfile config.SharedConfigProfileNotExistError
+	switch {
+	case errors.As(err, &noProfile):
+		return nil, &uploader.ConfigError{What: "AWS profile", Value: noProfile.Profile,
+			Reason: "is not in AWS's configuration files; check heron.uploader.s3.aws_profile or AWS_PROFILE"}
+	case err != nil:
+		return nil, &uploader.ConfigError{What: "AWS configuration", Value: set.Profile, Reason: err.Error()}
+	}
+	return s3.NewFromConfig(loaded, func(o *s3.Options) {
+		if set.Endpoint != "" {
+			o.BaseEndpoint = aws.String(strings.TrimRight(set.Endpoint, "/"))
+		}
+		// An endpoint from the environment is another server as well.
+		o.UsePathStyle = set.PathStyle || set.Endpoint == "" && o.BaseEndpoint != nil
+		if o.Region == "" && o.BaseEndpoint == nil {
+			o.Region = defaultAWSRegion
+		}
+		if o.Region == "" {
+			o.Region = defaultOtherRegion
+		}
+		// Nothing is downloaded, and a presigned URL must not demand headers.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}), nil
+}
+
+// s3Retryer repeats what may pass.
+func retryer(attempts int, backoff time.Duration) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = attempts, backoff
+	})
+}
+
+// s3Proxy reads user:password@host:port, with or without a scheme.
+func parseProxy(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
+		// The value holds a password, and url's errors quote it.
+		return nil, &uploader.ConfigError{What: "heron.uploader.s3.proxy_uri", Value: "(not shown)",
+			Reason: "use host:port or user:password@host:port, with http://, https:// or socks5:// before it or not"}
+	}
+	return u, nil
+}
+
+// stallingDialer makes connections on which a write that does not get on for
+// so long fails. How long an upload takes in all is not bounded.
+func stallingDialer(d *net.Dialer, stall time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, network, address)
+		if err != nil || stall <= 0 {
+			return c, err
+		}
+		return &stallingConn{Conn: c, stall: stall}, nil
+	}
+}
+
+type stallingConn struct {
+	net.Conn
+	stall time.Duration
+}
+
+// ReadFrom sends large pieces: each costs both sides.
+func (c *stallingConn) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(uploader.OnlyWriter{Writer: c}, r, make([]byte, uploader.CopyBuffer))
+}
+
+// Write goes in pieces, each of which has the whole time.
+func (c *stallingConn) Write(p []byte) (n int, err error) {
+	const piece = uploader.CopyBuffer
+	for first := true; first || len(p) > 0; first = false {
+		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+			return n, err
+		}
+		m, err := c.Conn.Write(p[:min(len(p), piece)])
+		n += m
+		if err != nil {
+			return n, err
+		}
+		p = p[m:]
+	}
+	return n, nil
+}
+
+// checkS3 refuses settings that no server could make work. Those of the
+// configuration's own reader are checked there too, with file and line.
+func checkSettings(set conf.S3Upload) error {
+	wrong := func(key, value, reason string) error {
+		return &uploader.ConfigError{What: "heron.uploader.s3." + key, Value: value, Reason: reason}
+	}
+	switch {
+	case !bucketName.MatchString(set.Bucket):
+		return wrong("bucket", set.Bucket, "use the name of a bucket: at least three letters, digits, dots and hyphens")
+	case (set.AccessKey == "") != (set.SecretKey == ""):
+		return wrong("access_key", "(not shown)", "set heron.uploader.s3.access_key and heron.uploader.s3.secret_key, or neither")
+	case set.AccessKey != "" && set.Profile != "":
+		return wrong("aws_profile", set.Profile, "use either this profile or heron.uploader.s3.access_key")
+	case set.PartSize != 0 && set.PartSize < conf.MinS3Part || set.PartSize > conf.MaxS3Part:
+		return wrong("part.size", fmt.Sprint(set.PartSize), "use 5MiB to 5GiB")
+	case set.Concurrency < 1:
+		return wrong("concurrency", fmt.Sprint(set.Concurrency), "must be above zero")
+	}
+	if set.Prefix != "" {
+		if err := uploader.CheckName(set.Prefix); err != nil {
+			return wrong("path_prefix", set.Prefix, err.(*uploader.ConfigError).Reason) //nolint:errorlint // checkName has no other
+		}
+	}
+	if set.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(set.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+		return wrong("uri", "(not shown)", "use http://host:port or https://host:port and nothing else")
+	}
+	return nil
+}

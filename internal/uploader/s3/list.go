@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/heron-nomad/heron/internal/uploader"
+)
+
+// s3CheckName is the object that Check begins to upload.
+const checkObject = ".heron-check"
+
+// Check implements uploader.Uploader. It begins an upload as a real one would be begun
+// and aborts it: that takes no more rights than uploading does, and its answer
+// says more than one to HEAD.
+func (s *Uploader) Check(ctx context.Context) error {
+	doing := fmt.Sprintf("check bucket %s at %s", s.set.Bucket, s.address())
+	if _, err := s.credentials(ctx); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if s.set.Fetch == "presigned" {
+		if err := s.checkExpiry(ctx); err != nil {
+			return err
+		}
+	}
+	key := s.place.key(checkObject)
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &s.set.Bucket, Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		StorageClass:         types.StorageClass(s.set.StorageClass),
+		ServerSideEncryption: types.ServerSideEncryption(s.set.Encryption),
+	}
+	if s.set.KMSKey != "" {
+		in.SSEKMSKeyId = &s.set.KMSKey
+	}
+	bounded, cancel := control(ctx)
+	defer cancel()
+	out, err := s.client.CreateMultipartUpload(bounded, in)
+	if err != nil {
+		return s.fault(ctx, doing, err)
+	}
+	clean, cancel := uploader.Cleanup(ctx, s.common)
+	defer cancel()
+	if err := abortUpload(clean, s.client, s.set.Bucket, key, aws.ToString(out.UploadId)); err != nil {
+		return s.fault(clean, doing+": abort the upload of "+key, err)
+	}
+	return ctx.Err()
+}
+
+// Delete implements uploader.Uploader. In a bucket with versions the object is hidden;
+// its versions stay.
+func (s *Uploader) Delete(ctx context.Context, uri string) error {
+	doing := "delete " + uri
+	key, ok := s.place.keyOf(uri)
+	if !ok {
+		return fmt.Errorf("%s: %w: it is not below %s", doing, uploader.ErrForeign, s.place.uri(s.place.prefix))
+	}
+	if _, err := s.credentials(ctx); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	bounded, cancel := control(ctx)
+	defer cancel()
+	if _, err := s.client.DeleteObject(bounded, &s3.DeleteObjectInput{Bucket: &s.set.Bucket, Key: &key}); err != nil {
+		if isGone(err) {
+			return nil
+		}
+		return s.fault(ctx, doing, err)
+	}
+	if err := abortAll(bounded, s.client, s.set.Bucket, key); err != nil && statusOf(err) != http.StatusForbidden {
+		return s.fault(ctx, doing+": remove its parts", err)
+	}
+	return nil
+}
+
+// List implements uploader.Uploader. Without the right to list uploads there are no
+// partial ones.
+func (s *Uploader) List(ctx context.Context, folder string) iter.Seq2[uploader.Stored, error] {
+	return func(yield func(uploader.Stored, error) bool) {
+		if err := uploader.CheckName(folder); err != nil {
+			yield(uploader.Stored{}, err)
+			return
+		}
+		prefix := s.place.key(folder) + "/"
+		doing := "list " + s.place.uri(prefix)
+		if _, err := s.credentials(ctx); err != nil {
+			yield(uploader.Stored{}, fmt.Errorf("%s: %w", doing, err))
+			return
+		}
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.set.Bucket, Prefix: &prefix})
+		for pages.HasMorePages() {
+			bounded, cancel := control(ctx)
+			page, err := pages.NextPage(bounded)
+			cancel()
+			if err != nil {
+				yield(uploader.Stored{}, s.fault(ctx, doing, err))
+				return
+			}
+			for _, o := range page.Contents {
+				name, ok := s.place.name(aws.ToString(o.Key))
+				if ok && !yield(uploader.Stored{Name: name, URI: s.place.uri(*o.Key), Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
+					return
+				}
+			}
+		}
+		bounded, cancel := control(ctx)
+		defer cancel()
+		uploads, err := uploadsOf(bounded, s.client, s.set.Bucket, prefix, false)
+		if err != nil {
+			if statusOf(err) != http.StatusForbidden {
+				yield(uploader.Stored{}, s.fault(ctx, doing, err))
+			}
+			return
+		}
+		for _, u := range uploads {
+			name, ok := s.place.name(aws.ToString(u.Key))
+			if ok && !yield(uploader.Stored{Name: name, URI: s.place.uri(*u.Key), Modified: aws.ToTime(u.Initiated), Partial: true}, nil) {
+				return
+			}
+		}
+	}
+}
