@@ -27,6 +27,8 @@ type app struct {
 
 	output string // --output
 	quiet  bool
+	// changed: the command has changed something that stays.
+	changed bool
 	// again are the flags, quoted for a shell, with which another command gets
 	// the same configuration.
 	again string
@@ -165,9 +167,8 @@ func (a *app) printJSON(v any) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", err)
-	}
+	// A result that cannot be written is reported at the end.
+	_ = enc.Encode(v)
 }
 
 // home is Heron's home: HERON_HOME, else the install that the program lies

@@ -50,6 +50,7 @@ func (a *app) userConfig(words []string) error {
 	default:
 		return usagef("config takes a cluster and one of: list, set PROPERTY VALUE, unset PROPERTY")
 	}
+	a.changed = err == nil
 	switch {
 	case err != nil:
 		return err

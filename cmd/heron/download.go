@@ -121,6 +121,7 @@ func (a *app) download(ctx context.Context, d *downloadFlags) error {
 	if err != nil {
 		return err
 	}
+	a.changed = true
 	if a.asJSON() {
 		a.printJSON(struct {
 			URI         string `json:"uri"`

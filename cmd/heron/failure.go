@@ -104,12 +104,17 @@ func (a *app) repair(err error) string {
 	if !ok || remedy.Action != outcome.Kill {
 		return ""
 	}
-	words := []string{"heron kill"}
+	return a.command(remedy.Action, remedy.Cluster, remedy.Role, remedy.Environ, remedy.Topology)
+}
+
+// command is a command line on a topology, for a shell, that reaches the same
+// servers as this one.
+func (a *app) command(name, cluster, role, environ, topology string) string {
+	words := []string{"heron", name}
 	if a.again != "" {
 		words = append(words, a.again)
 	}
-	place := remedy.Cluster + "/" + remedy.Role + "/" + remedy.Environ
-	return strings.Join(append(words, place, quote(remedy.Topology)), " ")
+	return strings.Join(append(words, cluster+"/"+role+"/"+environ, quote(topology)), " ")
 }
 
 // shownError is a failure whose result document is printed already.

@@ -51,7 +51,7 @@ func (a *app) gc(ctx context.Context, flags *gcFlags, where string) error {
 		return err
 	}
 	if age < shortAge {
-		a.say("warning: an upload that another client has begun may take longer than --older-than %s, and would be removed", flags.olderThan)
+		a.say("warning: --older-than %s may be shorter than an upload that another client has begun; its package would then be removed", flags.olderThan)
 	}
 	cl, err := s.connect(ctx)
 	if err != nil {
@@ -62,6 +62,7 @@ func (a *app) gc(ctx context.Context, flags *gcFlags, where string) error {
 	if done == nil {
 		return err
 	}
+	a.changed = !done.DryRun && len(done.Removed) > 0
 	return a.partial(err, func(e *errorDoc) any {
 		return struct {
 			*lifecycle.Collected

@@ -66,6 +66,7 @@ func (a *app) init(ctx context.Context, prefix, core, sum string) error {
 		return err
 	}
 	done = append(done, rest...)
+	a.changed = true
 	if a.asJSON() {
 		a.printJSON(map[string]any{"prefix": prefix, "files": done})
 		return nil

@@ -42,6 +42,7 @@ func (a *app) kill(ctx context.Context, flags *clusterFlags, opts lifecycle.Kill
 	defer cl.Close()
 	opts.ForTopology = s.config.ForTopology
 	done, err := lifecycle.Kill(ctx, cl.Cluster, name, opts)
+	a.changed = err == nil && done.Found
 	switch {
 	case outcome.KindOf(err) == outcome.NotFound:
 		return fmt.Errorf("%w; with --ignore-missing this is not an error", err)

@@ -39,8 +39,14 @@ func mainCode() int {
 	}
 	code := a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
 	if out.err != nil {
-		fmt.Fprintf(a.stderr, "heron: write the result: %v\n", out.err)
-		if code == exitOK {
+		switch {
+		case code != exitOK:
+			fmt.Fprintf(a.stderr, "heron: could not write the result: %v\n", out.err)
+		case a.changed:
+			fmt.Fprintf(a.stderr, "heron: done, but the result could not be written: %v\n", out.err)
+			code = exitLeft
+		default:
+			fmt.Fprintf(a.stderr, "heron: could not write the result: %v\n", out.err)
 			code = exitFailure
 		}
 	}

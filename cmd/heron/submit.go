@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -144,6 +145,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if done == nil {
 		done = []*submit.Submitted{}
 	}
+	a.changed = len(done) > 0
 	return a.partial(err, func(e *errorDoc) any {
 		return struct {
 			Submitted []*submit.Submitted `json:"submitted"`
@@ -271,15 +273,16 @@ func (a *app) printSubmitted(done []*submit.Submitted) {
 		how := "submitted"
 		switch {
 		case r.Running && r.Paused:
-			how = "started, paused,"
+			how = "is up, paused,"
 		case r.Running:
-			how = "is running"
+			how = "runs"
 		case r.Paused:
 			how = "submitted, paused,"
 		}
 		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %s, id %s\n",
 			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, count(r.Containers, "container"), r.ID)
-		fmt.Fprintf(a.stdout, "its job: %s\n", r.JobPage)
+		a.say("its job in Nomad: %s", r.JobPage)
+		a.say("remove it with: %s", a.command(outcome.Kill, r.Cluster, r.Role, r.Environ, r.Topology))
 		for _, l := range r.Kept {
 			fmt.Fprintf(a.stdout, "%s, of an earlier submit that died, kept: %s\n", l, l.Why)
 		}

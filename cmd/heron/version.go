@@ -52,7 +52,7 @@ func (a *app) serverVersion(ctx context.Context, service string, words []string)
 			return err
 		}
 		if service == "" {
-			return usagef("cluster %q has no API server; set one with: heron config %s set service_url URL", words[0], words[0])
+			return usagef("cluster %q has no API server (service_url), so there is no version to ask for; heron version alone prints that of this program", words[0])
 		}
 	}
 	version, err := apiclient.Version(ctx, service)

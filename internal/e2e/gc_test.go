@@ -81,7 +81,7 @@ func TestGCRemovesWhatNothingUses(t *testing.T) {
 	c.registered(c.topology, c.topology+"-2-0", nil, map[string]string{"topology.name": "elsewhere", "topology.id": c.topology + "-2"})
 	orphan := c.stored("orphan", c.topology+"-3")
 
-	c.want(c.heron("gc", "--dry-run", "nomad"), 0, "would remove 1 packages", "orphan/"+c.topology+"-3/")
+	c.want(c.heron("gc", "--dry-run", "nomad"), 0, "would remove 1 package,", "orphan/"+c.topology+"-3/")
 	if !there(orphan) {
 		t.Fatal("a dry run removed a package")
 	}
@@ -141,7 +141,7 @@ func TestGCNeedsToSeeAllNamespaces(t *testing.T) {
 		t.Error("something was removed")
 	}
 	every := n.NewToken(t, `namespace "*" { capabilities = ["list-jobs", "read-job"] }`)
-	c.want(c.as(every).heron("gc", "nomad"), 0, "removed 1 packages")
+	c.want(c.as(every).heron("gc", "nomad"), 0, "removed 1 package,")
 	c.want(c.as(n.Token).kill(), 0)
 }
 

@@ -28,6 +28,9 @@ func (s *submission) check(ctx context.Context) error {
 	if err == nil {
 		err = s.checkJob()
 	}
+	if err == nil {
+		err = s.checkSize()
+	}
 	if err != nil {
 		return err
 	}
@@ -136,10 +139,23 @@ func (s *submission) checkState() ([]statemgr.Op, error) {
 	return rights, nil
 }
 
+// checkSize refuses a state that the store could not take.
+func (s *submission) checkSize() error {
+	tree := s.cl.State
+	guards := []statemgr.Op{statemgr.Check(tree.Owner(s.name, anyToken)), statemgr.Check(tree.Operation(s.name))}
+	if err := tree.CheckSize(append(guards, s.m.State...)...); err != nil {
+		return fmt.Errorf("submit topology %q: %w", s.name, err)
+	}
+	return nil
+}
+
+// anyToken stands for the token that the claim's owner will have.
+const anyToken = "0000000000000000"
+
 // claimRights are operations like those on the intent and its owner's node.
 func (s *submission) claimRights() []statemgr.Op {
 	path := s.cl.State.Operation(s.name)
-	owner := s.cl.State.Owner(s.name, "0000000000000000")
+	owner := s.cl.State.Owner(s.name, anyToken)
 	ops := []statemgr.Op{statemgr.Create(owner, nil), statemgr.Delete(owner)}
 	if s.there.Pending != nil {
 		return append(ops, statemgr.Set(path, nil), statemgr.Delete(path))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -136,6 +138,18 @@ func (p *Preview) comparePackages(there *cluster.Topology, m *Manifest) error {
 	}
 	p.change("package", "content", old, "sha256 "+m.in.Package.SHA256)
 	return nil
+}
+
+// compareJobs lists what differs between the jobs. What only differs because the
+// package does, whose digest is part of addresses, is left out: the package
+// itself is listed.
+func (p *Preview) compareJobs(there *cluster.Topology, m *Manifest, changes []nomad.Change) {
+	old, now := there.Record.Value.Package.SHA256, m.in.Package.SHA256
+	for _, c := range changes {
+		if old == "" || strings.ReplaceAll(c.Old, old, now) != c.New {
+			p.change("job", c.Path, c.Old, c.New)
+		}
+	}
 }
 
 // sortedKeys are the keys of either map.

@@ -112,9 +112,7 @@ func previewOf(ctx context.Context, cl cluster.Cluster, m *Manifest, there *clus
 	if err := p.comparePackages(there, m); err != nil {
 		return nil, err
 	}
-	for _, c := range forecast.Changes {
-		p.change("job", c.Path, c.Old, c.New)
-	}
+	p.compareJobs(there, m, forecast.Changes)
 	return p, nil
 }
 
