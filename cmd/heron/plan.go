@@ -74,9 +74,9 @@ func (a *app) printPlan(p *submit.Preview) {
 			fmt.Fprintf(a.stdout, "  + %s\n", created(c))
 		}
 	case len(p.Changes) == 0:
-		fmt.Fprintf(a.stdout, "%s exists, exactly as it would be submitted\n", place)
+		fmt.Fprintf(a.stdout, "%s runs as it would be submitted\n", place)
 	default:
-		fmt.Fprintf(a.stdout, "%s exists and differs:\n", place)
+		fmt.Fprintf(a.stdout, "%s runs and differs:\n", place)
 		for _, c := range p.Changes {
 			fmt.Fprintf(a.stdout, "  ~ %s: %s: %s -> %s\n", c.Where, c.What, short(c.Old), short(c.New))
 		}

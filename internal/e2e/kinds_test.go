@@ -295,7 +295,7 @@ func TestReadyDefinitionRunsNothing(t *testing.T) {
 	c.want(c.heron("submit", "nomad", jar, "Main"), 2, "cannot find java")
 	c.nothingLeft()
 	r := c.heron("submit", "--wait", "--deploy-deactivated", "--topology-definition", ready, "nomad", jar)
-	c.want(r, 0, "topology ready runs at")
+	c.want(r, 0, "topology ready is up, paused, at")
 	c.checkExecutorArgs("--pkg-type=jar", "--topology-binary-file=words.jar", "--topology-defn-file=ready.defn")
 	c.checkStates(heronpb.TopologyState_PAUSED)
 	c.want(c.kill(), 0)
