@@ -98,9 +98,9 @@ func (a *app) printPlan(p *submit.Preview) {
 func created(c submit.Created) string {
 	switch {
 	case c.Bytes > 0:
-		return fmt.Sprintf("%s, %s", c.Resource, count(int(c.Bytes), "byte"))
+		return fmt.Sprintf("package %s, %s", c.ID, count(int(c.Bytes), "byte"))
 	case c.Containers > 0:
-		return fmt.Sprintf("%s: %s, each %d MHz and %d MB", c.Resource, count(c.Containers, "container"), c.MHz, c.MB)
+		return fmt.Sprintf("job %s: %s, each %d MHz and %d MB", c.ID, count(c.Containers, "container"), c.MHz, c.MB)
 	}
 	return c.String()
 }

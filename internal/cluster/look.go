@@ -24,6 +24,9 @@ type Scope struct {
 	// Nodes: every node of the state store; Checkpoints: the node of stateful
 	// checkpoints among them.
 	Nodes, Checkpoints bool
+	// Check, unless nil, gets the state before Nomad is asked; its error ends the
+	// look. A job may be in a place that this command does not look at.
+	Check func(*Topology) error
 }
 
 // Look reads what there is of a topology. It changes nothing. What is absent
@@ -41,10 +44,21 @@ func (c Cluster) Look(ctx context.Context, name string, scope Scope) (*Topology,
 		return nil, err
 	}
 	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.readState(inner, t) })
+	if scope.Check != nil {
+		if err = c.readState(ctx, t); err == nil {
+			err = scope.Check(t)
+		}
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		group.Go(func() error { return c.readState(inner, t) })
+	}
 	if scope.Nodes {
 		group.Go(func() (err error) {
-			t.Nodes, err = c.State.Deletion(inner, name, scope.Checkpoints)
+			if t.Nodes, err = c.State.Deletion(inner, name, scope.Checkpoints); err != nil {
+				err = fmt.Errorf("look for topology %q: %w", name, err)
+			}
 			return err
 		})
 	}
@@ -55,7 +69,7 @@ func (c Cluster) Look(ctx context.Context, name string, scope Scope) (*Topology,
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("look for topology %q: %w", name, err)
+		return nil, err
 	}
 	if scope.Originals && t.ExecutionState.Known() {
 		if t.Originals, err = c.originals(ctx, name, t.ExecutionState.Value.GetTopologyId()); err != nil {
@@ -72,7 +86,7 @@ func (c Cluster) readState(ctx context.Context, t *Topology) error {
 	t.Scheduler.Path, t.Record.Path = l.Scheduler(name), l.Deployment(name)
 	nodes, err := c.State.ReadAll(ctx, t.Definition.Path, t.PackingPlan.Path, t.ExecutionState.Path, t.Scheduler.Path, t.Record.Path)
 	if err != nil {
-		return err
+		return fmt.Errorf("look for topology %q: %w", name, err)
 	}
 	decode(&t.Definition, nodes, topology.Decode)
 	decode(&t.PackingPlan, nodes, message[heronpb.PackingPlan])

@@ -12,18 +12,22 @@ import (
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
-// check refuses what must not be killed, or could not be in full. It changes
-// nothing.
-func (k *killing) check(ctx context.Context) error {
-	if err := checkPending(k.cl, k.name, k.there.Pending); err != nil {
+// checkPlace refuses a topology that another operation is at work on, and one
+// that is not at the place that was asked for.
+func (k *killing) checkPlace(there *cluster.Topology) error {
+	k.there = there
+	if err := checkPending(k.cl, k.name, there.Pending); err != nil {
 		return err
 	}
 	if err := k.checkIdentity(); err != nil {
 		return err
 	}
-	if err := k.checkRecord(); err != nil {
-		return err
-	}
+	return k.checkRecord()
+}
+
+// check refuses what must not be killed, or could not be in full. It changes
+// nothing.
+func (k *killing) check(ctx context.Context) error {
 	if job := k.there.Job; job != nil {
 		if err := jobspec.CheckMarks(job, k.cl.Settings); err != nil {
 			return fmt.Errorf("%w; nothing was touched", err)

@@ -51,11 +51,15 @@ const (
 // by it a repeated kill finds the rest. What an operation left that died goes
 // too; one that is under way is a *operation.BusyError.
 func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions) (*Killed, error) {
-	there, err := cl.Look(ctx, name, cluster.Scope{Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints})
+	k := &killing{cl: cl, name: name, opts: opts}
+	there, err := cl.Look(ctx, name, cluster.Scope{
+		Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints,
+		Check: k.checkPlace,
+	})
 	if err != nil {
 		return nil, err
 	}
-	k := &killing{cl: cl, name: name, opts: opts, there: there}
+	k.there = there
 	if err := k.check(ctx); err != nil {
 		return nil, err
 	}
