@@ -45,6 +45,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}, nomad); diff != "" {
 		t.Error(diff)
 	}
+	s.State.ZooKeeper.ServersFrom = ""
 	if diff := cmp.Diff(State{
 		Kind: "zookeeper", Connection: "zk1:2181,zk2:2182", Servers: []string{"zk1:2181", "zk2:2182"}, ClientServers: []string{"zk1:2181", "zk2:2182"}, Root: "/heron",
 		InitTree: true, SessionTimeout: 30 * time.Second, ConnectTimeout: 30 * time.Second, RetryCount: 10, RetryInterval: 10 * time.Second,

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,7 +13,30 @@ import (
 func (r *reader) zooKeeper() ZooKeeperAccess {
 	a := ZooKeeperAccess{TLS: r.zooKeeperTLS(), ACL: r.zooKeeperACL()}
 	a.Digest, a.DigestFrom = r.zooKeeperDigest()
+	if _, ok := r.lookup(keyZooKeeperLimit); ok {
+		limit := r.size(keyZooKeeperLimit)
+		if limit > math.MaxInt32 {
+			r.wrong(keyZooKeeperLimit, "is above 2147483647 bytes, which no server can be set to", "use the servers' jute.maxbuffer")
+		}
+		a.RequestLimit = int(limit)
+	}
+	a.ServersFrom = r.whereSet(keyStateConnection)
+	if r.text(keyZooKeeperClient, "") != "" {
+		a.ServersFrom = r.whereSet(keyZooKeeperClient)
+	}
 	return a
+}
+
+// whereSet says in which line of which file a key is set, "" if it is not.
+func (r *reader) whereSet(key string) string {
+	e, ok := r.lookup(key)
+	switch {
+	case !ok || e.file == "":
+		return ""
+	case e.line == 0:
+		return key + " in " + e.file
+	}
+	return key + " in " + e.file + ":" + strconv.Itoa(e.line)
 }
 
 // zooKeeperDigest takes the credentials from the environment, else from the

@@ -153,6 +153,18 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 	}
 	must(t, ask(t.Context(), dial, s.echo))
 	s.wantLogins(2)
+
+	// A connection that has ended behaves as one of package net.
+	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	must(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	must(t, conn.SetWriteDeadline(time.Now().Add(patience)))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a second read: %v", err)
+	}
+	must(t, conn.Close())
+	if err := conn.SetDeadline(time.Time{}); err == nil {
+		t.Error("a closed connection takes deadlines")
+	}
 }
 
 func TestDeadlines(t *testing.T) {
@@ -193,8 +205,10 @@ func TestCloseEndsAll(t *testing.T) {
 	dial = s.dial(b, tunnel)
 	ended := make(chan error, 1)
 	go func() { ended <- ask(t.Context(), dial, s.echo) }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for s.logins.Load() < 2 && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
+		<-tick.C
 	}
 	must(t, b.Close())
 	select {
