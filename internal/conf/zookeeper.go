@@ -14,6 +14,9 @@ type ZooKeeperAccess struct {
 	TLS *ZooKeeperTLS
 	// ACL is given to nodes that are created.
 	ACL ZooKeeperACL
+	// RequestLimit is the largest request that the servers accept, in bytes:
+	// their jute.maxbuffer; 0 stands for ZooKeeper's default.
+	RequestLimit int
 }
 
 // ZooKeeperTLS says how to make sure of the other side. Paths are absolute.
@@ -67,6 +70,7 @@ func (s State) Address() string {
 const (
 	keyZooKeeperClient     = "heron.statemgr.zookeeper.client.connection.string"
 	keyZooKeeperDigest     = "heron.statemgr.zookeeper.auth.digest.file"
+	keyZooKeeperLimit      = "heron.statemgr.zookeeper.request.limit"
 	keyZooKeeperACL        = "heron.statemgr.zookeeper.acl"
 	keyZooKeeperTLS        = "heron.statemgr.zookeeper.tls.enabled"
 	keyZooKeeperCACert     = "heron.statemgr.zookeeper.tls.ca.cert"
@@ -80,6 +84,7 @@ const (
 var zooKeeperKeys = [...]string{
 	keyZooKeeperClient,
 	keyZooKeeperDigest,
+	keyZooKeeperLimit,
 	keyZooKeeperACL,
 	keyZooKeeperTLS,
 	keyZooKeeperCACert,

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,13 @@ import (
 func (r *reader) zooKeeper() ZooKeeperAccess {
 	a := ZooKeeperAccess{TLS: r.zooKeeperTLS(), ACL: r.zooKeeperACL()}
 	a.Digest, a.DigestFrom = r.zooKeeperDigest()
+	if _, ok := r.lookup(keyZooKeeperLimit); ok {
+		limit := r.size(keyZooKeeperLimit)
+		if limit > math.MaxInt32 {
+			r.wrong(keyZooKeeperLimit, "is above 2147483647 bytes, which no server can be set to", "use the servers' jute.maxbuffer")
+		}
+		a.RequestLimit = int(limit)
+	}
 	return a
 }
 

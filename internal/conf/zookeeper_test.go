@@ -156,6 +156,44 @@ func TestZooKeeperClientHasItsOwnServers(t *testing.T) {
 	}
 }
 
+func TestZooKeeperServersAreTracedToTheirLine(t *testing.T) {
+	for lines, want := range map[string]string{
+		"": "/statemgr.yaml:2",
+		"# other\nheron.statemgr.zookeeper.client.connection.string: 'zk1:2281'\n": "/statemgr.yaml:5",
+	} {
+		s, err := zooKeeperSettings(t, lines, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := keyStateConnection
+		if lines != "" {
+			key = keyZooKeeperClient
+		}
+		if from := s.State.ServersFrom.String(); !strings.HasPrefix(from, key+" in /") || !strings.HasSuffix(from, want) {
+			t.Errorf("%q: from %q, want %s in …%s", lines, from, key, want)
+		}
+	}
+}
+
+func TestZooKeeperRequestLimit(t *testing.T) {
+	for value, want := range map[string]int{"": 0, "4194304": 4 << 20, "4MB": 4 << 20, "65536": 65536} {
+		lines := ""
+		if value != "" {
+			lines = keyZooKeeperLimit + ": " + value + "\n"
+		}
+		if s, err := zooKeeperSettings(t, lines, nil); err != nil || s.State.ZooKeeper.RequestLimit != want {
+			t.Errorf("%q: %+v, %v, want %d", value, s, err, want)
+		}
+	}
+	for _, bad := range []string{"0", "-1", "2GB", "large"} {
+		_, err := zooKeeperSettings(t, keyZooKeeperLimit+": "+bad+"\n", nil)
+		wantError(t, bad, err)
+		if err != nil && !strings.Contains(err.Error(), "statemgr.yaml:4: "+keyZooKeeperLimit) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 func TestZooKeeperACL(t *testing.T) {
 	for value, want := range map[string]ZooKeeperACL{
 		"open":                       {},

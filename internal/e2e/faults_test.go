@@ -125,7 +125,7 @@ func TestNomadIsKilledDuringSubmit(t *testing.T) {
 func TestZooKeeperRefuses(t *testing.T) {
 	c := newCluster(t)
 	c.throughTCP().Down()
-	c.want(c.submit(), 6, "ZooKeeper at "+c.properties["heron.statemgr.connection.string"])
+	c.want(c.submit(), 6, "ZooKeeper at "+c.properties["heron.statemgr.connection.string"], "connection refused", "heron.statemgr.connection.string in ")
 	c.want(c.kill(), 6, "ZooKeeper at")
 	c.nothingLeft()
 }

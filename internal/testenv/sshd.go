@@ -47,8 +47,10 @@ type SSHOptions struct {
 // who has the key of a home that SSHHome made, and no one by password.
 type SSHServer struct {
 	*Server
-	// Host and Port are where it listens, User whom it lets in.
-	Host, Port, User string
+	// Host and Port are where it listens, User whom it lets in. Home is the folder
+	// that its sessions begin in, with no files of the real user's; their shell
+	// is /bin/sh if the test runs as root, else the user's own.
+	Host, Port, User, Home string
 
 	private bool
 }
@@ -98,7 +100,9 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 	if o.Port == 0 {
 		o.Port = block.port(0)
 	}
-	s := &SSHServer{Host: o.Host, Port: strconv.Itoa(o.Port), User: me.Username, private: o.Private != ""}
+	s := &SSHServer{
+		Host: o.Host, Port: strconv.Itoa(o.Port), User: me.Username, Home: filepath.Join(dir, "home"), private: o.Private != "",
+	}
 	addr := net.JoinHostPort(s.Host, s.Port)
 	config := filepath.Join(dir, "sshd_config")
 	s.Server = &Server{
@@ -111,7 +115,11 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		drain:       func(context.Context) error { s.DropSessions(); return nil },
 		deathSignal: syscall.SIGKILL,
 	}
-	if s.private {
+	err = os.Mkdir(s.Home, 0o700)
+	if err == nil && os.Geteuid() == 0 {
+		err = s.ownAccount(me)
+	}
+	if err == nil && s.private {
 		err = s.hide(o)
 	}
 	if err == nil && o.Net != nil {
@@ -135,6 +143,22 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		return nil, err
 	}
 	return s, nil
+}
+
+// ownAccount has the server run where /etc/passwd gives the user another home and
+// shell. sshd asks nothing else for them.
+func (s *SSHServer) ownAccount(me *user.User) error {
+	old, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s:x:%s:%s::%s:/bin/sh\n%s", me.Username, me.Uid, me.Gid, s.Home, old)
+	file := filepath.Join(s.Dir, "passwd")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return err
+	}
+	s.argv = append([]string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/passwd && exec "$@"`, file}, s.argv...)
+	return nil
 }
 
 // hide has the server run where another folder is mounted in the place of one.
@@ -181,8 +205,10 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 AllowTcpForwarding yes
 MaxStartups 200
+PermitUserRC no
+SetEnv HOME=%s
 Subsystem sftp %s
-`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"), cmp.Or(sftp, "internal-sftp"))
+`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"), s.Home, cmp.Or(sftp, "internal-sftp -d "+s.Home))
 }
 
 // findSSHD also makes the empty folder that the server wants when root runs it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,9 +55,22 @@ func StartZooKeeper(ctx context.Context, dir string) (*Server, error) {
 	return startZooKeeper(ctx, dir, onLoopback(), block, "")
 }
 
+// ZooKeeperWithLimit is a ZooKeeper of the test's own that accepts requests up to
+// a size in bytes: its jute.maxbuffer.
+func ZooKeeperWithLimit(t testing.TB, limit int) *Server {
+	t.Helper()
+	return ownServer(t, func(ctx context.Context, dir string) (*Server, error) {
+		block, err := reservePorts(14000, 16000, 2, 1)
+		if err != nil {
+			return nil, fmt.Errorf("start ZooKeeper: %w", err)
+		}
+		return startZooKeeper(ctx, dir, onLoopback(), block, "", fmt.Sprintf("-Djute.maxbuffer=%d", limit))
+	})
+}
+
 // startZooKeeper uses the block's first port; config is put at the end of the
-// server's configuration.
-func startZooKeeper(ctx context.Context, dir string, where place, block *portBlock, config string) (*Server, error) {
+// server's configuration, and jvm are more options of Java's.
+func startZooKeeper(ctx context.Context, dir string, where place, block *portBlock, config string, jvm ...string) (*Server, error) {
 	java, classes, err := findZooKeeper()
 	addr := net.JoinHostPort(where.host, strconv.Itoa(block.port(0)))
 	if err == nil {
@@ -70,14 +84,15 @@ func startZooKeeper(ctx context.Context, dir string, where place, block *portBlo
 		Addr: addr,
 		Dir:  dir,
 		name: "ZooKeeper",
-		argv: where.wrap([]string{
+		argv: where.wrap(slices.Concat([]string{
 			java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			// A crash of the process loses nothing without syncing to disk.
 			"-Dzookeeper.forceSync=no",
 			"-Dzookeeper.jmx.log4j.disable=true",
+		}, jvm, []string{
 			"-cp", filepath.Join(dir, "conf") + ":" + classes,
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dir, "conf", "zoo.cfg"),
-		}),
+		})),
 		env:         serverEnv(dir),
 		block:       block,
 		ready:       func(ctx context.Context) error { return askZooKeeper(ctx, where, addr) },

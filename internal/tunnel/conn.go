@@ -1,8 +1,11 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"net"
+	"sync/atomic"
+	"time"
 )
 
 // withDeadlines gives a connection what one through SSH lacks: deadlines, with
@@ -27,7 +30,33 @@ func withDeadlines(far net.Conn) net.Conn {
 // conn is the near end of such a pipe, with the addresses of the far one.
 type conn struct {
 	net.Conn
-	far net.Conn
+	far    net.Conn
+	closed atomic.Bool
+}
+
+// Close ends both ends.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// The deadlines can be set after the far end has closed the connection, as with
+// package net: the next read or write tells the end.
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error { return c.unlessEnded(c.Conn.SetDeadline(t)) }
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.unlessEnded(c.Conn.SetReadDeadline(t)) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.unlessEnded(c.Conn.SetWriteDeadline(t)) }
+
+func (c *conn) unlessEnded(err error) error {
+	if errors.Is(err, io.ErrClosedPipe) && !c.closed.Load() {
+		return nil
+	}
+	return err
 }
 
 // LocalAddr and RemoteAddr are those of the far end.

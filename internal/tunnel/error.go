@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
@@ -44,6 +45,16 @@ func (e *Error) Permanent() bool {
 		return refused.Reason == ssh.Prohibited
 	}
 	return permanent(e.Err)
+}
+
+// Refused reports whether the bastion said that it cannot connect to the server,
+// or nothing listens at a loopback address. The server may come up later.
+func (e *Error) Refused() bool {
+	var channel *ssh.OpenChannelError
+	if errors.As(e.Err, &channel) {
+		return channel.Reason == ssh.ConnectionFailed
+	}
+	return errors.Is(e.Err, errLoopback) && errors.Is(e.Direct, syscall.ECONNREFUSED)
 }
 
 // permanent reports whether a log-in would fail again.

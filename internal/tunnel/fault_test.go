@@ -16,6 +16,15 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
+// wantRefused checks what an error says about refusals.
+func wantRefused(t *testing.T, err error, refused bool) {
+	t.Helper()
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Refused() != refused {
+		t.Errorf("%v: want refused %t", err, refused)
+	}
+}
+
 // wantError checks that an error names bastion, key and reason.
 func (s *site) wantError(err error, permanent bool, says ...string) {
 	s.t.Helper()
@@ -70,15 +79,20 @@ func TestWhatTheBastionCannotReach(t *testing.T) {
 	dial := s.dial(s.bastions(), s.tunnel())
 	_, port, err := net.SplitHostPort(s.echo)
 	must(t, err)
-	s.wantError(ask(t.Context(), dial, net.JoinHostPort(s.net.IP, "1")), false, "not reached without the bastion", "cannot reach")
-	s.wantError(ask(t.Context(), dial, net.JoinHostPort("no-such-host.inside", port)), false, "cannot reach")
+	for _, host := range []string{net.JoinHostPort(s.net.IP, "1"), net.JoinHostPort("no-such-host.inside", port)} {
+		err := ask(t.Context(), dial, host)
+		s.wantError(err, false, "not reached without the bastion", "cannot reach")
+		wantRefused(t, err, true)
+	}
 	must(t, ask(t.Context(), dial, s.echo))
 	s.wantLogins(1)
 }
 
 func TestABastionThatForwardsNothing(t *testing.T) {
 	s := newSite(t, "AllowTcpForwarding no\n")
-	s.wantError(ask(t.Context(), s.dial(s.bastions(), s.tunnel()), s.echo), true, "AllowTcpForwarding")
+	err := ask(t.Context(), s.dial(s.bastions(), s.tunnel()), s.echo)
+	s.wantError(err, true, "AllowTcpForwarding")
+	wantRefused(t, err, false)
 }
 
 func TestABastionThatIsDownComesBack(t *testing.T) {
@@ -153,6 +167,18 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 	}
 	must(t, ask(t.Context(), dial, s.echo))
 	s.wantLogins(2)
+
+	// A connection that has ended behaves as one of package net.
+	must(t, conn.SetDeadline(time.Now().Add(patience)))
+	must(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	must(t, conn.SetWriteDeadline(time.Now().Add(patience)))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a second read: %v", err)
+	}
+	must(t, conn.Close())
+	if err := conn.SetDeadline(time.Time{}); err == nil {
+		t.Error("a closed connection takes deadlines")
+	}
 }
 
 func TestDeadlines(t *testing.T) {
@@ -193,8 +219,10 @@ func TestCloseEndsAll(t *testing.T) {
 	dial = s.dial(b, tunnel)
 	ended := make(chan error, 1)
 	go func() { ended <- ask(t.Context(), dial, s.echo) }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for s.logins.Load() < 2 && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
+		<-tick.C
 	}
 	must(t, b.Close())
 	select {

@@ -50,6 +50,7 @@ func zooKeeperOptions(c conf.State, dial zookeeper.DialFunc) (zookeeper.Options,
 	}
 	return zookeeper.Options{
 		Servers:        servers,
+		ServersFrom:    c.ServersFrom.String(),
 		Dial:           dial,
 		TLS:            tlsConfig,
 		Digest:         c.ZooKeeper.Digest,
@@ -60,5 +61,6 @@ func zooKeeperOptions(c conf.State, dial zookeeper.DialFunc) (zookeeper.Options,
 		ConnectTimeout: c.ConnectTimeout,
 		Retries:        c.RetryCount,
 		RetryInterval:  c.RetryInterval,
+		MaxRequest:     c.ZooKeeper.RequestLimit,
 	}, nil
 }

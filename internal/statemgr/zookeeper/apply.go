@@ -15,6 +15,14 @@ import (
 // byte.
 const defaultMaxRequest = 1<<20 - 1
 
+// suspiciousSize is the size of a request, in bytes, from which on a lost
+// connection may mean that the server did not accept the size: it closes the
+// connection without a word.
+const suspiciousSize = 32 << 10
+
+// limitKey is the setting for the servers' limit.
+const limitKey = "heron.statemgr.zookeeper.request.limit"
+
 // Apply is one transaction of the server. Only one write is in progress at a
 // time, and a write that was given up is never sent later.
 func (s *store) Apply(ctx context.Context, ops ...statemgr.Op) error {
@@ -45,7 +53,11 @@ func (s *store) Apply(ctx context.Context, ops ...statemgr.Op) error {
 		}
 		return fmt.Errorf("write to ZooKeeper at %s: %w", s.link, &statemgr.TxError{Op: ops[i], Err: reason})
 	}
-	return s.explain(ctx, "write "+ops[0].Path+" to", err)
+	err = s.explain(ctx, "write "+ops[0].Path+" to", err)
+	if size := s.acls.multiSize(ops); size >= suspiciousSize && errors.Is(err, statemgr.ErrUnreachable) {
+		err = fmt.Errorf("%w; or is the servers' jute.maxbuffer below the %d bytes of this request (%s)?", err, size, limitKey)
+	}
+	return err
 }
 
 // multi sends a transaction. If ctx ends first, an unsent transaction is dropped;
@@ -81,7 +93,8 @@ func (s *store) multi(ctx context.Context, requests []any) ([]zk.MultiResponse, 
 // Fits compares the size of the request with the configured limit.
 func (s *store) Fits(ops ...statemgr.Op) error {
 	if size := s.acls.multiSize(ops); size > s.limit {
-		return fmt.Errorf("%w: %d bytes, but the servers accept %d", statemgr.ErrTooLarge, size, s.limit)
+		return fmt.Errorf("%w: %d bytes, but the servers accept %d (%s, which must be their jute.maxbuffer)",
+			statemgr.ErrTooLarge, size, s.limit, limitKey)
 	}
 	return nil
 }

@@ -76,12 +76,8 @@ func listener(t *testing.T, serve func(net.Conn)) string {
 func silent(net.Conn) {}
 
 func TestOpenFails(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	refusing := l.Addr().String()
-	must(t, l.Close())
 	for _, c := range []struct{ name, server, why string }{
-		{"refused", refusing, "connection refused"},
+		{"refused", refusing(t), "connection refused"},
 		{"silent", listener(t, silent), "does not answer"},
 		{"hangs up", listener(t, func(c net.Conn) { c.Close() }), "closes the connection"},
 		{"not ZooKeeper", listener(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), "does not answer as ZooKeeper does"},
@@ -109,15 +105,11 @@ func TestOpenFails(t *testing.T) {
 
 func TestOneServerOfSeveral(t *testing.T) {
 	f := zkFixture(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	refusing := l.Addr().String()
-	must(t, l.Close())
 	mute := listener(t, silent)
 	good := testenv.ZooKeeper(t)
 	for range 4 { // each begins at a server of its own choice
 		s := openZK(t, Options{
-			Servers:        []string{"no-such-host.invalid:2181", refusing, mute, good},
+			Servers:        []string{"no-such-host.invalid:2181", refusing(t), mute, good},
 			ConnectTimeout: 4 * time.Second * 5,
 		}, nil)
 		must(t, s.EnsureDirs(t.Context(), f.Root))

@@ -19,6 +19,7 @@ import (
 var (
 	errNoAnswer = errors.New("no answer")
 	errTooLate  = errors.New("given up before it was sent")
+	errRefused  = errors.New("all servers refuse connections")
 	errHopeless = errors.New("no server can be used")
 )
 
@@ -51,7 +52,8 @@ type link struct {
 	next    int
 	failed  int               // attempts since the last session
 	reasons map[string]string // server -> why its last attempt failed
-	refuse  map[string]bool   // server -> trying again is useless
+	useless map[string]bool   // servers that will never do
+	refused map[string]streak // server -> its latest refusals
 	met     bool              // there was a session once
 	gate    int64             // the write that may be sent, 0 for none
 	writes  int64
@@ -70,7 +72,8 @@ func newLink(o Options, watch func([]byte)) *link {
 		changed: make(chan struct{}),
 		next:    rand.IntN(len(o.Servers)),
 		reasons: map[string]string{},
-		refuse:  map[string]bool{},
+		useless: map[string]bool{},
+		refused: map[string]streak{},
 	}
 	if l.connect == nil {
 		l.connect = dialStraight
@@ -98,13 +101,13 @@ func (l *link) why() string {
 	return " (" + strings.Join(parts, "; ") + ")"
 }
 
-// await waits for a session. It returns errHopeless as soon as it is clear that
-// there will be none.
+// await waits for a session. It returns errHopeless or errRefused as soon as it is
+// clear that there will be none.
 func (l *link) await(ctx context.Context) error {
 	for {
 		l.mu.Lock()
 		closed, session, changed := l.closed, l.session, l.changed
-		hopeless := !l.met && len(l.refuse) == len(l.servers)
+		hopeless := l.hopeless()
 		l.mu.Unlock()
 		switch {
 		case closed:
@@ -113,14 +116,34 @@ func (l *link) await(ctx context.Context) error {
 			return ctx.Err()
 		case session:
 			return nil
-		case hopeless:
-			return errHopeless
+		case hopeless != nil:
+			return hopeless
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 		}
 	}
+}
+
+// hopeless returns an error if there never was a session and none is to be
+// expected; mu is held. Servers that were there once are waited for: they may be
+// restarting.
+func (l *link) hopeless() error {
+	if l.met {
+		return nil
+	}
+	reason := errHopeless
+	for _, s := range l.servers {
+		if l.useless[s] {
+			continue
+		}
+		if r := l.refused[s]; r.times < 2 || r.last.Sub(r.first) < refusalPatience {
+			return nil
+		}
+		reason = errRefused
+	}
+	return reason
 }
 
 // shut marks the link as closing and reports whether there is a session to end.
@@ -168,7 +191,8 @@ func (l *link) event(e zk.Event) {
 		l.failed = 0
 		l.met = l.met || l.session
 		clear(l.reasons)
-		clear(l.refuse)
+		clear(l.useless)
+		clear(l.refused)
 	case zk.StateDisconnected, zk.StateConnecting, zk.StateExpired:
 		l.session = false
 	default:
@@ -261,11 +285,17 @@ func (l *link) note(server string, err error) {
 		return
 	}
 	l.reasons[server] = err.Error()
+	delete(l.useless, server)
 	if isPermanent(err) {
-		l.refuse[server] = true
-		l.announce()
+		l.useless[server] = true
+	}
+	if isRefusal(err) {
+		l.refused[server] = l.refused[server].longer(time.Now())
 	} else {
-		delete(l.refuse, server)
+		delete(l.refused, server)
+	}
+	if l.hopeless() != nil {
+		l.announce()
 	}
 }
 

@@ -34,6 +34,9 @@ type Options struct {
 	// Servers are "host:port" each. They are tried in turn, beginning at a
 	// random one.
 	Servers []string
+	// ServersFrom names the setting that Servers come from, and its place, for
+	// messages.
+	ServersFrom string
 	// Dial connects to a server, whose name it gets as configured; nil connects
 	// directly. An error with a method Permanent that returns true means that
 	// trying again is useless.
@@ -53,7 +56,8 @@ type Options struct {
 	// limits of their own.
 	SessionTimeout time.Duration
 	// ConnectTimeout bounds the wait for a session, and every request as a
-	// whole, repetitions included; default 30 s.
+	// whole, repetitions included; default 30 s. Open gives up sooner if all
+	// servers refuse connections.
 	ConnectTimeout time.Duration
 	// Retries is how often a request that only reads is repeated after the
 	// connection was lost.
@@ -78,6 +82,7 @@ type store struct {
 	timeout time.Duration
 	retries int
 	limit   int
+	from    string // of the servers
 	creds   credentials
 	acls    aclSet
 	layout  statemgr.Layout
@@ -92,9 +97,10 @@ type store struct {
 }
 
 // Open connects to the servers and returns once there is a session. It returns
-// ErrUnreachable if no server granted one within ConnectTimeout, and sooner if
-// TLS shows that none will. A wrong password goes unnoticed until the first
-// request that needs the right one.
+// ErrUnreachable if no server granted one within ConnectTimeout, and within about
+// one second if TLS shows that none will, or if all of them refuse connections or
+// have no address. A wrong password goes unnoticed until the first request that
+// needs the right one.
 func Open(ctx context.Context, o Options) (statemgr.Store, error) {
 	s, err := open(ctx, o, nil)
 	if err != nil {
@@ -122,6 +128,7 @@ func open(ctx context.Context, o Options, watch func(packet []byte)) (*store, er
 		timeout: o.ConnectTimeout,
 		retries: o.Retries,
 		limit:   o.MaxRequest,
+		from:    o.ServersFrom,
 		creds: credentials{
 			digest:      o.Digest,
 			from:        o.DigestFrom,
@@ -277,14 +284,39 @@ func (s *store) explain(ctx context.Context, doing string, err error) error {
 	case errors.Is(err, statemgr.ErrClosed), errors.Is(err, zk.ErrClosing):
 		return fmt.Errorf("%s: %w", where, statemgr.ErrClosed)
 	case errors.Is(err, errHopeless):
-		return fmt.Errorf("%s: %w%s", where, statemgr.ErrUnreachable, s.link.why())
+		return unreachable(where, s.link.why())
+	case errors.Is(err, errRefused):
+		return unreachable(where, s.link.why()+s.doubt())
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: %w: no answer within %v%s; is it running, and is its address right?",
-			where, statemgr.ErrUnreachable, s.timeout, s.link.why())
+		return unreachable(where, fmt.Sprintf(": no answer within %v%s%s", s.timeout, s.link.why(), s.doubt()))
 	case connectionLost(err):
-		return fmt.Errorf("%s: %w: the connection was lost%s", where, statemgr.ErrUnreachable, s.link.why())
+		return unreachable(where, ": the connection was lost"+s.link.why())
 	}
 	return fmt.Errorf("%s: %w", where, err)
+}
+
+// doubt asks what may be wrong with servers that do not answer.
+func (s *store) doubt() string {
+	if s.from == "" {
+		return "; is it running, and is its address right?"
+	}
+	return "; is it running, and is its address right (" + s.from + ")?"
+}
+
+// unreachableError is ErrUnreachable with a text of its own.
+type unreachableError struct{ text string }
+
+func (e *unreachableError) Error() string { return e.text }
+func (e *unreachableError) Unwrap() error { return statemgr.ErrUnreachable }
+
+// unreachable says once that servers are unreachable, even if the reason says
+// so itself.
+func unreachable(where, why string) error {
+	word := ": " + statemgr.ErrUnreachable.Error()
+	if strings.Contains(why, statemgr.ErrUnreachable.Error()) {
+		word = ""
+	}
+	return &unreachableError{text: where + word + why}
 }
 
 // reasonOf returns the sentinel for a server's refusal, nil for other errors.
