@@ -25,6 +25,8 @@ const (
 	File = "file"
 	// Server is a server that is connected to; ID is its address.
 	Server = "server"
+	// Bastion is a host that connections go through.
+	Bastion = "bastion"
 )
 
 // Resource is a thing that a command makes, changes or removes.

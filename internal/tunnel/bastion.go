@@ -104,7 +104,7 @@ func (b *bastion) connected(ctx context.Context) (*link, error) {
 }
 
 func (b *bastion) logIn(l *link) {
-	b.sink.Begin(StepLogIn, outcome.Resource{Kind: outcome.Server, ID: b.name})
+	b.sink.Begin(StepLogIn, outcome.Resource{Kind: outcome.Bastion, ID: b.name})
 	l.client, l.err = sshclient.Dial(b.ctx, b.target, b.options)
 	if l.err != nil && b.ctx.Err() != nil {
 		l.err = errClosed

@@ -29,7 +29,7 @@ type Options struct {
 
 // StepLogIn is the step of events that say that the log-in to a bastion, an
 // outcome.Server, begins.
-const StepLogIn = "log in"
+const StepLogIn = "log in to"
 
 // Bastions are the SSH connections of one program.
 type Bastions struct {
