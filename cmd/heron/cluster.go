@@ -203,6 +203,9 @@ func (c *clusterFlags) explain(report submit.Report, config *submit.Config) {
 	if ignored := s.Nomad.Access.Ignored; len(ignored) > 0 {
 		report("Nomad is at %s, but NOMAD_ADDR names another server: not used are %s", s.Nomad.Address, strings.Join(ignored, ", "))
 	}
+	for _, w := range s.Warnings {
+		report("warning: %s", worded(w))
+	}
 	if !c.verbose {
 		return
 	}

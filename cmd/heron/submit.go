@@ -174,7 +174,7 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 		return submit.Request{}, err
 	}
 	config, err := a.config(&flags.clusterFlags, p, who, func(o *conf.Options) {
-		o.ReleaseFile, o.VerboseGC = flags.releaseFile, flags.verboseGC
+		o.ReleaseFile, o.Release, o.VerboseGC = flags.releaseFile, releaseText(), flags.verboseGC
 	})
 	if err != nil {
 		return submit.Request{}, err
@@ -201,7 +201,6 @@ func (a *app) submitRequest(flags *submitFlags, words split) (submit.Request, er
 		},
 		Paused:  flags.paused,
 		Client:  version,
-		Release: releaseText(),
 		Now:     now,
 		ModTime: fixed,
 		Report:  a.report(),

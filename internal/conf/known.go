@@ -33,7 +33,7 @@ var otherKeys = [...]string{
 	"heron.nomad.scheduler.uri",
 	"heron.nomad.stop.timeout",
 	"heron.package.core.sha256",
-	"heron.scheduler.job.template",
+	keyScript,
 	"heron.scheduler.local.use_core_uri",
 	"heron.scheduler.local.working.directory",
 

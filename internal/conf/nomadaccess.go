@@ -229,11 +229,7 @@ func (r *reader) wrongSaid(s said, msg, hint string) { r.fail(s.wrong(msg, hint)
 func (r *reader) token(a *Access, c nomadSaid) {
 	a.Token = Secret(c.token.value)
 	if c.tokenFile.set() {
-		token, err := readSecret(c.tokenFile.value)
-		if err != nil {
-			r.wrongSaid(c.tokenFile, err.Error(), "name a file that holds a token's secret id and nothing else")
-		}
-		a.Token = token
+		a.Token = r.secretFrom(c.tokenFile.value, c.tokenFile.from, "a token's secret id")
 	}
 	if strings.ContainsFunc(string(a.Token), func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		r.wrongSaid(first(c.token, c.tokenFile), "is not a token", "give the secret id of an ACL token")
@@ -250,6 +246,9 @@ func (r *reader) tls(a *Access, c nomadSaid) {
 		if _, err := os.Stat(s.value); err != nil {
 			r.wrongSaid(s, "cannot be read: "+err.Error(), "name a PEM file of this machine")
 		}
+	}
+	if c.clientKey.set() {
+		r.warnOpen(c.clientKey.value, c.clientKey.from)
 	}
 	switch {
 	case c.clientCert.set() && !c.clientKey.set():

@@ -37,7 +37,7 @@ func (r *reader) nomad() Nomad {
 		Driver:          r.oneOf("heron.nomad.driver", "docker", "docker", "raw_exec"),
 		MHzPerCore:      r.positive("heron.nomad.core.freq.mapping", 1000),
 		WorkingDir:      r.workingDir("heron.scheduler.local.working.directory"),
-		Script:          r.place("heron.scheduler.job.template", filepath.Join(r.text(keyConf, ""), "heron_nomad.sh")),
+		Script:          r.place(keyScript, filepath.Join(r.text(keyConf, ""), defaultScript)),
 		KillTimeout:     r.span("heron.nomad.kill.timeout", time.Second, 30*time.Second),
 		RequestDisk:     r.oneOf("heron.nomad.disk", "ignore", "ignore", "request") == "request",
 		DockerImage:     r.text("heron.executor.docker.image", "apache/heron:latest"),

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,11 +73,9 @@ type Request struct {
 	Adopt func(ctx context.Context, name string) (string, error)
 	// Paused topologies wait for an activation.
 	Paused bool
-	// Client is the version of this program, Release the release file to use
-	// where Heron's home has none, Now the time of submission.
-	Client  string
-	Release []byte
-	Now     time.Time
+	// Client is the version of this program, Now the time of submission.
+	Client string
+	Now    time.Time
 	// ModTime is the time of all files in the package; zero for one that is
 	// always the same.
 	ModTime time.Time
@@ -271,24 +268,15 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 // contents are what goes into the package that containers fetch. Its
 // configuration is the cluster's, without secrets.
 func (w *preparation) contents(def *topology.Definition) (*topology.Package, error) {
-	override, err := w.loaded.OverrideYAML()
+	files, err := w.loaded.PackageFiles()
 	if err != nil {
 		return nil, err
 	}
-	release, name, err := w.release()
-	if err != nil {
-		return nil, err
+	p := &topology.Package{Binary: w.req.File, Definition: def, ModTime: w.req.ModTime}
+	for _, f := range files {
+		p.Conf = append(p.Conf, topology.ConfFile(f))
 	}
-	return &topology.Package{
-		Binary:      w.req.File,
-		Definition:  def,
-		ConfDir:     w.req.Config.Options.Dir,
-		ReleaseName: name,
-		Release:     release,
-		Override:    override,
-		Filter:      w.withoutSecrets,
-		ModTime:     w.req.ModTime,
-	}, nil
+	return p, nil
 }
 
 // pack writes the package to a file.
@@ -298,22 +286,6 @@ func (w *preparation) pack(ctx context.Context, p *topology.Package) (PackageFil
 		return PackageFile{}, err
 	}
 	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
-}
-
-// withoutSecrets takes secrets out of a file of the cluster directory. Copies
-// that editors and people leave there have the same keys as the originals, so
-// all that reads as YAML is looked at; scripts and the like have no keys to
-// tell secrets by.
-func (w *preparation) withoutSecrets(name string, data []byte) ([]byte, error) {
-	clean, err := w.loaded.SecretFree(name, data)
-	switch filepath.Ext(name) {
-	case ".yaml", ".yml":
-		return clean, err
-	}
-	if err != nil {
-		return data, nil
-	}
-	return clean, nil
 }
 
 // idForm is what an id may be made of: it goes into paths, arguments that
@@ -344,20 +316,4 @@ func checkTexts(def *topology.Definition, binary string) error {
 		}
 	}
 	return nil
-}
-
-// release is the text of the release file and its base name.
-func (w *preparation) release() ([]byte, string, error) {
-	path := w.req.Config.Options.ReleaseFile
-	if path == "" {
-		path = filepath.Join(w.req.Config.Options.Home, "release.yaml")
-	}
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && w.req.Config.Options.ReleaseFile == "":
-		return w.req.Release, "release.yaml", nil
-	case err != nil:
-		return nil, "", outcome.Errorf(outcome.Usage, "read the release file: %w", err)
-	}
-	return data, filepath.Base(path), nil
 }
