@@ -30,6 +30,7 @@ const (
 	keyClusterConf = "heron.directory.cluster.conf"
 	keyStatemgr    = "heron.config.file.statemgr.yaml"
 	keyMetrics     = "heron.config.file.metrics.yaml"
+	keyStateful    = "heron.config.file.stateful.yaml"
 	keyInternals   = "heron.config.file.system.yaml"
 	keyOverride    = "heron.config.file.override.yaml"
 	keyScript      = "heron.scheduler.job.template"

@@ -44,10 +44,16 @@ func (l *Loaded) PackageFiles() ([]PackageFile, error) {
 		return nil, err
 	}
 	for _, key := range engineFileKeys() {
-		if path, _, err := local.String(key); err == nil {
-			if err := p.addEngineFile(path); err != nil {
-				return nil, err
-			}
+		path, _, err := local.String(key)
+		if err != nil || path == "" {
+			continue
+		}
+		adapt := asIs
+		if key == keyStatemgr {
+			adapt = func(m mapping) (mapping, error) { return l.forExecutors(path, m) }
+		}
+		if err := p.addEngineFile(path, key == keyStatemgr || key == keyStateful, adapt); err != nil {
+			return nil, err
 		}
 	}
 	script, _, err := local.String(keyScript)
@@ -191,12 +197,18 @@ func (p *packer) below(path string) string {
 	return filepath.ToSlash(name)
 }
 
-// addEngineFile packs a file that Heron's processes read.
-func (p *packer) addEngineFile(path string) error {
+// addEngineFile packs a file that Heron's processes read, in the form that
+// adapt gives it. One that they insist on is empty where it is missing.
+func (p *packer) addEngineFile(path string, insist bool, adapt func(mapping) (mapping, error)) error {
 	name := p.below(path)
 	info, err := os.Stat(path)
 	switch {
-	case name == "" || err != nil || info.IsDir():
+	case name == "":
+		return nil
+	case err != nil || info.IsDir():
+		if insist {
+			p.packed[name] = PackageFile{Name: name, Data: emit(nil)}
+		}
 		return nil
 	case !slices.Contains(p.names, name):
 		return &Error{
@@ -204,7 +216,7 @@ func (p *packer) addEngineFile(path string) error {
 			Hint: "give the file another name",
 		}
 	}
-	return p.addYAML(name)
+	return p.addYAML(name, adapt)
 }
 
 // add packs a file that another one names.
@@ -214,7 +226,7 @@ func (p *packer) add(name string) error {
 	}
 	switch filepath.Ext(name) {
 	case ".yaml", ".yml":
-		return p.addYAML(name)
+		return p.addYAML(name, asIs)
 	}
 	path, data, f, err := p.read(name)
 	if err != nil {
@@ -225,7 +237,7 @@ func (p *packer) add(name string) error {
 	clean, _ := withoutSecrets(m).(mapping)
 	switch {
 	case yamlErr == nil && len(m) > 0 && (line > 0 || !reflect.DeepEqual(m, clean)):
-		return p.addYAML(name)
+		return p.addYAML(name, asIs)
 	case line > 0:
 		return &Error{
 			Source: fileSource(path, line), Msg: "has " + what + " and is not YAML, so that secrets cannot be taken out of it, but it would go into packages",
@@ -238,7 +250,9 @@ func (p *packer) add(name string) error {
 	return nil
 }
 
-func (p *packer) addYAML(name string) error {
+func asIs(m mapping) (mapping, error) { return m, nil }
+
+func (p *packer) addYAML(name string, adapt func(mapping) (mapping, error)) error {
 	if _, done := p.packed[name]; done {
 		return nil
 	}
@@ -250,7 +264,10 @@ func (p *packer) addYAML(name string) error {
 	if err != nil {
 		return err
 	}
-	clean := withoutSecrets(m).(mapping)
+	clean, err := adapt(withoutSecrets(m).(mapping))
+	if err != nil {
+		return err
+	}
 	f.Data = emit(slices.DeleteFunc(clean, func(p pair) bool { return p.key == nil }))
 	p.packed[name] = f
 	p.texts = append(p.texts, engineValues(clean))

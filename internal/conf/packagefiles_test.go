@@ -116,7 +116,7 @@ func TestEngineFilesUnderOtherNames(t *testing.T) {
 		"client.yaml":     "heron.config.file.metrics.yaml: ${HERON_CONF}/mine/sinks.yaml\nheron.config.file.stateful.yaml: /etc/elsewhere.yaml\n",
 		"mine/sinks.yaml": "sinks: []\n", "metrics_sinks.yaml": "sinks: []\n",
 	})
-	if diff := cmp.Diff([]string{"client.yaml", "mine/sinks.yaml", "override.yaml"}, names(packageFiles(t, l))); diff != "" {
+	if diff := cmp.Diff([]string{"client.yaml", "mine/sinks.yaml", "override.yaml", "statemgr.yaml"}, names(packageFiles(t, l))); diff != "" {
 		t.Error(diff)
 	}
 	l = reload(t, l, "client.yaml", "heron.config.file.metrics.yaml: ${HERON_CONF}/.sinks.yaml\n")
@@ -167,7 +167,7 @@ func TestFilesThatCannotBePacked(t *testing.T) {
 	wantError(t, "broken YAML", err)
 	// A start script has its variables, and is needed by no container.
 	l, _ = folder(t, map[string]string{"client.yaml": "a: 1\n", "heron_nomad.sh": "MY_TOKEN=sesame\n"})
-	if diff := cmp.Diff([]string{"client.yaml", "override.yaml"}, names(packageFiles(t, l))); diff != "" {
+	if diff := cmp.Diff([]string{"client.yaml", "override.yaml", "stateful.yaml", "statemgr.yaml"}, names(packageFiles(t, l))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -187,7 +187,7 @@ func TestPrivateFilesStayPrivate(t *testing.T) {
 	for _, f := range files {
 		private[f.Name] = f.Private
 	}
-	if diff := cmp.Diff(map[string]bool{"client.yaml": true, "cluster.yaml": false, "override.yaml": true}, private); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"client.yaml": true, "cluster.yaml": false, "override.yaml": true, "statemgr.yaml": false, "stateful.yaml": false}, private); diff != "" {
 		t.Error(diff)
 	}
 }

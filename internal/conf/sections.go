@@ -3,6 +3,7 @@ package conf
 import (
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -95,6 +96,9 @@ func (r *reader) core() Core {
 	case !hasScheme && !filepath.IsAbs(c.URI):
 		r.wrong("heron.package.core.uri", c.URI+" is neither a URI nor an absolute path", "use file://, http:// or https://")
 	}
+	if hasScheme && strings.ContainsFunc(c.URI, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		r.wrong("heron.package.core.uri", strconv.Quote(c.URI)+" has a blank or a control character, which no URI has", "write a blank as %20")
+	}
 	if holdsPassword(c.URI) {
 		r.wrong("heron.package.core.uri", "has a password in it, which everybody who may read the job could read", "leave it out, and give the nodes what they need to fetch it")
 	}
@@ -120,7 +124,7 @@ func (r *reader) executor() Executor {
 		InternalsFile:         r.text(keyInternals, ""),
 		OverrideFile:          r.text(keyOverride, ""),
 		MetricsFile:           r.text(keyMetrics, ""),
-		StatefulFile:          r.text("heron.config.file.stateful.yaml", ""),
+		StatefulFile:          r.text(keyStateful, ""),
 		ExecutorBinary:        r.text("heron.binaries.executor", ""),
 		TManagerBinary:        r.text("heron.binaries.tmanager", ""),
 		StmgrBinary:           r.text("heron.binaries.stmgr", ""),
@@ -146,6 +150,10 @@ func (r *reader) executor() Executor {
 	}
 	if x.JavaHome != "$JAVA_HOME" && x.JavaHome != "${JAVA_HOME}" && !filepath.IsAbs(x.JavaHome) {
 		r.wrong("heron.directory.sandbox.java.home", x.JavaHome+" is not an absolute path", "name the Java home on the nodes, or use $JAVA_HOME: each node then takes its own")
+	}
+	// Class paths of containers begin with it.
+	if strings.Contains(x.ClusterHome, ":") {
+		r.wrong(keyClusterHome, x.ClusterHome+" has a colon, at which class paths are split", "name another folder, such as ./heron-core")
 	}
 	x.StatefulCustomClasspath = r.statefulClasspath()
 	return x

@@ -74,8 +74,11 @@ func (p *Program) javaCommand(classpath ...string) (*command, error) {
 	}
 	for _, entry := range classpath {
 		if strings.Contains(entry, ":") {
-			return nil, inputError(nil, "%q cannot be on a class path, for it has a colon: rename it or move it", entry)
+			return nil, inputError(nil, "%q cannot be on a class path, since it has a colon: rename it or move it", entry)
 		}
+	}
+	if strings.Contains(p.HeronHome, ":") {
+		return nil, inputError(nil, "Heron's home %q has a colon, at which Java splits class paths: move it, or set HERON_HOME to a folder without one", p.HeronHome)
 	}
 	classpath = append(classpath, p.HeronHome+"/lib/third_party/*")
 	args := []string{java, "-client", "-Xmx1g"}

@@ -188,10 +188,18 @@ func (p *Package) checkNames() error {
 	switch {
 	case name == filepath.Base(confFolder), name == coreFolder, name == p.Definition.Filename():
 		return inputError(nil, "a topology file cannot be called %q, since containers have something else of that name: rename it", name)
+	case strings.Contains(name, ":") && onClasspath(name):
+		return inputError(nil, "a topology file cannot be called %q, since Java in containers splits class paths at colons: rename it", name)
 	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, unicode.IsControl):
 		return inputError(nil, "a topology file cannot be called %q, since commands in containers would misread it: rename it", name)
 	}
 	return nil
+}
+
+// onClasspath says whether instances find a topology file by a class path.
+func onClasspath(name string) bool {
+	kind, err := PackageType(name)
+	return err == nil && (kind == "jar" || kind == "tar")
 }
 
 // addConf packs the configuration files.

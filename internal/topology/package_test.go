@@ -183,6 +183,8 @@ func TestPackagesThatCannotBe(t *testing.T) {
 		"binary like the configuration": {func(p *Package, dir string) error { p.Binary = dir + "/heron-conf"; return nil }, "rename it"},
 		"binary like the core":          {func(p *Package, dir string) error { p.Binary = dir + "/heron-core"; return nil }, "rename it"},
 		"binary like the definition":    {func(p *Package, dir string) error { p.Binary = dir + "/words.defn"; return nil }, "rename it"},
+		"binary with a colon":           {func(p *Package, dir string) error { p.Binary = dir + "/a:b.jar"; return nil }, "splits class paths at colons"},
+		"archive with a colon":          {func(p *Package, dir string) error { p.Binary = dir + "/a:b.tar.gz"; return nil }, "splits class paths at colons"},
 		"binary like a flag":            {func(p *Package, dir string) error { p.Binary = dir + "/-x.jar"; return nil }, "rename it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -77,7 +77,12 @@ func (p *Program) check() (kind, error) {
 		if p.Class == "" || strings.HasPrefix(p.Class, "-") {
 			return 0, inputError(nil, "%q is not the name of a class: give the main class of %s", p.Class, p.File)
 		}
-		_, err = p.java()
+		// A tar's own jar lies in a folder that is checked when it is made.
+		own := []string{p.File}
+		if kind == kindTar {
+			own = nil
+		}
+		_, err = p.javaCommand(own...)
 	case kindPex:
 		if p.Class == directClass {
 			runs = p.File
