@@ -64,7 +64,7 @@ func engineMistake(key string, e *entry) (msg, hint string) {
 	case keyBindAll:
 		s, isText := e.value.(string)
 		// As text nothing but these is a boolean to the engine.
-		if _, ok := e.value.(bool); !ok && !(isText && (s == "true" || s == "false")) {
+		if _, ok := e.value.(bool); !ok && (!isText || s != "true" && s != "false") {
 			return e.shown() + " is not a boolean", "use true or false"
 		}
 	case keySampleWeight:

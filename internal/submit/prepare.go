@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
@@ -209,8 +207,10 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 	if w.req.Paused {
 		def = def.WithState(heronpb.TopologyState_PAUSED)
 	}
-	// A name must be one before it is put into paths.
-	if err := topology.Validate(def, topology.Rules{}); err != nil {
+	// A name must be one before it is put into paths. The topology cannot change
+	// what of the settings matters here.
+	base := w.req.Config.Settings
+	if err := topology.Validate(def, topology.Rules{Nomad: true, Cluster: base.Cluster, ServiceNames: base.Nomad.RegisterMetrics}); err != nil {
 		return nil, err
 	}
 	kind, err := topology.PackageType(w.req.File)
@@ -218,17 +218,10 @@ func (w *preparation) deployment(ctx context.Context, f *topology.Found) (*Deplo
 		return nil, err
 	}
 	binary := filepath.Base(w.req.File)
-	if err := checkTexts(def, binary); err != nil {
-		return nil, err
-	}
 	settings, err := w.loaded.ForTopology(conf.Topology{
 		Name: def.Name(), ID: def.ID(),
 		DefinitionFile: def.Filename(), BinaryFile: binary, PackageType: kind,
 	}).Settings()
-	if err != nil {
-		return nil, err
-	}
-	err = topology.Validate(def, topology.Rules{Nomad: true, Cluster: settings.Cluster, ServiceNames: settings.Nomad.RegisterMetrics})
 	if err != nil {
 		return nil, err
 	}
@@ -286,34 +279,4 @@ func (w *preparation) pack(ctx context.Context, p *topology.Package) (PackageFil
 		return PackageFile{}, err
 	}
 	return PackageFile{Path: built.File, Size: built.Size, SHA256: built.SHA256}, nil
-}
-
-// idForm is what an id may be made of: it goes into paths, arguments that
-// Nomad and shells read, and the executor's flags.
-var idForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
-
-// idLimit is the longest id, in bytes: file systems take names of 255.
-const idLimit = 200
-
-// checkTexts refuses texts of the user's that Nomad, a shell or a file system
-// would take for something else.
-func checkTexts(def *topology.Definition, binary string) error {
-	switch id := def.ID(); {
-	case !idForm.MatchString(id) || strings.Contains(id, ".."):
-		return outcome.Errorf(outcome.Usage, "topology id %q: use letters, digits and . _ + @ ~ - only, starting with a letter or digit", id)
-	case len(id) > idLimit:
-		return outcome.Errorf(outcome.Usage, "topology id %q: it has %d bytes, %d are the most", id, len(id), idLimit)
-	case strings.Contains(binary, "${"):
-		return outcome.Errorf(outcome.Usage, "topology file %q: Nomad would take ${ for a variable; rename the file", binary)
-	}
-	components, err := def.Components()
-	if err != nil {
-		return err
-	}
-	for _, c := range components {
-		if strings.Contains(c.Name, "${") {
-			return outcome.Errorf(outcome.Usage, "component %q: Nomad would take ${ for a variable; rename the component", c.Name)
-		}
-	}
-	return nil
 }

@@ -89,6 +89,20 @@ func (p *Program) javaCommand(classpath ...string) (*command, error) {
 	return newCommand(append(args, p.Args...), len(p.Args)), nil
 }
 
+// missingClasses explains a Java program that does not find classes where
+// Heron's home has no jars to find them in: a hint, and what the program's
+// output then has.
+func (p *Program) missingClasses() (hint string, texts []string) {
+	jars, err := filepath.Glob(filepath.Join(p.HeronHome, "lib", "third_party", "*.jar"))
+	if err != nil || len(jars) > 0 {
+		return "", nil
+	}
+	hint = fmt.Sprintf("there are no jars in %s, where programs find Heron's API: "+
+		"put those of heron-core's lib/third_party there, or build the topology as a fat jar",
+		filepath.Join(p.HeronHome, "lib", "third_party"))
+	return hint, []string{"NoClassDefFoundError", "ClassNotFoundException"}
+}
+
 // java is $JAVA_BIN, else $JAVA_HOME/bin/java, else java on PATH.
 func (p *Program) java() (string, error) {
 	if bin := getenv(p.Variables, "JAVA_BIN"); bin != "" {

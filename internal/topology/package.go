@@ -190,6 +190,8 @@ func (p *Package) checkNames() error {
 		return inputError(nil, "a topology file cannot be called %q, since containers have something else of that name: rename it", name)
 	case strings.Contains(name, ":") && onClasspath(name):
 		return inputError(nil, "a topology file cannot be called %q, since Java in containers splits class paths at colons: rename it", name)
+	case strings.Contains(name, "${"):
+		return inputError(nil, "a topology file cannot be called %q, since Nomad takes ${ for a variable: rename it", name)
 	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, unicode.IsControl):
 		return inputError(nil, "a topology file cannot be called %q, since commands in containers would misread it: rename it", name)
 	}

@@ -148,6 +148,9 @@ func (p *Program) run(ctx context.Context, proc *process) (_ *Result, err error)
 	if err != nil {
 		return nil, err
 	}
+	if kind == kindJar || kind == kindTar {
+		proc.hint, proc.texts = p.missingClasses()
+	}
 	proc.variables = slices.Concat(programVariables(p.Variables, joinOptions(options)), proc.command.variables)
 	if err := proc.run(ctx); err != nil {
 		return nil, err
