@@ -78,7 +78,6 @@ func (r *reader) servers(key, connection string) []string {
 	for i, server := range servers {
 		servers[i] = strings.TrimSpace(server)
 		host, port, err := net.SplitHostPort(servers[i])
-		number, _ := strconv.Atoi(port)
 		if strings.ContainsAny(servers[i], "[]") && !strings.Contains(host, ":") {
 			host = "" // brackets are for IPv6 addresses
 		}
@@ -97,7 +96,7 @@ func (r *reader) servers(key, connection string) []string {
 			r.wrong(key, strconv.Quote(server)+" is not a server", hint)
 			return nil
 		}
-		if !portForm.MatchString(port) || number < 1 || number > 65535 {
+		if !isPort(port) {
 			r.wrong(key, strconv.Quote(server)+" is not a server", hint+", a port is a number from 1 to 65535")
 			return nil
 		}
