@@ -147,6 +147,9 @@ func (a *app) describe(flags *clusterFlags, config *cluster.Config) {
 	if ignored := s.Nomad.Access.Ignored; len(ignored) > 0 {
 		a.say("Nomad is at %s, but NOMAD_ADDR names another server: not used are %s", s.Nomad.Address, strings.Join(ignored, ", "))
 	}
+	for _, w := range s.Warnings {
+		a.say("warning: %s", worded(w, w.Error()))
+	}
 	if !flags.verbose {
 		return
 	}

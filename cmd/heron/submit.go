@@ -177,7 +177,7 @@ func (a *app) submitRequest(flags *submitFlags, words split, command string) (*s
 		}
 	}
 	s, err := a.session(&flags.clusterFlags, words.positionals[0], func(o *conf.Options) {
-		o.ReleaseFile, o.VerboseGC = flags.releaseFile, flags.verboseGC
+		o.ReleaseFile, o.Release, o.VerboseGC = flags.releaseFile, releaseText(), flags.verboseGC
 	})
 	if err != nil {
 		return nil, submit.Request{}, err
@@ -205,7 +205,6 @@ func (a *app) submitRequest(flags *submitFlags, words split, command string) (*s
 		Paused:   flags.paused,
 		DryRun:   flags.dryRun,
 		Client:   version,
-		Release:  releaseText(),
 		Now:      now,
 		ModTime:  fixed,
 		Progress: a.progress(),

@@ -21,6 +21,8 @@ type reader struct {
 	// dir is the cluster directory, named where a key is in no file.
 	dir string
 	err error
+	// warnings are what is no error.
+	warnings []*Error
 }
 
 func (r *reader) fail(err error) {
@@ -174,6 +176,7 @@ func (l *Loaded) Settings() (*Settings, error) {
 		Release:         local.release(),
 	}
 	s.Executor.LocalConf = local.text(keyConf, "")
+	s.Warnings = local.warnings
 	for _, err := range []error{local.err, cluster.err, l.checkExecutorState()} {
 		if err != nil {
 			return nil, err

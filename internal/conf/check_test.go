@@ -78,7 +78,8 @@ func TestAMissingEngineFileCanBeShownButNotRun(t *testing.T) {
 		t.Errorf("check: %v", err)
 	}
 	wantError(t, "engine", l.CheckEngine())
-	if err := resolved(t, map[string]string{"heron_internals.yaml": internals(t)}).CheckEngine(); err != nil {
+	wantError(t, "sinks", resolved(t, map[string]string{"heron_internals.yaml": internals(t)}).CheckEngine())
+	if err := resolved(t, map[string]string{"heron_internals.yaml": internals(t), "metrics_sinks.yaml": "sinks: []\n"}).CheckEngine(); err != nil {
 		t.Errorf("with the file: %v", err)
 	}
 }

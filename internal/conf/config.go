@@ -11,9 +11,10 @@ type Options struct {
 	// Home is Heron's home, the value of ${HERON_HOME}; Dir the directory of
 	// the cluster.
 	Home, Dir string
-	// ReleaseFile is the path of the release file; "" for none. A missing
-	// file counts as empty.
+	// ReleaseFile is the path of the release file; "" for release.yaml in Home.
+	// A missing file counts as empty, or as Release in place of that in Home.
 	ReleaseFile string
+	Release     []byte
 	// Properties are values that the caller sets for this call, "key=value"
 	// each. They win over the files and reach executors too.
 	Properties []string

@@ -78,7 +78,7 @@ func (v submitVector) check(t *testing.T) {
 		typed.values["heron.apiserver.file.override.yaml"] = newEntry(apiOverride, typed.source)
 	}
 	load := func(override string) *Loaded {
-		l, err := loadFiles(opts, override)
+		l, err := loadFiles(opts, opts.ReleaseFile, override)
 		if err == nil {
 			l, err = l.with(typed)
 		}

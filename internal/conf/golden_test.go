@@ -96,7 +96,7 @@ func (v *vector) check(t *testing.T) {
 	loaded, err := loadFiles(Options{
 		Home: move(v.HeronHome), Dir: move(v.ConfigPath), ReleaseFile: move(v.ReleaseFile),
 		UserHome: v.UserHome, JavaHome: v.JavaHome,
-	}, move(v.OverrideFile))
+	}, move(v.ReleaseFile), move(v.OverrideFile))
 	if v.Expected.LoadError != nil {
 		wantError(t, "load", err)
 		return

@@ -287,7 +287,7 @@ func (v *overridesVector) checkBase(t *testing.T, override []byte) {
 	dir := t.TempDir()
 	text := string(override)
 	writeFiles(t, dir, map[string]*string{"conf/statemgr.yaml": &v.StatemgrText, "ov.yaml": &text})
-	l, err := loadFiles(Options{Home: dir, Dir: filepath.Join(dir, "conf")}, filepath.Join(dir, "ov.yaml"))
+	l, err := loadFiles(Options{Home: dir, Dir: filepath.Join(dir, "conf")}, "", filepath.Join(dir, "ov.yaml"))
 	if v.Expected.BaseError != nil {
 		wantError(t, "base configuration", err)
 		return

@@ -33,7 +33,7 @@ var otherKeys = [...]string{
 	"heron.nomad.scheduler.uri",
 	"heron.nomad.stop.timeout",
 	"heron.package.core.sha256",
-	"heron.scheduler.job.template",
+	keyScript,
 	"heron.scheduler.local.use_core_uri",
 	"heron.scheduler.local.working.directory",
 
@@ -153,7 +153,10 @@ func (l *Loaded) Check() error {
 	if err := checkKeys(known, entries(l.internalsPath, l.internals)); err != nil {
 		return err
 	}
-	return l.checkInternals()
+	if err := l.checkInternals(); err != nil {
+		return err
+	}
+	return l.checkStateful()
 }
 
 func checkKeys(known map[string]bool, values map[string]*entry) error {
@@ -167,32 +170,6 @@ func checkKeys(known map[string]bool, values map[string]*entry) error {
 		}
 	}
 	return nil
-}
-
-func (l *Loaded) checkInternals() error {
-	var missing []string
-	for _, k := range internalsKeys {
-		v, _ := l.internals.get(k)
-		if e, ok := l.override(k); ok {
-			v = e.value
-		}
-		if v == nil {
-			missing = append(missing, k)
-		}
-	}
-	if len(missing) == 0 || len(l.internals) == 0 {
-		return nil
-	}
-	return &Error{Source: fileSource(l.internalsPath, 0), Key: missing[0], Msg: "missing, and the engine does not start without it", Hint: "copy its line from Heron's conf/nomad; missing in all: " + strings.Join(missing, ", ")}
-}
-
-// CheckEngine refuses a cluster directory without a heron_internals.yaml: what
-// is made of it can be shown, but the engine would not start.
-func (l *Loaded) CheckEngine() error {
-	if len(l.internals) > 0 {
-		return nil
-	}
-	return &Error{Source: fileSource(l.internalsPath, 0), Msg: "missing or empty, and the engine does not start without it", Hint: "copy the file of that name from Heron's conf/nomad"}
 }
 
 // override is what the package's override.yaml says about a key.

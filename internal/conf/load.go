@@ -30,8 +30,12 @@ const (
 	keyClusterConf = "heron.directory.cluster.conf"
 	keyStatemgr    = "heron.config.file.statemgr.yaml"
 	keyMetrics     = "heron.config.file.metrics.yaml"
+	keyStateful    = "heron.config.file.stateful.yaml"
 	keyInternals   = "heron.config.file.system.yaml"
 	keyOverride    = "heron.config.file.override.yaml"
+	keyScript      = "heron.scheduler.job.template"
+
+	defaultScript = "heron_nomad.sh"
 )
 
 // Loaded is a configuration as it was read: layers on top of each other, no
@@ -48,14 +52,19 @@ type Loaded struct {
 	// sinks is the text of the metrics file; internals that of the engine's.
 	sinks, internals           mapping
 	metricsPath, internalsPath string
-	topologyIsKnown            bool
+	// release is the release file as packages get it, nil for none.
+	release         *PackageFile
+	topologyIsKnown bool
 }
 
 // Load reads the configuration of one cluster. Files that are missing count
 // as empty; broken YAML is an *Error.
 func Load(opts Options) (*Loaded, error) {
-	dir := filepath.Join(opts.Dir, "override.yaml")
-	l, err := loadFiles(opts, dir)
+	release := opts.ReleaseFile
+	if release == "" {
+		release = filepath.Join(opts.Home, releaseName)
+	}
+	l, err := loadFiles(opts, release, filepath.Join(opts.Dir, overrideName))
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +79,9 @@ func Load(opts Options) (*Loaded, error) {
 	return l, l.readEngineFiles()
 }
 
-// loadFiles reads the built-in defaults, the files and overrideFile.
-func loadFiles(opts Options, overrideFile string) (*Loaded, error) {
+// loadFiles reads the built-in defaults, the files, the release file and the
+// overrides.
+func loadFiles(opts Options, releaseFile, overrideFile string) (*Loaded, error) {
 	defaultSource := Source{Kind: DefaultSource}
 	defaults := layer{rank: rankDefault, values: map[string]*entry{}}
 	for _, k := range keyTable {
@@ -97,7 +107,7 @@ func loadFiles(opts Options, overrideFile string) (*Loaded, error) {
 			l.statemgr = file.values
 		}
 	}
-	release, err := readLayer(opts.ReleaseFile)
+	release, err := l.readRelease(releaseFile)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +149,10 @@ func readLayer(path string) (layer, error) {
 func entries(file string, m mapping) map[string]*entry {
 	values := make(map[string]*entry, len(m))
 	for _, p := range m {
+		// As with the original, a key without a name says nothing.
+		if p.key == nil {
+			continue
+		}
 		name, ok := p.key.(string)
 		if !ok {
 			name = oddKey(p.key)

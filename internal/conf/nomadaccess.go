@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -121,7 +122,7 @@ func serverText(address string) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port + strings.TrimRight(u.Path, "/")
 }
 
 // nomadCaller is what the caller's overrides say, and behind them its
@@ -213,14 +214,28 @@ func (r *reader) access(n *Nomad) {
 	n.Access.origins(c)
 }
 
+// checkNomadAddress refuses what is no address, and says where it comes from.
+// Behind host and port there may be a path, of a proxy, and in place of them
+// the path of a socket.
 func (r *reader) checkNomadAddress(s said) {
+	const hint = "write it as http://host:4646, https://host:4646 or unix:///path/of/a/socket"
 	u, err := url.Parse(s.value)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		r.wrongSaid(s, "is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
-	case u.User != nil:
+	case strings.Contains(s.value, "@"):
 		r.wrongSaid(s, "has a user or password in it, which other users of the cluster could read", "leave them out; Nomad knows tokens")
+	case err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/") && u.RawQuery == "" && u.Fragment == "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(u.Host, unicode.IsSpace):
+		r.wrongSaid(s, strconv.Quote(s.value)+" is not the address of a Nomad server", hint)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		r.wrongSaid(s, strconv.Quote(s.value)+" has a query or fragment", "leave out what follows ? or #")
+	case u.Port() == "" && strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
+		r.wrongSaid(s, strconv.Quote(s.value)+" has no port from 1 to 65535 behind its colon", hint)
 	}
+}
+
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && portForm.MatchString(text) && n >= 1 && n <= 65535
 }
 
 // wrongSaid notes a mistake in a value, wherever it comes from.
@@ -229,11 +244,7 @@ func (r *reader) wrongSaid(s said, msg, hint string) { r.fail(s.wrong(msg, hint)
 func (r *reader) token(a *Access, c nomadSaid) {
 	a.Token = Secret(c.token.value)
 	if c.tokenFile.set() {
-		token, err := readSecret(c.tokenFile.value)
-		if err != nil {
-			r.wrongSaid(c.tokenFile, err.Error(), "name a file that holds a token's secret id and nothing else")
-		}
-		a.Token = token
+		a.Token = r.secretFrom(c.tokenFile.value, c.tokenFile.from, "a token's secret id")
 	}
 	if strings.ContainsFunc(string(a.Token), func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		r.wrongSaid(first(c.token, c.tokenFile), "is not a token", "give the secret id of an ACL token")
@@ -250,6 +261,9 @@ func (r *reader) tls(a *Access, c nomadSaid) {
 		if _, err := os.Stat(s.value); err != nil {
 			r.wrongSaid(s, "cannot be read: "+err.Error(), "name a PEM file of this machine")
 		}
+	}
+	if c.clientKey.set() {
+		r.warnOpen(c.clientKey.value, c.clientKey.from)
 	}
 	switch {
 	case c.clientCert.set() && !c.clientKey.set():

@@ -52,6 +52,7 @@ func TestResolveNomad(t *testing.T) {
 		"environment of another server than the file's": {"", "address=http://x token=b ca=b namespace=b", "address=http://h:4646", "address=http://h:4646", 3},
 		"the file's token for the file's server":        {"", "address=http://x token=b", "address=http://h token=c", "address=http://h token=c", 1},
 		"another scheme is another server":              {"", "address=https://h:4646 token=b", "address=http://h:4646", "address=http://h:4646", 1},
+		"another path is another server":                {"", "address=http://h:4646/a token=b", "address=http://h:4646/b", "address=http://h:4646/b", 1},
 		"the port of a scheme":                          {"", "address=https://h token=b", "address=https://h:443", "address=https://h:443 token=b", 0},
 		"an address on the line is meant":               {"address=http://y", "address=http://x token=b", "address=http://h", "address=http://y token=b", 0},
 		"a token without NOMAD_ADDR":                    {"", "token=b", "address=http://h", "address=http://h token=b", 0},
@@ -118,6 +119,11 @@ func TestAccessFromEverywhere(t *testing.T) {
 	if s, err = access(t, nil, NomadOverrides{}, map[string]string{"NOMAD_ADDR": "http://h:4646/"}); err != nil || s.Nomad.Address != "http://h:4646" {
 		t.Errorf("%s, %v", s.Nomad.Address, err)
 	}
+	for _, address := range []string{"http://h:4646/nomad", "https://[::1]:4646", "unix:///run/nomad.sock"} {
+		if s, err = access(t, nil, NomadOverrides{Address: address + "/"}, nil); err != nil || s.Nomad.Address != address {
+			t.Errorf("%s: %s, %v", address, s.Nomad.Address, err)
+		}
+	}
 	// Files of TLS do not matter without it.
 	if s, err = access(t, nil, NomadOverrides{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
 		t.Errorf("over http: %+v, %v", s, err)
@@ -138,13 +144,19 @@ func TestAccessRefuses(t *testing.T) {
 		more      []string
 		want      string
 	}{
-		"address by flag":         {overrides: NomadOverrides{Address: "h:4646"}, want: "configuration the overrides: heron.nomad.scheduler.uri: is not the address"},
-		"address by variable":     {env: map[string]string{"NOMAD_ADDR": "unix:///x"}, want: "configuration NOMAD_ADDR: is not the address"},
+		"address by flag":         {overrides: NomadOverrides{Address: "h:4646"}, want: `configuration the overrides: heron.nomad.scheduler.uri: "h:4646" is not the address`},
+		"address by variable":     {env: map[string]string{"NOMAD_ADDR": "ftp://x"}, want: `configuration NOMAD_ADDR: "ftp://x" is not the address`},
+		"address of a socket":     {yaml: "heron.nomad.scheduler.uri: unix://x", want: "override.yaml:1: heron.nomad.scheduler.uri: \"unix://x\" is not the address"},
+		"address with a query":    {yaml: "heron.nomad.scheduler.uri: http://h:1/a?b=c", want: "override.yaml:1: heron.nomad.scheduler.uri: \"http://h:1/a?b=c\" has a query"},
+		"address with a fragment": {yaml: "heron.nomad.scheduler.uri: 'http://h:1/#x'", want: "has a query or fragment"},
+		"address without port":    {yaml: "heron.nomad.scheduler.uri: 'http://h:'", want: "override.yaml:1: heron.nomad.scheduler.uri: \"http://h:\" has no port"},
+		"address of a high port":  {yaml: "heron.nomad.scheduler.uri: http://h:70000", want: "has no port from 1 to 65535"},
+		"address without a host":  {yaml: "heron.nomad.scheduler.uri: http://:4646", want: "is not the address"},
 		"address with a password": {yaml: "heron.nomad.scheduler.uri: http://u:sesame@h", want: "override.yaml:1: heron.nomad.scheduler.uri: has a user or password"},
 		"namespace":               {overrides: NomadOverrides{Namespace: "a b"}, want: "configuration the overrides: heron.nomad.namespace: a b is not the name"},
 		"region":                  {yaml: "heron.nomad.region: a/b", want: "override.yaml:1: heron.nomad.region: a/b is not the name"},
-		"no token file":           {overrides: NomadOverrides{TokenFile: filepath.Join(dir, "none")}, want: "configuration the overrides: heron.nomad.token.file: open "},
-		"token file of two words": {yaml: "heron.nomad.token.file: " + two, want: "heron.nomad.token.file: " + two + " holds more than one word"},
+		"no token file":           {overrides: NomadOverrides{TokenFile: filepath.Join(dir, "none")}, want: "configuration the overrides: heron.nomad.token.file: cannot be read: open "},
+		"token file of two words": {yaml: "heron.nomad.token.file: " + two, want: "heron.nomad.token.file: is not a token"},
 		"relative token file":     {yaml: "heron.nomad.token.file: token", want: "token is not an absolute path"},
 		"two tokens":              {yaml: "heron.nomad.token.file: " + two + "\nheron.nomad.token: sesame", want: "heron.nomad.token.file: heron.nomad.token is set too"},
 		"token on the line":       {more: []string{"heron.nomad.token=sesame"}, want: "the properties: heron.nomad.token: is a secret, and others could read it there"},

@@ -1,8 +1,6 @@
 package conf
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -111,11 +109,7 @@ func (r *reader) dockerAuth() *DockerAuth {
 			r.wrong(keyDockerPasswordFile, keyDockerPassword+" is set too", "leave one of them out")
 		}
 		from = keyDockerPasswordFile
-		text, err := readSecret(file)
-		if err != nil {
-			r.wrong(from, err.Error(), "name a file that holds the password and nothing else")
-		}
-		a.Password = text
+		a.Password = r.secretFrom(file, r.source(from), "the password")
 	}
 	switch {
 	case a.Username == "" && a.Password == "":
@@ -136,22 +130,6 @@ func (r *reader) secretText(key string) string {
 		r.wrong(key, "is a secret, and others could read it there", "use "+key+".file")
 	}
 	return s
-}
-
-// readSecret reads a file that holds a secret and nothing else.
-func readSecret(file string) (Secret, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSpace(string(data))
-	switch {
-	case text == "":
-		return "", fmt.Errorf("%s is empty", file)
-	case strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f }):
-		return "", fmt.Errorf("%s holds more than one word", file)
-	}
-	return Secret(text), nil
 }
 
 // variableName is what a shell takes as the name of a variable.

@@ -24,8 +24,7 @@ func (l *Loaded) OverrideYAML() ([]byte, error) {
 	for _, k := range sortedKeys(values) {
 		m = append(m, pair{key: k, value: values[k].value})
 	}
-	clean, _ := withoutSecrets(m)
-	return emit(clean.(mapping)), nil
+	return emit(withoutSecrets(m).(mapping)), nil
 }
 
 // ServerOverrides is the override file that an API server makes of its own

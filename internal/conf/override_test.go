@@ -63,22 +63,6 @@ func TestIsSecret(t *testing.T) {
 	}
 }
 
-func TestSecretFree(t *testing.T) {
-	l := resolved(t, with(nil))
-	clean := "# a comment\nb:   1   # odd spaces\na: [x,\n  y]\n"
-	got, err := l.SecretFree("x.yaml", []byte(clean))
-	if err != nil || string(got) != clean {
-		t.Errorf("%q (%v), want it unchanged", got, err)
-	}
-	got, err = l.SecretFree("x.yaml", []byte("# old_password: hunter1\na: 1\nheron.uploader.s3.secret_key: hunter2\nsink:\n  name: sink\n  password: |\n    hunter3\nlist: ['http://u:hunter4@h/', {apiKey: hunter5, k: v}]\nz: {access_key: hunter6}\n"))
-	want := "a: 1\nsink:\n  name: sink\nlist:\n  -\n    k: v\nz: {}\n"
-	if err != nil || string(got) != want {
-		t.Errorf("%q (%v), want %q", got, err, want)
-	}
-	_, err = l.SecretFree("x.yaml", []byte("a: ["))
-	wantError(t, "broken file", err)
-}
-
 func TestMetricsPortFile(t *testing.T) {
 	const prom = "class: org.apache.heron.metricsmgr.sink.PrometheusSink"
 	for what, c := range map[string]struct{ sinks, override, want string }{

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,11 +11,11 @@ import (
 // secretKeys are those whose words mislead: secrets that do not sound so, and
 // names of files that hold one and are none.
 var secretKeys = map[string]bool{
-	"heron.uploader.s3.proxy_uri":         true,
-	"heron.uploader.gcs.credentials_path": true,
-	keyNomadTokenFile:                     false,
-	keyDockerPasswordFile:                 false,
-	keyHTTPTokenFile:                      false,
+	"heron.uploader.s3.proxy_uri": true,
+	keyGCSCredentials:             true,
+	keyNomadTokenFile:             false,
+	keyDockerPasswordFile:         false,
+	keyHTTPTokenFile:              false,
 }
 
 // IsSecret tells whether a key, by its name, holds something that must not
@@ -67,6 +68,12 @@ func holdsPassword(v any) bool {
 	return ok && passwordURL.MatchString(s)
 }
 
+// holdsSecret tells whether a text is secret whatever its key is called.
+func holdsSecret(v any) bool {
+	s, ok := v.(string)
+	return ok && (passwordURL.MatchString(s) || privateKey.MatchString(s))
+}
+
 // holdsQuery tells whether the place to post packages to has a query: that may
 // be what lets the user in, and no container posts any.
 func holdsQuery(key string, v any) bool {
@@ -74,50 +81,62 @@ func holdsQuery(key string, v any) bool {
 	return ok && key == keyHTTPURI && strings.Contains(s, "?")
 }
 
-// withoutSecrets drops secrets at every depth and tells whether there were
-// any.
-func withoutSecrets(v any) (clean any, dropped bool) {
+// withoutSecrets drops secrets at every depth.
+func withoutSecrets(v any) any {
 	switch v := v.(type) {
 	case mapping:
+		if len(v) == 0 {
+			return v
+		}
 		out := make(mapping, 0, len(v))
 		for _, p := range v {
-			if name, ok := p.key.(string); ok && (IsSecret(name) || holdsQuery(name, p.value)) || holdsPassword(p.value) {
-				dropped = true
+			if name, ok := p.key.(string); ok && (IsSecret(name) || holdsQuery(name, p.value)) || holdsSecret(p.key) || holdsSecret(p.value) {
 				continue
 			}
-			value, d := withoutSecrets(p.value)
-			p.value, dropped = value, dropped || d
+			p.value = withoutSecrets(p.value)
 			out = append(out, p)
 		}
-		return out, dropped
+		return out
 	case []any:
 		out := make([]any, 0, len(v))
 		for _, item := range v {
-			if holdsPassword(item) {
-				dropped = true
-				continue
+			if !holdsSecret(item) {
+				out = append(out, withoutSecrets(item))
 			}
-			value, d := withoutSecrets(item)
-			dropped = dropped || d
-			out = append(out, value)
 		}
-		return out, dropped
+		return out
 	}
-	return v, false
+	return v
 }
 
-// SecretFree returns a YAML file of the cluster directory as it may go into
-// the package. Where it holds no secret it comes back byte for byte; else its
-// keys are written anew without the secret ones, and without its comments,
-// which may hold one too.
-func (l *Loaded) SecretFree(file string, data []byte) ([]byte, error) {
-	m, err := parseYAML(file, data)
-	if err != nil {
-		return nil, err
+// secretName finds what reads like the name of a key with a value behind it.
+var secretName = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)["']?[ \t]*[:=]`)
+
+// privateKey begins the text form of a key.
+var privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
+
+// namesSecret tells the first line of a text that has the name of a secret
+// key, an address with a password or a private key, and what it is; line 0 for
+// none. What is no text, such as a jar, has no names.
+func namesSecret(text []byte) (line int, what string) {
+	if bytes.HasPrefix(text, []byte(markUTF16LE)) || bytes.HasPrefix(text, []byte(markUTF16BE)) {
+		return 1, "text in UTF-16"
 	}
-	clean, dropped := withoutSecrets(m)
-	if !dropped {
-		return data, nil
+	if bytes.IndexByte(text, 0) >= 0 {
+		return 0, ""
 	}
-	return emit(clean.(mapping)), nil
+	for i, l := range strings.Split(string(text), "\n") {
+		for _, m := range secretName.FindAllStringSubmatch(l, -1) {
+			if IsSecret(m[1]) {
+				return i + 1, m[1]
+			}
+		}
+		if passwordURL.MatchString(l) {
+			return i + 1, "an address with a password"
+		}
+		if privateKey.MatchString(l) {
+			return i + 1, "a private key"
+		}
+	}
+	return 0, ""
 }

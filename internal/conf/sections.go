@@ -3,6 +3,7 @@ package conf
 import (
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -37,7 +38,7 @@ func (r *reader) nomad() Nomad {
 		Driver:          r.oneOf("heron.nomad.driver", "docker", "docker", "raw_exec"),
 		MHzPerCore:      r.positive("heron.nomad.core.freq.mapping", 1000),
 		WorkingDir:      r.workingDir("heron.scheduler.local.working.directory"),
-		Script:          r.place("heron.scheduler.job.template", filepath.Join(r.text(keyConf, ""), "heron_nomad.sh")),
+		Script:          r.place(keyScript, filepath.Join(r.text(keyConf, ""), defaultScript)),
 		KillTimeout:     r.span("heron.nomad.kill.timeout", time.Second, 30*time.Second),
 		RequestDisk:     r.oneOf("heron.nomad.disk", "ignore", "ignore", "request") == "request",
 		DockerImage:     r.text("heron.executor.docker.image", "apache/heron:latest"),
@@ -95,6 +96,9 @@ func (r *reader) core() Core {
 	case !hasScheme && !filepath.IsAbs(c.URI):
 		r.wrong("heron.package.core.uri", c.URI+" is neither a URI nor an absolute path", "use file://, http:// or https://")
 	}
+	if hasScheme && strings.ContainsFunc(c.URI, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		r.wrong("heron.package.core.uri", strconv.Quote(c.URI)+" has a blank or a control character, which no URI has", "write a blank as %20")
+	}
 	if holdsPassword(c.URI) {
 		r.wrong("heron.package.core.uri", "has a password in it, which everybody who may read the job could read", "leave it out, and give the nodes what they need to fetch it")
 	}
@@ -120,7 +124,7 @@ func (r *reader) executor() Executor {
 		InternalsFile:         r.text(keyInternals, ""),
 		OverrideFile:          r.text(keyOverride, ""),
 		MetricsFile:           r.text(keyMetrics, ""),
-		StatefulFile:          r.text("heron.config.file.stateful.yaml", ""),
+		StatefulFile:          r.text(keyStateful, ""),
 		ExecutorBinary:        r.text("heron.binaries.executor", ""),
 		TManagerBinary:        r.text("heron.binaries.tmanager", ""),
 		StmgrBinary:           r.text("heron.binaries.stmgr", ""),
@@ -146,6 +150,10 @@ func (r *reader) executor() Executor {
 	}
 	if x.JavaHome != "$JAVA_HOME" && x.JavaHome != "${JAVA_HOME}" && !filepath.IsAbs(x.JavaHome) {
 		r.wrong("heron.directory.sandbox.java.home", x.JavaHome+" is not an absolute path", "name the Java home on the nodes, or use $JAVA_HOME: each node then takes its own")
+	}
+	// Class paths of containers begin with it.
+	if strings.Contains(x.ClusterHome, ":") {
+		r.wrong(keyClusterHome, x.ClusterHome+" has a colon, at which class paths are split", "name another folder, such as ./heron-core")
 	}
 	x.StatefulCustomClasspath = r.statefulClasspath()
 	return x

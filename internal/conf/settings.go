@@ -17,6 +17,9 @@ type Settings struct {
 	Executor Executor
 	Release  Release
 	Core     Core
+
+	// Warnings are about what is no error and should not stay as it is.
+	Warnings []*Error `json:"-"`
 }
 
 // State says where topologies' state is kept.

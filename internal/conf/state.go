@@ -2,10 +2,12 @@ package conf
 
 import (
 	"net"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -35,6 +37,9 @@ func (r *reader) state() State {
 	case "zookeeper":
 		s.InitTree = r.flag(zk+"is.initialize.tree", true)
 		s.Servers = r.servers(keyStateConnection, s.Connection)
+		// Blanks around the commas would become part of a host's name.
+		s.Connection = strings.Join(s.Servers, ",")
+		r.checkZooKeeperRoot(s.Root)
 		s.ClientServers, s.ServersFrom = s.Servers, r.source(keyStateConnection)
 		if own := r.place(keyZooKeeperClient, ""); own != "" {
 			s.ClientServers, s.ServersFrom = r.servers(keyZooKeeperClient, own), r.source(keyZooKeeperClient)
@@ -49,6 +54,12 @@ func (r *reader) state() State {
 	}
 	return s
 }
+
+// hostForm is what all of the engine's readers take for a host.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
+
+// portForm is a port without a sign.
+var portForm = regexp.MustCompile(`^[0-9]{1,5}$`)
 
 // servers splits a connection string the way an executor does: host:port
 // parts and nothing else. A path behind them (chroot) would lead this program
@@ -67,13 +78,41 @@ func (r *reader) servers(key, connection string) []string {
 	for i, server := range servers {
 		servers[i] = strings.TrimSpace(server)
 		host, port, err := net.SplitHostPort(servers[i])
-		number, portErr := strconv.Atoi(port)
-		if err != nil || host == "" || portErr != nil || number < 1 || number > 65535 {
+		if strings.ContainsAny(servers[i], "[]") && !strings.Contains(host, ":") {
+			host = "" // brackets are for IPv6 addresses
+		}
+		switch _, ip6 := netip.ParseAddr(host); {
+		case ip6 == nil && strings.Contains(host, ":"), strings.Count(servers[i], ":") > 1:
+			// Only this program goes where the other key says.
+			if key == keyStateConnection {
+				r.wrong(key, strconv.Quote(server)+" is an IPv6 address, which executors cannot connect to", "write the server's name or its IPv4 address; this program alone may go to another one, in "+keyZooKeeperClient)
+				return nil
+			}
+			if err != nil || ip6 != nil {
+				r.wrong(key, strconv.Quote(server)+" is not a server", "write an IPv6 address as [address]:port")
+				return nil
+			}
+		case err != nil || !hostForm.MatchString(host):
 			r.wrong(key, strconv.Quote(server)+" is not a server", hint)
+			return nil
+		}
+		if !isPort(port) {
+			r.wrong(key, strconv.Quote(server)+" is not a server", hint+", a port is a number from 1 to 65535")
 			return nil
 		}
 	}
 	return servers
+}
+
+// checkZooKeeperRoot refuses a root that is no path of a node.
+func (r *reader) checkZooKeeperRoot(root string) {
+	bad := root == "/" || strings.ContainsFunc(root, unicode.IsControl)
+	for _, part := range strings.Split(root, "/") {
+		bad = bad || part == "." || part == ".."
+	}
+	if bad {
+		r.wrong(keyStateRoot, strconv.Quote(root)+" cannot be the path of a node", "name a node below /, such as /heron")
+	}
 }
 
 var (
@@ -130,13 +169,16 @@ func (l *Loaded) stateOverrides() (map[string]*entry, error) {
 			}
 		}
 		base := l.statemgr[key]
+		// Executors leave a slash at the end, and two in a row, as they are.
+		reshaped := !strings.Contains(e.text, "~") && !strings.Contains(e.text, "${") && resolved.text != e.text ||
+			strings.Contains(e.text, "//") || strings.HasSuffix(strings.TrimSpace(e.text), "/")
 		overridden, isOverridden := l.override(key)
 		switch {
 		case isOverridden:
 			if overridden == e {
 				out[key] = &resolved
 			}
-		case base != e, key == keyStateClass && base.text != resolved.text:
+		case base != e, key == keyStateClass && base.text != resolved.text, key != keyStateConnection && reshaped:
 			out[key] = &resolved
 		}
 	}

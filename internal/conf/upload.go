@@ -29,6 +29,7 @@ const (
 	keyUploadRetries  = "heron.uploader.retry.count"
 	keyUploadRate     = "heron.uploader.rate.limit"
 	keyUploadStall    = "heron.uploader.stall.timeout"
+	keyGCSCredentials = "heron.uploader.gcs.credentials_path" //nolint:gosec // a key's name
 	defaultUploadTry  = 4
 	defaultUploadWait = time.Minute
 )
@@ -38,7 +39,7 @@ var unsupportedUploadKeys = [...]string{
 	"heron.uploader.dlog.topologies.namespace.uri",
 	"heron.uploader.dlog.topologies.num.replicas",
 	"heron.uploader.gcs.bucket",
-	"heron.uploader.gcs.credentials_path",
+	keyGCSCredentials,
 	"heron.uploader.hdfs.config.directory",
 	"heron.uploader.hdfs.topologies.directory.uri",
 }
@@ -88,7 +89,7 @@ func (r *reader) localUpload() string {
 // uploadSecret reads a secret from a variable, a file or, in the cluster's
 // files alone, a key; in this order.
 func (r *reader) uploadSecret(variable, keyFile, key string) Secret {
-	file, text := r.secretFile(keyFile), r.secretText(key)
+	file, text := r.absolute(keyFile), r.secretText(key)
 	if file != "" && text != "" {
 		r.wrong(keyFile, key+" is set too", "leave one of them out")
 	}
@@ -98,9 +99,5 @@ func (r *reader) uploadSecret(variable, keyFile, key string) Secret {
 	if file == "" {
 		return Secret(text)
 	}
-	secret, err := readSecret(file)
-	if err != nil {
-		r.wrong(keyFile, err.Error(), "name a file that holds the secret and nothing else")
-	}
-	return secret
+	return r.secretFrom(file, r.source(keyFile), "the secret")
 }

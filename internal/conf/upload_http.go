@@ -57,7 +57,7 @@ func (r *reader) httpUpload() HTTPUpload {
 		Token:           r.uploadSecret(VarHTTPToken, keyHTTPTokenFile, keyHTTPToken),
 		CACert:          r.absolute(keyHTTPCACert),
 		ClientCert:      r.absolute(keyHTTPClientCert),
-		ClientKey:       r.secretFile(keyHTTPClientKey),
+		ClientKey:       r.secretKeyFile(keyHTTPClientKey),
 		ServerName:      r.text(keyHTTPServerName, ""),
 		SkipVerify:      r.flag(keyHTTPSkipVerify, false),
 		ResponseTimeout: r.span(keyHTTPTimeout, time.Second, 5*time.Minute),

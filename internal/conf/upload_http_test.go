@@ -3,7 +3,6 @@ package conf
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,22 +98,6 @@ func TestHTTPUploadSettingsAreRefused(t *testing.T) {
 	for _, token := range []string{"ses ame", "ses\name", "sesamé"} {
 		if _, err := httpSettings(t, good, map[string]string{VarHTTPToken: token}); err == nil || strings.Contains(err.Error(), "ses") {
 			t.Errorf("token %q: %v", token, err)
-		}
-	}
-}
-
-func TestSecretsOfHTTPStayOutOfPackages(t *testing.T) {
-	dir := t.TempDir()
-	inside := filepath.Join(dir, "token")
-	if err := os.WriteFile(inside, []byte("sesame"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{keyHTTPTokenFile, keyHTTPClientKey} {
-		l := resolved(t, with(map[string]string{"uploader.yaml": "heron.class.uploader: http\nheron.uploader.http.uri: https://h/up\n" + key + ": " + inside + "\n"}))
-		l.opts.Dir = dir
-		_, err := l.Settings()
-		if err == nil || !strings.Contains(err.Error(), "all of which goes into packages") || strings.Contains(err.Error(), "sesame") {
-			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

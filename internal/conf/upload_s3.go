@@ -19,7 +19,7 @@ type S3Upload struct {
 	Region    string
 	// Endpoint is another server than AWS's.
 	Endpoint string
-	// Proxy is a URL, perhaps with a password.
+	// Proxy is a URL, perhaps with a password, which is escaped in it.
 	Proxy Secret `json:"-"`
 	// PathStyle puts the bucket into the path rather than the host name.
 	PathStyle bool
@@ -81,7 +81,7 @@ func (r *reader) s3Upload() S3Upload {
 		Profile:       r.text(keyS3Profile, ""),
 		Region:        r.text(keyS3Region, ""),
 		Endpoint:      strings.TrimRight(r.place(keyS3URI, ""), "/"),
-		Proxy:         Secret(r.rawText(keyS3Proxy)),
+		Proxy:         r.s3Proxy(),
 		PathStyle:     r.flag(keyS3PathStyle, r.text(keyS3URI, "") != ""),
 		PartSize:      take(r, int64(0))(r.Bytes(keyS3PartSize)),
 		Concurrency:   r.positive(keyS3Concurrency, defaultS3Concurrency),
@@ -105,6 +105,23 @@ func (r *reader) s3Secret(key string) Secret {
 	return Secret(s)
 }
 
+// s3Proxy is the proxy on the way to S3. Its value is never shown.
+func (r *reader) s3Proxy() Secret {
+	text := strings.TrimSpace(r.rawText(keyS3Proxy))
+	if text == "" {
+		return ""
+	}
+	if r.values[keyS3Proxy].source.fromCaller() && strings.Contains(text, "@") {
+		r.wrong(keyS3Proxy, "holds a password, and others could read it there", "put it into uploader.yaml")
+	}
+	address, ok := proxyURL(text)
+	if !ok {
+		r.wrong(keyS3Proxy, "is not the address of a proxy",
+			"write host:port or user:password@host:port, with http://, https:// or socks5:// before it or not; the port is 1 to 65535, and no path follows")
+	}
+	return Secret(address)
+}
+
 func (r *reader) checkS3(u S3Upload) {
 	if u.Bucket == "" {
 		r.wrong(keyS3Bucket, "missing", "set it to the name of the bucket for packages")
@@ -122,9 +139,6 @@ func (r *reader) checkS3(u S3Upload) {
 		if err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Hostname() == "" || e.User != nil || e.RawQuery != "" || e.Fragment != "" || e.Path != "" {
 			r.wrong(keyS3URI, "is not the address of a server", "write it as https://host:port, without a path, a user or a password")
 		}
-	}
-	if e := r.values[keyS3Proxy]; u.Proxy != "" && e.source.fromCaller() && strings.Contains(string(u.Proxy), "@") {
-		r.wrong(keyS3Proxy, "holds a password, and others could read it there", "put it into uploader.yaml")
 	}
 	if u.PartSize != 0 && u.PartSize < MinS3Part || u.PartSize > MaxS3Part {
 		r.wrong(keyS3PartSize, "is out of range", "use 5MiB to 5GiB")

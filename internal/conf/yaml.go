@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -37,18 +35,22 @@ func readFile(path string) (mapping, error) {
 
 // parseYAML reads one document, a map or nothing.
 func parseYAML(file string, data []byte) (mapping, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	text, msg := plainText(data)
+	if msg != "" {
+		return nil, &Error{Source: fileSource(file, lineOf(data)), Msg: msg + ", and Heron's processes read UTF-8 only", Hint: "save it as UTF-8"}
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, second yaml.Node
 	if err := decoder.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
-		return nil, syntaxError(file, err)
+		return nil, syntaxError(file, text, err)
 	}
 	if err := decoder.Decode(&second); err == nil {
 		return nil, &Error{Source: fileSource(file, second.Line), Msg: "a second document begins here", Hint: "one file holds one YAML map"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxError(file, err)
+		return nil, syntaxError(file, text, err)
 	}
 	r := &yamlReader{file: file}
 	v, err := r.value(doc.Content[0])
@@ -61,21 +63,11 @@ func parseYAML(file string, data []byte) (mapping, error) {
 	case mapping:
 		return v, nil
 	}
-	return nil, &Error{Source: fileSource(file, doc.Content[0].Line), Msg: "holds " + kindName(v), Hint: `a configuration file is a map of "key: value" lines`}
-}
-
-var lineInMessage = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?`)
-
-// syntaxError takes the line out of the parser's message, which is the only
-// place where it tells it.
-func syntaxError(file string, err error) error {
-	line := 0
-	text := err.Error()
-	if m := lineInMessage.FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		text = text[len(m[0]):]
+	line := doc.Content[0].Line
+	if err := noBlank(file, text, line, line+strings.Count(doc.Content[0].Value, "\n")); err != nil {
+		return nil, err
 	}
-	return &Error{Source: fileSource(file, line), Msg: "not valid YAML", Err: errors.New(text), Hint: "indent with spaces, quote values that begin with one of `%@{[&*!|>"}
+	return nil, &Error{Source: fileSource(file, line), Msg: "holds " + kindName(v), Hint: `a configuration file is a map of "key: value" lines`}
 }
 
 type yamlReader struct {

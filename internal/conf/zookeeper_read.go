@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,7 +25,7 @@ func (r *reader) zooKeeper() ZooKeeperAccess {
 // zooKeeperDigest takes the credentials from the environment, else from the
 // file. An empty variable says nothing.
 func (r *reader) zooKeeperDigest() (digest Secret, from string) {
-	file := r.secretFile(keyZooKeeperDigest)
+	file := r.absolute(keyZooKeeperDigest)
 	if text := r.getenv(VarZooKeeperAuth); text != "" {
 		if msg := badDigest(text); msg != "" {
 			r.fail(&Error{Source: Source{Kind: EnvironmentSource, Name: VarZooKeeperAuth}, Msg: msg, Hint: "set it to user:password"})
@@ -36,16 +35,11 @@ func (r *reader) zooKeeperDigest() (digest Secret, from string) {
 	if file == "" {
 		return "", ""
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		r.wrong(keyZooKeeperDigest, "cannot be read: "+err.Error(), "name a file that holds user:password and nothing else")
-		return "", ""
-	}
-	text := strings.TrimRight(string(data), "\r\n")
-	if msg := badDigest(text); msg != "" {
+	digest = r.secretFrom(file, r.source(keyZooKeeperDigest), "user:password")
+	if msg := badDigest(string(digest)); msg != "" {
 		r.wrong(keyZooKeeperDigest, file+" "+msg, "write user:password into it and nothing else")
 	}
-	return Secret(text), file
+	return digest, file
 }
 
 // badDigest says what is wrong with credentials, without showing them.
@@ -60,39 +54,11 @@ func badDigest(text string) string {
 	return ""
 }
 
-// secretFile is the path of a file that no package may hold. The cluster's
-// folder is packed with all that is in it.
-func (r *reader) secretFile(key string) string {
-	file := r.absolute(key)
-	if file != "" && within(r.opts.Dir, file) {
-		r.wrong(key, file+" lies in the cluster's folder, all of which goes into packages", "move it elsewhere, for instance below ${HOME}")
-	}
-	return file
-}
-
-// within says whether a file is in a folder, also where links lead there.
-func within(dir, file string) bool {
-	for _, resolve := range []func(string) (string, error){filepath.Abs, filepath.EvalSymlinks} {
-		d, err := resolve(dir)
-		if err != nil {
-			continue
-		}
-		f, err := resolve(file)
-		if err != nil {
-			continue
-		}
-		if rel, err := filepath.Rel(d, f); err == nil && filepath.IsLocal(rel) {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *reader) zooKeeperTLS() *ZooKeeperTLS {
 	t := &ZooKeeperTLS{
 		CACert:     r.absolute(keyZooKeeperCACert),
 		ClientCert: r.absolute(keyZooKeeperClientCert),
-		ClientKey:  r.secretFile(keyZooKeeperClientKey),
+		ClientKey:  r.secretKeyFile(keyZooKeeperClientKey),
 		ServerName: r.text(keyZooKeeperServerName, ""),
 		SkipVerify: r.flag(keyZooKeeperSkipVerify, false),
 	}

@@ -78,28 +78,6 @@ func TestZooKeeperCredentialsAreRefusedUnseen(t *testing.T) {
 	}
 }
 
-func TestSecretsOfZooKeeperStayOutOfPackages(t *testing.T) {
-	dir := t.TempDir()
-	inside, link := filepath.Join(dir, "zookeeper.auth"), filepath.Join(t.TempDir(), "link")
-	if err := os.WriteFile(inside, []byte("ann:sesame"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(inside, link); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []string{keyZooKeeperDigest, keyZooKeeperClientKey} {
-		for _, file := range []string{inside, link, dir + "/../" + filepath.Base(dir) + "/zookeeper.auth"} {
-			l := resolved(t, with(map[string]string{"statemgr.yaml": minimal["statemgr.yaml"] + key + ": " + file + "\n"}))
-			l.opts.Dir = dir
-			_, err := l.Settings()
-			wantError(t, file, err)
-			if err != nil && !strings.Contains(err.Error(), "all of which goes into packages") {
-				t.Error(err)
-			}
-		}
-	}
-}
-
 func TestZooKeeperTLS(t *testing.T) {
 	const enabled = "heron.statemgr.zookeeper.tls.enabled: true\n"
 	file := secretFile(t, "x")

@@ -166,11 +166,31 @@ func TestSecretsStayWithTheUser(t *testing.T) {
 	c := newCluster(t)
 	for name, text := range map[string]string{
 		"uploader.yaml": "# It was sesame-comment last year.\nheron.uploader.s3.secret_key: sesame-file\nheron.uploader.s3.bucket: open-bucket\n",
-		"client.yaml":   "my.database: {user: open-user, password: sesame-nested}\nmy.urls: ['http://u:sesame-url@host/']\n",
+		"client.yaml": "my.database: {user: open-user, password: sesame-nested}\nmy.urls: ['http://u:sesame-url@host/']\n" +
+			"# heron.nomad.token: sesame-comment\nmy.files: ./heron-conf/files\n",
 		"override.yaml": "heron.uploader.s3.access_key: sesame-override\nmy.open.key: open-override\n",
 	} {
 		c.addConf(name, text)
 	}
+	conf := filepath.Join(c.home, "conf", "nomad")
+	for name, text := range map[string]string{
+		"files/open.txt":      "open-file\n",
+		"files/docker-secret": "sesame-docker\n",
+		"files/.hidden":       "sesame-hidden\n",
+		"files/open.txt~":     "sesame-editor\n",
+		".git/config":         "sesame-git\n",
+		"scheduler.yaml.orig": "<<<<<<< HEAD\nheron.nomad.token: sesame-orig\n",
+		"notes":               "sesame-notes\n",
+	} {
+		path := filepath.Join(conf, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.addConf("scheduler.yaml", "heron.nomad.docker.auth.username: ann\nheron.nomad.docker.auth.password.file: ${HERON_CONF}/files/docker-secret\n")
 	c.properties["heron.uploader.s3.proxy_uri"] = "http://u:sesame-proxy@host:1"
 	c.properties["my.apiToken"] = "sesame-property"
 	c.properties["my.open.property"] = "open-property"
@@ -190,9 +210,10 @@ func TestSecretsStayWithTheUser(t *testing.T) {
 		seen["the package's "+m.name] = string(m.content)
 	}
 	for name, open := range map[string]string{
-		"uploader.yaml": "open-bucket",
-		"client.yaml":   "open-user",
-		"override.yaml": "open-override",
+		"uploader.yaml":  "open-bucket",
+		"client.yaml":    "open-user",
+		"override.yaml":  "open-override",
+		"files/open.txt": "open-file",
 	} {
 		if text := inside.data(t, "./heron-conf/"+name); !bytes.Contains(text, []byte(open)) {
 			t.Errorf("%s of the package has lost %s, which is no secret:\n%s", name, open, text)

@@ -183,21 +183,15 @@ func TestZooKeeperThatCannotBeTrusted(t *testing.T) {
 	c.nothingLeft()
 }
 
-func TestZooKeeperAddressesAndSecretsInTheWrongPlace(t *testing.T) {
+func TestZooKeeperAddressesInTheWrongPlace(t *testing.T) {
 	c := secureState(t, "protected")
-	packed := filepath.Join(c.home, "conf", "nomad", "zookeeper.auth")
-	if err := os.WriteFile(packed, []byte("ann:sesame"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const file = "heron.statemgr.zookeeper.auth.digest.file"
 	connect := func(to string) result {
 		return c.heron("submit", "--config-property", "heron.statemgr.connection.string="+to, "nomad", bin.sample, "-")
 	}
 	for says, r := range map[string]result{
-		"lies in the cluster's folder, all of which goes into packages": c.heron("submit", "--config-property", file+"="+packed, "nomad", bin.sample, "-"),
-		"HERON_ZOOKEEPER_AUTH: does not hold a user":                    c.signedIn("sesame").submit(),
-		"has a user or password in it":                                  connect("ann:sesame@127.0.0.1:1"),
-		"has a path (chroot), which executors cannot follow":            connect(c.zookeeper + "/chroot"),
+		"HERON_ZOOKEEPER_AUTH: does not hold a user":         c.signedIn("sesame").submit(),
+		"has a user or password in it":                       connect("ann:sesame@127.0.0.1:1"),
+		"has a path (chroot), which executors cannot follow": connect(c.zookeeper + "/chroot"),
 	} {
 		c.want(r, 2, says)
 		if strings.Contains(r.String(), "sesame") {

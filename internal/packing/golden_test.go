@@ -240,7 +240,8 @@ func noNodeGives(def *topology.Definition) string {
 			value := piece[strings.LastIndex(piece, ":")+1:]
 			// -1 of a container says that nothing is asked for.
 			ofContainer := key == topology.KeyContainerCPU || key == topology.KeyContainerDisk
-			if impossible(value) && !(ofContainer && strings.TrimRight(strings.TrimRight(value, "0"), ".") == "-1") {
+			unset := ofContainer && strings.TrimRight(strings.TrimRight(value, "0"), ".") == "-1"
+			if !unset && impossible(value) {
 				return key
 			}
 		}

@@ -5,16 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronpb"
-	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -47,13 +43,14 @@ func (w *preparation) draft(f *topology.Found) (*draft, error) {
 		return nil, err
 	}
 	d := &draft{preparation: w, def: def, binary: filepath.Base(w.req.File), kind: kind}
-	s := w.req.Config.Settings
-	rules := topology.Rules{Nomad: true, Cluster: s.Cluster, ServiceNames: s.Nomad.RegisterMetrics}
-	// A name has to be valid before it is put into paths.
-	if err := topology.Validate(def, rules); err != nil {
-		return nil, err
-	}
-	return d, checkTexts(def, d.binary)
+	return d, d.validate(def)
+}
+
+// validate refuses a definition that breaks rules of Heron's or Nomad's. A name
+// and an id have to be valid before they are put into paths.
+func (d *draft) validate(def *topology.Definition) error {
+	s := d.req.Config.Settings
+	return topology.Validate(def, topology.Rules{Nomad: true, Cluster: s.Cluster, ServiceNames: s.Nomad.RegisterMetrics})
 }
 
 // own is the identity that the program or the request gave.
@@ -62,7 +59,7 @@ func (d *draft) own() identity { return identity{id: d.def.ID(), at: d.req.Now} 
 // decide makes the package for an identity and decides what to write.
 func (d *draft) decide(ctx context.Context, who identity) (*Manifest, error) {
 	def := d.def.WithID(who.id)
-	if err := checkID(who.id); err != nil {
+	if err := d.validate(def); err != nil {
 		return nil, err
 	}
 	settings, err := d.settings(who.id)
@@ -136,54 +133,13 @@ func (d *draft) digest(ctx context.Context, p *topology.Package) (string, error)
 // contents are what goes into the package that containers fetch. Its
 // configuration is the cluster's, without secrets.
 func (d *draft) contents(def *topology.Definition) (*topology.Package, error) {
-	override, err := d.loaded.OverrideYAML()
+	files, err := d.loaded.PackageFiles()
 	if err != nil {
 		return nil, err
 	}
-	release, name, err := d.release()
-	if err != nil {
-		return nil, err
+	p := &topology.Package{Binary: d.req.File, Definition: def, ModTime: d.req.ModTime}
+	for _, f := range files {
+		p.Conf = append(p.Conf, topology.ConfFile(f))
 	}
-	return &topology.Package{
-		Binary:      d.req.File,
-		Definition:  def,
-		ConfDir:     d.req.Config.Options.Dir,
-		ReleaseName: name,
-		Release:     release,
-		Override:    override,
-		Filter:      d.withoutSecrets,
-		ModTime:     d.req.ModTime,
-	}, nil
-}
-
-// withoutSecrets takes secrets out of a file of the cluster directory. Copies
-// that editors and people leave there have the same keys as the originals, so
-// everything that reads as YAML is looked at; scripts and the like have no keys
-// to recognize secrets by.
-func (w *preparation) withoutSecrets(name string, data []byte) ([]byte, error) {
-	clean, err := w.loaded.SecretFree(name, data)
-	switch filepath.Ext(name) {
-	case ".yaml", ".yml":
-		return clean, err
-	}
-	if err != nil {
-		return data, nil
-	}
-	return clean, nil
-}
-
-// release is the text of the release file and its base name.
-func (w *preparation) release() ([]byte, string, error) {
-	path := w.req.Config.Options.ReleaseFile
-	if path == "" {
-		path = filepath.Join(w.req.Config.Options.Home, "release.yaml")
-	}
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && w.req.Config.Options.ReleaseFile == "":
-		return w.req.Release, "release.yaml", nil
-	case err != nil:
-		return nil, "", outcome.Errorf(outcome.Usage, "read the release file: %w", err)
-	}
-	return data, filepath.Base(path), nil
+	return p, nil
 }

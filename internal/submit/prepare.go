@@ -34,11 +34,9 @@ type Request struct {
 	// DryRun: the result is only shown, so a configuration with which the engine
 	// would not start is a warning.
 	DryRun bool
-	// Client is the version of this program, Release the release file to use
-	// where Heron's home has none, Now the time of submission.
-	Client  string
-	Release []byte
-	Now     time.Time
+	// Client is the version of this program, Now the time of submission.
+	Client string
+	Now    time.Time
 	// ModTime is the time of all files in the package; zero for one that is
 	// always the same.
 	ModTime  time.Time

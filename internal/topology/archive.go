@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// archive writes members whose headers depend on their name, size and
-// executable bit alone.
+// archive writes members whose headers depend on their name, size and on who
+// may read or run them.
 type archive struct {
 	tar     *tar.Writer
 	modTime time.Time
@@ -23,11 +23,15 @@ func (a *archive) header(name string, size int64, mode fs.FileMode) *tar.Header 
 	if mode&0o111 != 0 {
 		h.Mode = 0o755
 	}
+	// What only some may read here is not opened to all there.
+	if mode&0o004 == 0 {
+		h.Mode &^= 0o077
+	}
 	return h
 }
 
 func (a *archive) addFolder(name string) error {
-	h := a.header(name, 0, 0o111)
+	h := a.header(name, 0, 0o755)
 	h.Typeflag = tar.TypeDir
 	return a.tar.WriteHeader(h)
 }

@@ -74,8 +74,11 @@ func (p *Program) javaCommand(classpath ...string) (*command, error) {
 	}
 	for _, entry := range classpath {
 		if strings.Contains(entry, ":") {
-			return nil, inputError(nil, "%q cannot be on a class path, for it has a colon: rename it or move it", entry)
+			return nil, inputError(nil, "%q cannot be on a class path, since it has a colon: rename it or move it", entry)
 		}
+	}
+	if strings.Contains(p.HeronHome, ":") {
+		return nil, inputError(nil, "Heron's home %q has a colon, at which Java splits class paths: move it, or set HERON_HOME to a folder without one", p.HeronHome)
 	}
 	classpath = append(classpath, p.HeronHome+"/lib/third_party/*")
 	args := []string{java, "-client", "-Xmx1g"}
@@ -84,6 +87,20 @@ func (p *Program) javaCommand(classpath ...string) (*command, error) {
 	}
 	args = append(args, "-cp", strings.Join(classpath, ":"), p.Class)
 	return newCommand(append(args, p.Args...), len(p.Args)), nil
+}
+
+// missingClasses explains a Java program that does not find classes where
+// Heron's home has no jars to find them in: a hint, and what the program's
+// output then has.
+func (p *Program) missingClasses() (hint string, texts []string) {
+	jars, err := filepath.Glob(filepath.Join(p.HeronHome, "lib", "third_party", "*.jar"))
+	if err != nil || len(jars) > 0 {
+		return "", nil
+	}
+	hint = fmt.Sprintf("there are no jars in %s, where programs find Heron's API: "+
+		"put those of heron-core's lib/third_party there, or build the topology as a fat jar",
+		filepath.Join(p.HeronHome, "lib", "third_party"))
+	return hint, []string{"NoClassDefFoundError", "ClassNotFoundException"}
 }
 
 // java is $JAVA_BIN, else $JAVA_HOME/bin/java, else java on PATH.

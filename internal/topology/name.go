@@ -2,9 +2,12 @@ package topology
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/heron-nomad/heron/internal/heronpb"
 )
 
 // Limits of a topology's name. MaxNameLength, in bytes, leaves room for what
@@ -20,10 +23,45 @@ const (
 // topology, "-" and the container's index follow.
 const servicePrefix = "metrics-heron-"
 
-// nomadName checks what a Nomad job of the id heron.<cluster>.<name>, a node
-// in ZooKeeper and a file can be called. Slashes and dots are refused
-// elsewhere.
-func nomadName(name, cluster string) []string {
+// nomadProblems are about texts that a Nomad job of the id
+// heron.<cluster>.<name>, a node in ZooKeeper, a file or an argument of an
+// executor cannot have. Slashes and dots in a name are refused elsewhere.
+func nomadProblems(d *Definition, cluster string) []string {
+	name := d.Name()
+	problems := nomadName(name)
+	// The id begins with the name. What is wrong with that is said once.
+	rest := strings.TrimPrefix(d.ID(), name)
+	if name == "" || len(rest) == len(d.ID()) {
+		rest = d.ID()
+	} else {
+		rest = "x" + rest
+	}
+	if !idForm.MatchString(rest) && d.ID() != "" || strings.Contains(d.ID(), "..") {
+		problems = append(problems, fmt.Sprintf("its id %q is not valid: use letters, digits and . _ + @ ~ - only, begin with a letter or digit, and put no two dots in a row", d.ID()))
+	}
+	if n := len(d.ID()); n > maxIDLength && len(name) <= MaxNameLength {
+		problems = append(problems, fmt.Sprintf("its id has %d bytes: use at most %d", n, maxIDLength))
+	}
+	d.components(func(c *heronpb.Component, _ bool) {
+		if strings.Contains(c.GetName(), "${") {
+			problems = append(problems, fmt.Sprintf(`the name of component %q has "${", which Nomad takes for a variable: rename it`, c.GetName()))
+		}
+	})
+	if strings.ContainsAny(cluster, " \x00") {
+		problems = append(problems, fmt.Sprintf("the cluster's name %q has a space, which the id of a Nomad job may not have: rename the cluster", cluster))
+	}
+	return problems
+}
+
+// idForm is what an id may be made of: it goes into paths, arguments that
+// Nomad and shells read, and the executor's flags.
+var idForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
+
+// maxIDLength is the longest id, in bytes: file systems take names of 255.
+const maxIDLength = 200
+
+// nomadName checks the name alone.
+func nomadName(name string) []string {
 	var problems []string
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if n := len(name); n > MaxNameLength {
@@ -41,13 +79,26 @@ func nomadName(name, cluster string) []string {
 	if strings.Contains(name, "${") {
 		add(`its name has "${", which Nomad takes for a variable: leave it out`)
 	}
-	if strings.ContainsAny(name, "\"'`$\\;&|<>*?(){}[]!#~%") && !strings.Contains(name, "${") {
+	if strings.ContainsAny(name, shellRunes) && !strings.Contains(name, "${") {
 		add("its name has a character that a shell or an address would read as its own: use letters, digits, - and _")
 	}
-	if strings.ContainsAny(cluster, " \x00") {
-		add("the cluster's name %q has a space, which the id of a Nomad job may not have: rename the cluster", cluster)
+	if i := strings.IndexFunc(name, otherRune); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(name[i:])
+		add("its name has %+q, which ids and files made from it may not have: use letters, digits, - and _", r)
+	}
+	if strings.HasPrefix(name, "-") || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "@") {
+		add("its name begins with %q, with which an option or address could begin: use a letter or digit", name[0])
 	}
 	return problems
+}
+
+// shellRunes are read by shells and addresses as their own.
+const shellRunes = "\"'`$\\;&|<>*?(){}[]!#~%"
+
+// otherRune holds for what is in no id and has no message of its own.
+func otherRune(r rune) bool {
+	return r != utf8.RuneError && r != ' ' && !strings.ContainsRune("./_+@-", r) && !unicode.IsLetter(r) && !unicode.IsNumber(r) &&
+		!unsafeRune(r) && !strings.ContainsRune(shellRunes, r)
 }
 
 // unsafeRune holds for what one cannot see and for what ZooKeeper refuses in

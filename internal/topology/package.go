@@ -12,7 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +26,6 @@ import (
 const (
 	confFolder   = "./heron-conf/"
 	overrideName = "override.yaml"
-	releaseName  = "release.yaml"
 	coreFolder   = "heron-core"
 )
 
@@ -32,32 +33,30 @@ const (
 const maxTarTime = 1<<33 - 1
 
 // Package is what containers of one topology fetch: a gzipped tar of the
-// topology file, the definition, the cluster's configuration directory with
-// everything in it, the release file and the overrides, in this order. Equal
-// input gives equal bytes.
+// topology file, the definition and configuration files, in this order. Equal input gives equal bytes.
 type Package struct {
 	// Binary is the path of the topology file; its base name is its name in
 	// the package.
 	Binary string
 	// Definition is packed as <its name>.defn.
 	Definition *Definition
-	// ConfDir is the cluster's configuration directory; links in it are
-	// followed.
-	ConfDir string
-	// Release is the content of the release file, and ReleaseName its base
-	// name, "release.yaml" if empty; nil Release leaves it out.
-	ReleaseName string
-	Release     []byte
-	// Override is the content of override.yaml, which executors insist on; the
-	// directory's own is not packed. Empty is written as an empty mapping.
-	Override []byte
-	// Filter, if set, gets every configuration file, release and override file
-	// too, by its slash-separated path below heron-conf, and returns what to
-	// pack in its place: this is where secrets are taken out.
-	Filter func(name string, data []byte) ([]byte, error)
+	// Conf are configuration files, in the order in which they are packed, with
+	// the folders that they need made before them. They must hold no secrets:
+	// nothing is taken out here. Where override.yaml, which executors insist
+	// on, is not among them, an empty one is packed.
+	Conf []ConfFile
 	// ModTime is the time of all members; the zero time stands for the start
 	// of 1980, the earliest that all tools can show.
 	ModTime time.Time
+}
+
+// ConfFile is a file of a package's configuration.
+type ConfFile struct {
+	// Name is the slash-separated path below heron-conf.
+	Name string
+	Data []byte
+	// Private says that none but its owner may read it, here or in containers.
+	Private bool
 }
 
 // Built is a finished package file.
@@ -112,7 +111,7 @@ func (d *digestWriter) Write(data []byte) (int, error) {
 }
 
 // Write streams the package to w. The topology file is never in memory as a
-// whole; configuration files are, one at a time.
+// whole.
 func (p *Package) Write(w io.Writer) error {
 	// Topology files are compressed already: more effort gains nothing.
 	compressed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
@@ -183,101 +182,64 @@ func SourceDate(value string) (time.Time, error) {
 	return time.Unix(n, 0).UTC(), nil
 }
 
-func (p *Package) release() string {
-	if p.ReleaseName == "" {
-		return releaseName
-	}
-	return filepath.Base(p.ReleaseName)
-}
-
 // checkNames refuses what would take another member's place in a container.
 func (p *Package) checkNames() error {
 	name := filepath.Base(p.Binary)
 	switch {
 	case name == filepath.Base(confFolder), name == coreFolder, name == p.Definition.Filename():
 		return inputError(nil, "a topology file cannot be called %q, since containers have something else of that name: rename it", name)
+	case strings.Contains(name, ":") && onClasspath(name):
+		return inputError(nil, "a topology file cannot be called %q, since Java in containers splits class paths at colons: rename it", name)
+	case strings.Contains(name, "${"):
+		return inputError(nil, "a topology file cannot be called %q, since Nomad takes ${ for a variable: rename it", name)
 	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, unicode.IsControl):
 		return inputError(nil, "a topology file cannot be called %q, since commands in containers would misread it: rename it", name)
-	case p.release() == overrideName && p.Release != nil:
-		return inputError(nil, "the release file cannot be called %s, since the overrides are: rename it", overrideName)
 	}
 	return nil
 }
 
-// addConf packs the configuration directory, release file and overrides.
+// onClasspath says whether instances find a topology file by a class path.
+func onClasspath(name string) bool {
+	kind, err := PackageType(name)
+	return err == nil && (kind == "jar" || kind == "tar")
+}
+
+// addConf packs the configuration files.
 func (p *Package) addConf(a *archive) error {
 	if err := a.addFolder(confFolder); err != nil {
 		return err
 	}
-	if p.ConfDir != "" {
-		info, err := os.Stat(p.ConfDir)
-		if err != nil {
+	files := p.Conf
+	if !slices.ContainsFunc(files, func(f ConfFile) bool { return f.Name == overrideName }) {
+		files = append(slices.Clip(files), ConfFile{Name: overrideName, Data: []byte("{}\n")})
+	}
+	made := map[string]bool{".": true}
+	for _, f := range files {
+		if err := p.addFolders(a, made, path.Dir(f.Name)); err != nil {
 			return err
 		}
-		if err := p.addConfFolder(a, "", p.ConfDir, []fs.FileInfo{info}); err != nil {
-			return err
-		}
-	}
-	if p.Release != nil {
-		if err := p.addConfData(a, p.release(), p.Release, 0o644); err != nil {
-			return err
-		}
-	}
-	override := p.Override
-	if len(override) == 0 {
-		override = []byte("{}\n")
-	}
-	return p.addConfData(a, overrideName, override, 0o644)
-}
-
-// addConfFolder packs what is in dir, sorted, as below the path prefix; above
-// are the folders that lead to it, to notice links that go round.
-func (p *Package) addConfFolder(a *archive, prefix, dir string, above []fs.FileInfo) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		name, file := prefix+entry.Name(), filepath.Join(dir, entry.Name())
-		if name == overrideName || p.Release != nil && name == p.release() {
-			continue
-		}
-		info, err := os.Stat(file)
-		switch {
-		case err != nil:
-			return err
-		case info.IsDir():
-			for _, other := range above {
-				if os.SameFile(info, other) {
-					return inputError(nil, "%s is a link to a folder that it lies in: take it out of the configuration directory", file)
-				}
-			}
-			if err := a.addFolder(confFolder + name + "/"); err != nil {
-				return err
-			}
-			err = p.addConfFolder(a, name+"/", file, append(above[:len(above):len(above)], info))
-		case info.Mode().IsRegular():
-			var data []byte
-			if data, err = os.ReadFile(file); err == nil {
-				err = p.addConfData(a, name, data, info.Mode())
-			}
-		default:
-			return inputError(nil, "%s is neither a file nor a folder: take it out of the configuration directory", file)
-		}
-		if err != nil {
+		if err := a.addData(confFolder+f.Name, f.Data, f.mode()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Package) addConfData(a *archive, name string, data []byte, mode fs.FileMode) error {
-	if p.Filter != nil {
-		filtered, err := p.Filter(name, data)
-		if err != nil {
-			return fmt.Errorf("take secrets out of %s%s: %w", confFolder, name, err)
-		}
-		data = filtered
+// addFolders makes a folder and those above it that are not made yet.
+func (p *Package) addFolders(a *archive, made map[string]bool, folder string) error {
+	if made[folder] {
+		return nil
 	}
-	return a.addData(confFolder+name, data, mode)
+	made[folder] = true
+	if err := p.addFolders(a, made, path.Dir(folder)); err != nil {
+		return err
+	}
+	return a.addFolder(confFolder + folder + "/")
+}
+
+func (f ConfFile) mode() fs.FileMode {
+	if f.Private {
+		return 0o600
+	}
+	return 0o644
 }

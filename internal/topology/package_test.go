@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,39 +22,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// newPackage is a package of a configuration directory with all that one can
-// have in it.
+// newPackage is a package with all that one can have in it.
 func newPackage(t *testing.T) (*Package, string) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"words.jar":              "binary",
-		"conf/scheduler.yaml":    "scheduler",
-		"conf/client.yaml":       "password: s3cret\n",
-		"conf/override.yaml":     "of the directory",
-		"conf/release.yaml":      "of the directory",
-		"conf/sub/override.yaml": "deeper",
-		"elsewhere/linked.yaml":  "linked",
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	conf := filepath.Join(dir, "conf")
-	if err := errors.Join(
-		os.Symlink("../elsewhere/linked.yaml", filepath.Join(conf, "a-link.yaml")),
-		os.Symlink("../elsewhere", filepath.Join(conf, "z-folder")),
-		os.Chmod(filepath.Join(conf, "scheduler.yaml"), 0o750),
-	); err != nil {
+	binary := filepath.Join(dir, "words.jar")
+	if err := os.WriteFile(binary, []byte("binary"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return &Package{
-		Binary:     filepath.Join(dir, "words.jar"),
+		Binary:     binary,
 		Definition: FromProto(sample("words")),
-		ConfDir:    conf,
-		Release:    []byte("heron.build.version: 1\n"),
-		Override:   []byte("key: value\n"),
+		Conf: []ConfFile{
+			{Name: "client.yaml", Data: []byte("a: 1\n"), Private: true},
+			{Name: "lib/deep/x.jar", Data: []byte("x")},
+			{Name: "lib/y.jar", Data: []byte("y")},
+			{Name: "release.yaml", Data: []byte("heron.build.version: 1\n")},
+			{Name: "override.yaml", Data: []byte("key: value\n")},
+		},
 	}, dir
 }
 
@@ -106,13 +92,11 @@ func TestPackageMembers(t *testing.T) {
 		{"words.jar", 0o644, "binary"},
 		{"words.defn", 0o644, string(definition)},
 		{"./heron-conf/", 0o755, ""},
-		{"./heron-conf/a-link.yaml", 0o644, "linked"},
-		{"./heron-conf/client.yaml", 0o644, "password: s3cret\n"},
-		{"./heron-conf/scheduler.yaml", 0o755, "scheduler"},
-		{"./heron-conf/sub/", 0o755, ""},
-		{"./heron-conf/sub/override.yaml", 0o644, "deeper"},
-		{"./heron-conf/z-folder/", 0o755, ""},
-		{"./heron-conf/z-folder/linked.yaml", 0o644, "linked"},
+		{"./heron-conf/client.yaml", 0o600, "a: 1\n"},
+		{"./heron-conf/lib/", 0o755, ""},
+		{"./heron-conf/lib/deep/", 0o755, ""},
+		{"./heron-conf/lib/deep/x.jar", 0o644, "x"},
+		{"./heron-conf/lib/y.jar", 0o644, "y"},
 		{"./heron-conf/release.yaml", 0o644, "heron.build.version: 1\n"},
 		{"./heron-conf/override.yaml", 0o644, "key: value\n"},
 	}
@@ -121,9 +105,26 @@ func TestPackageMembers(t *testing.T) {
 	}
 }
 
+// What others may not read or run here they may not there either.
+func TestPackageKeepsPermissions(t *testing.T) {
+	for mode, want := range map[os.FileMode]int64{0o644: 0o644, 0o755: 0o755, 0o600: 0o600, 0o640: 0o600, 0o700: 0o700, 0o750: 0o700, 0o444: 0o644} {
+		p, _ := newPackage(t)
+		if err := os.Chmod(p.Binary, mode); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := p.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := unpack(t, b.Bytes())[0].Mode; got != want {
+			t.Errorf("mode %o becomes %o, want %o", mode, got, want)
+		}
+	}
+}
+
 func TestPackageAlwaysHasOverrides(t *testing.T) {
 	p, _ := newPackage(t)
-	p.ConfDir, p.Override, p.Release = "", nil, nil
+	p.Conf = nil
 	var b bytes.Buffer
 	if err := p.Write(&b); err != nil {
 		t.Fatal(err)
@@ -135,28 +136,12 @@ func TestPackageAlwaysHasOverrides(t *testing.T) {
 	}
 }
 
-func TestReleaseFileOfAnotherName(t *testing.T) {
-	p, _ := newPackage(t)
-	p.ReleaseName = "/etc/mine.yaml"
-	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, m := range unpack(t, b.Bytes()) {
-		got[m.Name] = m.Data
-	}
-	if got["./heron-conf/mine.yaml"] != string(p.Release) || got["./heron-conf/release.yaml"] != "of the directory" {
-		t.Errorf("members %v", got)
-	}
-}
-
 func TestEqualInputGivesEqualPackages(t *testing.T) {
 	first, _ := newPackage(t)
 	second, dir := newPackage(t)
-	// Times, owners' bits and order of making differ; content does not.
+	// Times and owners' bits differ; content and who may read it do not.
 	old := time.Unix(1e9, 0)
-	if err := errors.Join(os.Chtimes(second.Binary, old, old), os.Chmod(second.Binary, 0o640)); err != nil {
+	if err := errors.Join(os.Chtimes(second.Binary, old, old), os.Chmod(second.Binary, 0o664)); err != nil {
 		t.Fatal(err)
 	}
 	a, err := first.Build(t.Context(), t.TempDir())
@@ -184,40 +169,13 @@ func TestEqualInputGivesEqualPackages(t *testing.T) {
 	}
 }
 
-func TestEveryConfigurationFileIsFiltered(t *testing.T) {
-	p, _ := newPackage(t)
-	p.Override = []byte("token: s3cret\n")
-	var seen []string
-	p.Filter = func(name string, data []byte) ([]byte, error) {
-		seen = append(seen, name)
-		return bytes.ReplaceAll(data, []byte("s3cret"), nil), nil
-	}
-	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"a-link.yaml", "client.yaml", "scheduler.yaml", "sub/override.yaml", "z-folder/linked.yaml", "release.yaml", "override.yaml"}
-	if diff := cmp.Diff(want, seen); diff != "" {
-		t.Errorf("filtered (-want +got):\n%s", diff)
-	}
-	for _, m := range unpack(t, b.Bytes()) {
-		if strings.Contains(m.Data, "s3cret") {
-			t.Errorf("%s has a secret: %q", m.Name, m.Data)
-		}
-	}
-	p.Filter = func(string, []byte) ([]byte, error) { return nil, errors.New("broken YAML") }
-	if err := p.Write(io.Discard); err == nil || !strings.Contains(err.Error(), "broken YAML") {
-		t.Errorf("a filter that fails: %v", err)
-	}
-}
-
 func TestPackagesThatCannotBe(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(p *Package, dir string) error
 		want   string
 	}{
 		"binary missing":  {func(p *Package, dir string) error { p.Binary = dir + "/no.jar"; return nil }, "no such file"},
-		"binary a folder": {func(p *Package, dir string) error { p.Binary = dir + "/elsewhere"; return nil }, "not a regular file"},
+		"binary a folder": {func(p *Package, dir string) error { p.Binary = dir; return nil }, "not a regular file"},
 		"binary a pipe": {func(p *Package, dir string) error {
 			p.Binary = dir + "/pipe.jar"
 			return syscall.Mkfifo(p.Binary, 0o600)
@@ -225,14 +183,9 @@ func TestPackagesThatCannotBe(t *testing.T) {
 		"binary like the configuration": {func(p *Package, dir string) error { p.Binary = dir + "/heron-conf"; return nil }, "rename it"},
 		"binary like the core":          {func(p *Package, dir string) error { p.Binary = dir + "/heron-core"; return nil }, "rename it"},
 		"binary like the definition":    {func(p *Package, dir string) error { p.Binary = dir + "/words.defn"; return nil }, "rename it"},
+		"binary with a colon":           {func(p *Package, dir string) error { p.Binary = dir + "/a:b.jar"; return nil }, "splits class paths at colons"},
+		"archive with a colon":          {func(p *Package, dir string) error { p.Binary = dir + "/a:b.tar.gz"; return nil }, "splits class paths at colons"},
 		"binary like a flag":            {func(p *Package, dir string) error { p.Binary = dir + "/-x.jar"; return nil }, "rename it"},
-		"release file like overrides":   {func(p *Package, _ string) error { p.ReleaseName = "override.yaml"; return nil }, "rename it"},
-		"configuration missing":         {func(p *Package, dir string) error { p.ConfDir = dir + "/no"; return nil }, "no such file"},
-		"configuration with a pipe":     {func(p *Package, _ string) error { return syscall.Mkfifo(p.ConfDir+"/pipe", 0o600) }, "neither a file nor a folder"},
-		"configuration with a dead link": {func(p *Package, _ string) error {
-			return os.Symlink("nowhere", p.ConfDir+"/dead")
-		}, "no such file"},
-		"configuration in itself": {func(p *Package, _ string) error { return os.Symlink("..", p.ConfDir+"/sub/up") }, "lies in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, dir := newPackage(t)
@@ -363,15 +316,15 @@ func TestFingerprintLeavesTheIDOut(t *testing.T) {
 	if of(&other) != first {
 		t.Error("another id gives another fingerprint")
 	}
-	other.Override = []byte("a: b\n")
+	other.Conf = append(slices.Clone(p.Conf[:4]), ConfFile{Name: "override.yaml", Data: []byte("a: b\n")})
 	if of(&other) == first {
 		t.Error("other overrides give the same fingerprint")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "conf", "scheduler.yaml"), []byte("other"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "words.jar"), []byte("other"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if of(p) == first {
-		t.Error("another configuration gives the same fingerprint")
+		t.Error("another topology file gives the same fingerprint")
 	}
 	again, err := p.Build(t.Context(), t.TempDir())
 	if err != nil {

@@ -42,12 +42,34 @@ func (e *ProgramError) Unwrap() error { return e.Err }
 // Kind implements the contract of package outcome.
 func (e *ProgramError) Kind() outcome.Kind { return outcome.Failed }
 
+// StoppedError says that the program was stopped because its context ended.
+type StoppedError struct {
+	// Command is as in ProgramError.
+	Command string
+	// Err is the error of the context.
+	Err error
+}
+
+// Error names the command. Why the context ended is the caller's to say.
+func (e *StoppedError) Error() string {
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		return fmt.Sprintf("the topology's program did not end in time and was stopped: %s", e.Command)
+	}
+	return fmt.Sprintf("the topology's program was stopped: %s", e.Command)
+}
+
+// Unwrap is the error of the context.
+func (e *StoppedError) Unwrap() error { return e.Err }
+
 // process runs one program in a process group of its own.
 type process struct {
 	command        *command
 	variables      []string
 	stdout, stderr io.Writer
 	stopGrace      time.Duration
+	// hint explains a failure whose output has one of the texts.
+	hint  string
+	texts []string
 }
 
 // run starts the program, streams its output and waits for it. When ctx ends,
@@ -56,12 +78,16 @@ type process struct {
 // process of the group is left when run returns.
 func (p *process) run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("define the topology: %w", err)
+		return &StoppedError{Command: p.command.shown, Err: err}
 	}
 	// A context would kill the program, where it is to be asked to end first.
 	cmd := exec.Command(p.command.args[0], p.command.args[1:]...) //nolint:noctx // see above
 	cmd.Env = p.variables
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	var found func() bool
+	if p.hint != "" {
+		cmd.Stdout, cmd.Stderr, found = findIn(p.stdout, p.stderr, p.texts)
+	}
 	cmd.WaitDelay = outputGrace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -81,11 +107,15 @@ func (p *process) run(ctx context.Context) error {
 
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("define the topology by running %s: stopped: %w", p.command.shown, ctx.Err())
+		return &StoppedError{Command: p.command.shown, Err: ctx.Err()}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay):
 		return nil
 	}
-	return &ProgramError{Command: p.command.shown, Reason: err.Error() + "; its output above says why", Err: err}
+	reason := err.Error() + "; its output above says why"
+	if found != nil && found() {
+		reason += "; " + p.hint
+	}
+	return &ProgramError{Command: p.command.shown, Reason: reason, Err: err}
 }
 
 // stop waits until ctx or the program ends, and in the first case sees to the

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -117,8 +118,13 @@ echo $$; while :; do sleep 0.05; done`)
 			if line := next(t, lines, "last line"); line != test.want {
 				t.Errorf("got %q, want %q", line, test.want)
 			}
-			if err := next(t, done, "end"); !errors.Is(err, context.Canceled) {
+			err := next(t, done, "end")
+			if !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want context.Canceled", err)
+			}
+			// Why it was stopped is not the user's to read as "context canceled".
+			if text := fmt.Sprint(err); !strings.HasPrefix(text, "the topology's program was stopped: ") || strings.Contains(text, "context") {
+				t.Errorf("told as %q", text)
 			}
 			checkGone(t, pid)
 			f.checkClean(t)
@@ -157,6 +163,58 @@ while [ ! -e "$folder/up" ]; do sleep 0.05; done`)
 	}
 	checkGone(t, pid)
 	f.checkClean(t)
+}
+
+// A Java program that does not find Heron's classes is told where they would
+// be, if they are not there.
+func TestMissingClassesAreExplained(t *testing.T) {
+	const hint = "there are no jars in "
+	for name, c := range map[string]struct {
+		output string
+		jars   bool
+		want   bool
+	}{
+		"missing":        {"Exception in thread main java.lang.NoClassDefFoundError: org/apache/heron/api/bolt/IRichBolt", false, true},
+		"by name":        {"java.lang.ClassNotFoundException: org.apache.heron.api.HeronSubmitter", false, true},
+		"something else": {"java.lang.IllegalStateException", false, false},
+		"jars are there": {"java.lang.NoClassDefFoundError: org/apache/heron/X", true, false},
+	} {
+		f := newFixture(t, sample("words"))
+		java := f.write(t, "java", []byte("#!/bin/sh\necho '"+c.output+"' >&2\nexit 1\n"), 0o700)
+		f.File, f.Class, f.Variables, f.HeronHome = f.write(t, "x.jar", nil, 0o600), "Main", []string{"JAVA_BIN=" + java}, f.dir
+		if c.jars {
+			lib := filepath.Join(f.dir, "lib", "third_party")
+			if err := errors.Join(os.MkdirAll(lib, 0o755), os.WriteFile(filepath.Join(lib, "a.jar"), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := f.Run(t.Context())
+		var failed *ProgramError
+		if !errors.As(err, &failed) || strings.Contains(err.Error(), hint+f.dir) != c.want {
+			t.Errorf("%s: %v, want the hint: %v", name, err, c.want)
+		}
+		if !strings.Contains(f.stderr.String(), c.output) {
+			t.Errorf("%s: the program's output is lost: %q", name, f.stderr.String())
+		}
+	}
+}
+
+func TestFinderFindsAcrossWrites(t *testing.T) {
+	for text, want := range map[string]bool{"xxabcdyy": true, "abcxd": false, "abcd": true, "ababcd": true, "": false} {
+		for size := 1; size <= len(text)+1; size++ {
+			f := &finder{texts: []string{"abcd", "q"}}
+			for rest := text; rest != ""; {
+				n := min(size, len(rest))
+				if _, err := io.WriteString(f, rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if f.found != want {
+				t.Errorf("%q in pieces of %d: %v, want %v", text, size, f.found, want)
+			}
+		}
+	}
 }
 
 func TestCancelledBeforeItStarts(t *testing.T) {

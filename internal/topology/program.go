@@ -77,7 +77,12 @@ func (p *Program) check() (kind, error) {
 		if p.Class == "" || strings.HasPrefix(p.Class, "-") {
 			return 0, inputError(nil, "%q is not the name of a class: give the main class of %s", p.Class, p.File)
 		}
-		_, err = p.java()
+		// A tar's own jar lies in a folder that is checked when it is made.
+		own := []string{p.File}
+		if kind == kindTar {
+			own = nil
+		}
+		_, err = p.javaCommand(own...)
 	case kindPex:
 		if p.Class == directClass {
 			runs = p.File
@@ -142,6 +147,9 @@ func (p *Program) run(ctx context.Context, proc *process) (_ *Result, err error)
 	proc.command, err = p.command(ctx, kind, dir)
 	if err != nil {
 		return nil, err
+	}
+	if kind == kindJar || kind == kindTar {
+		proc.hint, proc.texts = p.missingClasses()
 	}
 	proc.variables = slices.Concat(programVariables(p.Variables, joinOptions(options)), proc.command.variables)
 	if err := proc.run(ctx); err != nil {

@@ -191,6 +191,14 @@ func TestProgramIsCheckedBeforeItRuns(t *testing.T) {
 			f.File, f.Class = f.write(t, "a:b.jar", nil, 0o600), "Main"
 			f.Variables = []string{"JAVA_BIN=/bin/sh"}
 		}, "colon"},
+		"colon in Heron's home": {func(t *testing.T, f *fixture) {
+			f.File, f.Class, f.HeronHome = f.write(t, "x.jar", nil, 0o600), "Main", "/opt/heron:1"
+			f.Variables = []string{"JAVA_BIN=/bin/sh"}
+		}, `Heron's home "/opt/heron:1" has a colon`},
+		"colon in Heron's home, of a tar": {func(t *testing.T, f *fixture) {
+			f.File, f.Class, f.HeronHome = f.write(t, "x.tar", nil, 0o600), "Main", "/opt/heron:1"
+			f.Variables = []string{"JAVA_BIN=/bin/sh"}
+		}, "set HERON_HOME to a folder without one"},
 		"comma in role": {func(t *testing.T, f *fixture) {
 			f.script(t, "")
 			f.Identity.Role = "a,b"

@@ -14,8 +14,9 @@ import (
 // Rules say what beyond a topology's own rules a definition must keep. The
 // zero value adds nothing.
 type Rules struct {
-	// Nomad asks for a name that a Nomad job, its state node and its files can
-	// bear; Cluster is the other part of the job's id.
+	// Nomad asks for a name, an id and names of components that a Nomad job, its
+	// state node and its files can have; Cluster is the other part of the job's
+	// id.
 	Nomad   bool
 	Cluster string
 	// ServiceNames asks for a name from which a metrics service can be named,
@@ -32,7 +33,7 @@ func Validate(d *Definition, rules Rules) error {
 	problems := inherited(d)
 	problems = append(problems, required(d)...)
 	if rules.Nomad {
-		problems = append(problems, nomadName(d.Name(), rules.Cluster)...)
+		problems = append(problems, nomadProblems(d, rules.Cluster)...)
 	}
 	if rules.ServiceNames {
 		problems = append(problems, serviceName(d, rules.MaxIndex)...)

@@ -120,8 +120,47 @@ func TestNames(t *testing.T) {
 		{strings.Repeat("x", 47), Rules{ServiceNames: true}, nil},
 		{strings.Repeat("x", 48), Rules{ServiceNames: true}, []string{"at most 47"}},
 		{"two words_", Rules{Nomad: true, ServiceNames: true}, []string{"a space", "' '"}},
+		{"a:b", nomad, []string{"':'"}},
+		{"a,b=c", nomad, []string{"','"}},
+		{"a+b@c", nomad, nil},
+		{"-x", nomad, []string{"begins with '-'"}},
+		{"e\u0301", nomad, []string{`'\u0301'`}},
 	} {
-		d := FromProto(sample(test.name)).WithID("t1")
-		checkProblems(t, Validate(d, test.rules), test.wants)
+		// The id begins with the name: what is wrong with that is said once.
+		for _, id := range []string{"t1", test.name + "0c9006ef"} {
+			d := FromProto(sample(test.name)).WithID(id)
+			if strings.ContainsAny(id, "\n\x00") {
+				continue // which no id may have, see TestValidate
+			}
+			checkProblems(t, Validate(d, test.rules), test.wants)
+		}
 	}
+}
+
+func TestIDs(t *testing.T) {
+	nomad := Rules{Nomad: true, Cluster: "nomad"}
+	for id, wants := range map[string][]string{
+		"t0c9006ef-b524-42dc-aedd-0fb4cfc9e250": nil,
+		"other_1.2+3@x~y":                       nil,
+		"two words":                             {`its id "two words" is not valid`},
+		"-x":                                    {`its id "-x" is not valid`},
+		"a..b":                                  {`its id "a..b" is not valid`},
+		"x${Y}":                                 {`is not valid`},
+		"t two words":                           {`its id "t two words" is not valid`},
+		"":                                      {"is empty"},
+		strings.Repeat("x", 201):                {"its id has 201 bytes: use at most 200"},
+	} {
+		checkProblems(t, Validate(FromProto(sample("t")).WithID(id), nomad), wants)
+	}
+}
+
+// One look tells everything, so that a user does not mend one thing after the
+// other.
+func TestAllProblemsAreToldAtOnce(t *testing.T) {
+	pb := sample("two words.")
+	pb.Id = proto.String("two words.0c9006ef")
+	pb.Spouts[0].Comp = component("word", "x")
+	pb.Bolts[0].Comp = component("${count}", "0")
+	err := Validate(FromProto(pb), Rules{Nomad: true, Cluster: "my cluster", ServiceNames: true})
+	checkProblems(t, err, []string{`"."`, `"word"`, `"${count}" has parallelism 0`, "its name has a space", `component "${count}" has "${"`, `"my cluster"`, "' '"})
 }
