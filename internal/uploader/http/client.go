@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -80,7 +81,21 @@ func newClients(s conf.HTTPUpload, opts uploader.Options) (own, nodes *http.Clie
 		// sent on becomes a GET.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return own, &http.Client{Transport: transport(trust)}, nil
+	nodes = &http.Client{Transport: transport(trust), CheckRedirect: followQuietly}
+	return own, nodes, nil
+}
+
+// maxRedirects is how often a server may send us on; it is Go's own limit.
+const maxRedirects = 10
+
+// followQuietly goes where a server sends us, without naming the URI that it
+// was sent from: its query may be a signature.
+func followQuietly(next *http.Request, before []*http.Request) error {
+	if len(before) >= maxRedirects {
+		return fmt.Errorf("the server redirects more than %d times", maxRedirects)
+	}
+	next.Header.Del("Referer")
+	return nil
 }
 
 func loadTrust(s conf.HTTPUpload) (*tls.Config, error) {
