@@ -8,9 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/proxyurl"
 )
 
 // maxRedirects is how often a server may send us on.
@@ -30,6 +33,11 @@ func newHTTPSource(u *url.URL) (*httpSource, error) {
 		return nil, errors.New("no HTTP transport")
 	}
 	transport := base.Clone()
+	proxy, err := proxyurl.FromEnvironment(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	transport.Proxy = proxy
 	// The file is wanted as it is, whatever it is packed with.
 	transport.DisableCompression = true
 	return &httpSource{

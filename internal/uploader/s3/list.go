@@ -13,7 +13,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3CheckName is the object that Check begins to upload.
+// checkObject is the object that Check begins to upload.
 const checkObject = ".heron-check"
 
 // Check implements uploader.Uploader. It begins an upload as a real one would be begun

@@ -16,7 +16,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3Grace is how much longer a request that publishes an object may take when
+// grace is how much longer a request that publishes an object may take when
 // the upload is cancelled meanwhile.
 const grace = 15 * time.Second
 

@@ -4,7 +4,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/heron-nomad/heron/internal/awsconfig"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -155,11 +155,7 @@ func (s *Uploader) credentials(ctx context.Context) (aws.Credentials, error) {
 	if ctx.Err() != nil {
 		return c, ctx.Err()
 	}
-	// Innermost says most; what is around it repeats the way there.
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-	}
-	return c, &requestError{doing: "find credentials for bucket " + s.set.Bucket, class: uploader.ErrDenied, why: err.Error(), hint: s.credentialsFrom()}
+	return c, &requestError{doing: "find credentials for bucket " + s.set.Bucket, class: uploader.ErrDenied, why: awsconfig.Why(err), hint: s.credentialsFrom()}
 }
 
 // credentialsFrom says where credentials come from, or could.

@@ -166,7 +166,7 @@ const (
 	largePart  = 64 * mebibyte
 )
 
-// s3PartSize is the size of parts for a package: as configured, if it is not
+// choosePartSize is the size of parts for a package: as configured, if it is not
 // 0, or larger where that would be too many.
 func choosePartSize(configured, size int64) int64 {
 	if configured == 0 {
