@@ -75,7 +75,8 @@ func (b *s3Bucket) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, 
 func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	t.Helper()
 	s := newS3(t, b.settings())
-	r := &resumable{client: s.client, set: s.set, common: s.common, partSize: conf.MinS3Part, key: s.place.key(src.Name)}
+	r := s.resumable(s.place.key(src.Name))
+	r.partSize = conf.MinS3Part
 	if err := r.begin(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	defer c.Close()
 	check := newVerifier(c, src)
 	p := part{number: 1, content: c, size: r.partSize}
-	if p.checksum, err = check.next(t.Context(), p.size); err != nil {
+	if err = check.next(t.Context(), &p, r.checksums); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.send(t.Context(), &p); err != nil {

@@ -87,7 +87,8 @@ func (s *Uploader) isThere(ctx context.Context, src uploader.Source) (bool, erro
 // the object is there, or we start again with parts of our own.
 func (s *Uploader) send(ctx context.Context, src uploader.Source) error {
 	for adopt := true; ; adopt = false {
-		r := &resumable{client: s.client, set: s.set, common: s.common, key: s.place.key(src.Name), partSize: choosePartSize(s.set.PartSize, src.Size), adopt: adopt}
+		r := s.resumable(s.place.key(src.Name))
+		r.partSize, r.adopt = choosePartSize(s.set.PartSize, src.Size), adopt
 		err := s.sendOnce(ctx, src, r)
 		if err == nil {
 			r.abortOthers(ctx)
