@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -43,14 +44,15 @@ const (
 // bucketName is what AWS and others take as a bucket; an ARN is none.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
 
-// newClient makes a client of the SDK. It reads the environment and the files
+// connect makes the client of the SDK. It reads the environment and the files
 // of AWS's tools, and connects to nothing.
-func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3.Client, error) {
+func (s *Uploader) connect(ctx context.Context) error {
+	set, stall := s.set, s.common.StallTimeout
 	var proxy *url.URL
 	if set.Proxy != "" {
 		var err error
 		if proxy, err = proxyurl.Parse(string(set.Proxy)); err != nil {
-			return nil, &uploader.ConfigError{What: "heron.uploader.s3.proxy_uri", Reason: err.Error()}
+			return &uploader.ConfigError{What: "heron.uploader.s3.proxy_uri", Reason: err.Error()}
 		}
 	}
 	options := awsconfig.Options{
@@ -73,13 +75,19 @@ func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3
 	var wrong *awsconfig.Error
 	switch {
 	case errors.As(err, &wrong) && wrong.What == awsconfig.Profile:
-		return nil, &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason + "; check heron.uploader.s3.aws_profile or AWS_PROFILE"}
+		return &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason + "; check heron.uploader.s3.aws_profile or AWS_PROFILE"}
 	case errors.As(err, &wrong):
-		return nil, &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason}
+		return &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason}
 	case err != nil:
-		return nil, err
+		return err
 	}
-	return s3.NewFromConfig(loaded, func(o *s3.Options) {
+	web, ok := loaded.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		return fmt.Errorf("the HTTP client for S3 is a %T", loaded.HTTPClient)
+	}
+	s.web = web
+	s.client = s3.NewFromConfig(loaded, func(o *s3.Options) {
+		o.HTTPClient = &timedClient{BuildableClient: web, clock: s.clock}
 		if set.Endpoint != "" {
 			o.BaseEndpoint = aws.String(strings.TrimRight(set.Endpoint, "/"))
 		}
@@ -93,7 +101,8 @@ func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3
 		}
 		// Nothing is downloaded, and a presigned URL must not demand headers.
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	}), nil
+	})
+	return nil
 }
 
 // retryer repeats what may pass.

@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -161,4 +163,27 @@ func (b *s3Bucket) Foreign(t *testing.T) []string {
 func TestConformance(t *testing.T) {
 	server := testenv.S3(t, testenv.S3Options{})
 	uploadertest.Run(t, func(t *testing.T) uploadertest.Place { return newS3Bucket(t, server) })
+}
+
+// Whoever has a presigned URL gets the package, also one whose name is escaped.
+func TestPresignedURLsAreFetched(t *testing.T) {
+	withoutAWS(t)
+	b := newS3Bucket(t, testenv.S3(t, testenv.S3Options{}))
+	set := b.settings()
+	set.Fetch = "presigned"
+	u := newS3(t, set)
+	src, data := uploadertest.Source("local/a b+c/ü", 10)
+	where, err := u.Upload(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get(where.Fetch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(got, data) || strings.Contains(where.URI, "Signature") {
+		t.Errorf("a node gets %s and %d bytes, %v; the URI is %s", resp.Status, len(got), err, where.URI)
+	}
 }

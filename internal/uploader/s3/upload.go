@@ -44,12 +44,16 @@ func (s *Uploader) Upload(ctx context.Context, src uploader.Source) (uploader.Lo
 		return uploader.Location{}, s.fault(ctx, doing, err)
 	}
 	if there {
-		return s.located(ctx, src.Name)
+		where, err := s.located(ctx, src)
+		if err != nil {
+			return uploader.Location{}, err
+		}
+		return where, nil
 	}
 	if err := s.send(ctx, src); err != nil {
 		return uploader.Location{}, s.fault(ctx, doing, err)
 	}
-	where, err := s.located(ctx, src.Name)
+	where, err := s.located(ctx, src)
 	if err != nil {
 		clean, cancel := uploader.Cleanup(ctx, s.common)
 		defer cancel()
