@@ -8,9 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/proxyurl"
 )
 
 // maxRedirects is how often a server may send us on.
@@ -30,6 +33,11 @@ func newHTTPSource(u *url.URL) (*httpSource, error) {
 		return nil, errors.New("no HTTP transport")
 	}
 	transport := base.Clone()
+	proxy, err := proxyurl.FromEnvironment(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	transport.Proxy = proxy
 	// The file is wanted as it is, whatever it is packed with.
 	transport.DisableCompression = true
 	return &httpSource{
@@ -71,7 +79,11 @@ func (s *httpSource) open(ctx context.Context, from int64, tag string) (*answer,
 		}
 		return nil, s.broken(err)
 	}
-	a, failed := readAnswer(resp, from)
+	if from > 0 && resp.StatusCode == http.StatusPartialContent && !isVersion(resp.Header, tag) {
+		_ = resp.Body.Close()
+		return s.open(ctx, 0, "")
+	}
+	a, failed := readAnswer(resp, from, tag)
 	if failed != nil {
 		// What is left of a short body lets the connection be used again.
 		_, _ = io.CopyN(io.Discard, resp.Body, 4096)
@@ -80,12 +92,15 @@ func (s *httpSource) open(ctx context.Context, from int64, tag string) (*answer,
 	return a, failed
 }
 
-func readAnswer(resp *http.Response, from int64) (*answer, *failure) {
-	a := &answer{body: resp.Body, size: resp.ContentLength, tag: validator(resp.Header)}
+// readAnswer takes the file, or the rest of the version that the tag names.
+func readAnswer(resp *http.Response, from int64, tag string) (*answer, *failure) {
+	a := &answer{body: resp.Body, size: resp.ContentLength}
 	switch {
 	case resp.StatusCode == http.StatusOK:
+		a.tag = validator(resp.Header)
 		return a, nil
 	case resp.StatusCode == http.StatusPartialContent && from > 0:
+		a.tag = tag
 		var ok bool
 		if a.from, a.size, ok = contentRange(resp.Header.Get("Content-Range")); !ok {
 			return nil, lasting(ErrRefused, "the server sends a part of the file and does not say which")
@@ -128,13 +143,41 @@ func later(err error, retryAfter string) *failure {
 	return f
 }
 
-// validator is what tells one version of the file from another, byte for
-// byte: a strong entity tag, else the time of the last change.
+// settled is how much older than an answer a file's last change must be for
+// its time to name one version. Times are in whole seconds, and those of the
+// file and of the answer may come from different clocks.
+const settled = time.Minute
+
+// validator is what may stand in If-Range (RFC 9110, sections 8.8.2.2 and
+// 13.1.5): a strong entity tag; where there is no tag at all, the time of the
+// last change, if the file could not have changed again within that second.
+// It is "" where nothing tells one version of the file from another.
 func validator(h http.Header) string {
-	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		return tag
+	if tags := h.Values("ETag"); len(tags) > 0 {
+		if len(tags) == 1 && strings.HasPrefix(tags[0], `"`) {
+			return tags[0]
+		}
+		return ""
+	}
+	changed, err := http.ParseTime(h.Get("Last-Modified"))
+	if err != nil {
+		return ""
+	}
+	answered, err := http.ParseTime(h.Get("Date"))
+	if err != nil || answered.Sub(changed) < settled {
+		return ""
 	}
 	return h.Get("Last-Modified")
+}
+
+// isVersion says whether the answer to a request for a part may be of the
+// version that the request named. Headers may be left out of it.
+func isVersion(h http.Header, tag string) bool {
+	if etag := h.Get("ETag"); etag != "" {
+		return etag == tag
+	}
+	changed := h.Get("Last-Modified")
+	return strings.HasPrefix(tag, `"`) || changed == "" || changed == tag
 }
 
 // contentRange reads "bytes from-to/size"; size is -1 where it is "*".

@@ -8,11 +8,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/heron-nomad/heron/internal/awsconfig"
 	"github.com/heron-nomad/heron/internal/s3uri"
 )
 
@@ -36,26 +35,14 @@ func (s *s3Source) close() {
 
 // connect reads the environment and AWS's files.
 func (s *s3Source) connect(ctx context.Context) *failure {
-	// Tries are counted by the transfer.
-	s.http = awshttp.NewBuildableClient()
-	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(s.http),
-		// What matters is in errors; the SDK would write to standard error itself.
-		config.WithLogger(logging.Nop{}),
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
-	}
-	if s.object.Region != "" {
-		options = append(options, config.WithRegion(s.object.Region))
-	}
-	if s.object.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(s.object.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	// Attempts are counted by the transfer.
+	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: s.object.Region, Profile: s.object.Profile})
 	if err != nil {
 		return lasting(ErrInput, "read the settings for S3: %w", err)
 	}
+	s.http, _ = cfg.HTTPClient.(*awshttp.BuildableClient)
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return lasting(ErrDenied, "no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a machine that has a role: %w", err)
+		return lasting(ErrDenied, "no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or use a machine that has a role: %s", awsconfig.Why(err))
 	}
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion

@@ -187,3 +187,26 @@ func TestFetchFromS3ByStatus(t *testing.T) {
 		t.Errorf("asked %d times for %s with %s", len(*asked), r.URL, r.Header.Get("Authorization"))
 	}
 }
+
+// Servers that know no checksums of S3 are not asked for any.
+func TestFetchFromS3WithoutChecksums(t *testing.T) {
+	s := &s3Server{S3Server: &testenv.S3Server{AccessKey: "x", SecretKey: "sesame"}}
+	s.environment(t)
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("[profile plain]\nresponse_checksum_validation = when_required\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", file)
+	data := noise(10)
+	for _, c := range []struct{ variable, profile, want string }{
+		{"", "", "ENABLED"}, {"when_supported", "", "ENABLED"}, {"when_required", "", ""}, {"", "plain", ""},
+	} {
+		t.Setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", c.variable)
+		t.Setenv("AWS_PROFILE", c.profile)
+		url, asked := answering(t, serve(data))
+		mustGet(t, "s3::"+url+"/b/k", quick(), data)
+		if got := (*asked)[0].Header.Get("X-Amz-Checksum-Mode"); got != c.want {
+			t.Errorf("%+v: the checksum mode is %q", c, got)
+		}
+	}
+}

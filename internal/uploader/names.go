@@ -20,6 +20,9 @@ func CheckName(name string) error {
 		reason = "must be a relative path without empty, \".\" or \"..\" parts"
 	default:
 		reason = Unfit(name)
+		if _, temporary := TempOf(name); temporary {
+			reason = "is the name of a temporary file"
+		}
 	}
 	if reason != "" {
 		return &ConfigError{What: "package name", Value: name, Reason: reason}

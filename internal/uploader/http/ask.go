@@ -17,7 +17,7 @@ import (
 // maxAnswer is how much of an answer is read.
 const maxAnswer = 64 << 10
 
-// httpAnswer is what a server answers.
+// answer is what a server answers.
 type answer struct {
 	status int
 	header http.Header

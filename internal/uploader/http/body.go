@@ -15,7 +15,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// httpBody is a multipart/form-data message with a package as its one part,
+// body is a multipart/form-data message with a package as its one part,
 // made while it is sent. Its length is known before. It ends only after the
 // content has proved to be what was announced: what a server gets of another,
 // or of an upload that was cancelled, is shorter than its Content-Length and

@@ -122,11 +122,13 @@ func TestGoesThroughTheProxyOfTheEnvironment(t *testing.T) {
 	ctx := context.Background()
 	s := testenv.RunPackageServer(t, testenv.PackageServerOptions{Delete: true})
 	s.Behind("http://packages.test")
+	// What a URL would escape stands there as it is.
+	const password = "sesame@/#?%&ü:"
 	settings := conf.Upload{Kind: "http", HTTP: conf.HTTPUpload{URI: "http://packages.test/api/v1/file/upload", ResponseTimeout: uploadertest.Soon}}
 	for variable, want := range map[string]error{"HTTP_PROXY": nil, "http_proxy": nil, "HTTPS_PROXY": uploader.ErrUnreachable} {
 		u := decorated(t, settings, uploader.Options{Getenv: func(name string) string {
 			if name == variable {
-				return strings.Replace(s.URL, "http://", "http://ann:sesame@", 1)
+				return strings.Replace(s.URL, "http://", "http://ann:"+password+"@", 1)
 			}
 			return ""
 		}})
@@ -138,6 +140,12 @@ func TestGoesThroughTheProxyOfTheEnvironment(t *testing.T) {
 		wantNoSecret(t, err)
 		if err == nil {
 			uploadertest.DeleteTwice(t, u, where.URI)
+		}
+		for _, r := range s.Requests() {
+			asked := &http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+			if user, got, ok := asked.BasicAuth(); !ok || user != "ann" || got != password {
+				t.Errorf("%s: the proxy was told %q and %q", variable, user, got)
+			}
 		}
 	}
 }

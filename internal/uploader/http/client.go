@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,9 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http/httpproxy"
-
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/proxyurl"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -34,7 +35,7 @@ const (
 	writeErrorWait = 5 * time.Second
 )
 
-// newHTTPClients makes the client that signs in, and the one that does as
+// newClients makes the client that signs in, and the one that does as
 // nodes do.
 //
 // Every request has a connection of its own: there are few, minutes may lie
@@ -80,7 +81,21 @@ func newClients(s conf.HTTPUpload, opts uploader.Options) (own, nodes *http.Clie
 		// sent on becomes a GET.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return own, &http.Client{Transport: transport(trust)}, nil
+	nodes = &http.Client{Transport: transport(trust), CheckRedirect: followQuietly}
+	return own, nodes, nil
+}
+
+// maxRedirects is how often a server may send us on; it is Go's own limit.
+const maxRedirects = 10
+
+// followQuietly goes where a server sends us, without naming the URI that it
+// was sent from: its query may be a signature.
+func followQuietly(next *http.Request, before []*http.Request) error {
+	if len(before) >= maxRedirects {
+		return fmt.Errorf("the server redirects more than %d times", maxRedirects)
+	}
+	next.Header.Del("Referer")
+	return nil
 }
 
 func loadTrust(s conf.HTTPUpload) (*tls.Config, error) {
@@ -100,35 +115,18 @@ func loadTrust(s conf.HTTPUpload) (*tls.Config, error) {
 	return c, nil
 }
 
-// httpProxy chooses a proxy by the standard variables. What they hold is never
+// chooseProxy chooses a proxy by the standard variables. What they hold is never
 // shown: it may be a password.
 func chooseProxy(getenv func(string) string) (func(*http.Request) (*url.URL, error), error) {
 	if getenv == nil {
 		return nil, nil
 	}
-	var bad error
-	either := func(name string) string {
-		text := getenv(name)
-		if text == "" {
-			text = getenv(strings.ToLower(name))
-		}
-		// The library takes no notice of one that it does not understand, and
-		// would have us go without.
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" {
-			u, err = url.Parse("http://" + text)
-		}
-		if text != "" && (err != nil || u.Hostname() == "") {
-			bad = &uploader.ConfigError{What: name, Reason: "must be the URL of a proxy"}
-		}
-		return text
+	choose, err := proxyurl.FromEnvironment(getenv)
+	var variable *proxyurl.VariableError
+	if errors.As(err, &variable) {
+		return nil, &uploader.ConfigError{What: variable.Name, Reason: "is not the address of a proxy: " + proxyurl.Form}
 	}
-	config := httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY")}
-	if config.NoProxy = getenv("NO_PROXY"); config.NoProxy == "" {
-		config.NoProxy = getenv("no_proxy")
-	}
-	by := config.ProxyFunc()
-	return func(r *http.Request) (*url.URL, error) { return by(r.URL) }, bad
+	return choose, err
 }
 
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -139,7 +137,7 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return &serverConn{Conn: conn, ended: make(chan struct{})}, nil
 }
 
-// httpConn writes in large pieces, and keeps the error of a write back until
+// serverConn writes in large pieces, and keeps the error of a write back until
 // all has been read. A server that refuses a body answers, and closes while we
 // still write; what it answered then lies there to be read, but the transport
 // would give up at the error.

@@ -113,7 +113,7 @@ func (h *Uploader) verify(ctx context.Context, where uploader.Location, size int
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return fmt.Errorf("%w: nodes cannot fetch the package from %s, which is where the server says it is: %s", uploader.ErrTarget, h.hide(showURL(u)), h.hide(err.Error()))
+		return fmt.Errorf("%w: nodes cannot fetch the package from %s, which is where the server says it is: %s", uploader.ErrTarget, h.hide(showURL(u)), h.safe(err.Error()))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -250,5 +251,50 @@ func TestTimeoutOfTheAnswer(t *testing.T) {
 	var left *uploader.LeftoverError
 	if !errors.As(err, &left) || !errors.Is(err, uploader.ErrUnreachable) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What the signature of a URI opens is not told to the server that it sends
+// us on to.
+func TestLookKeepsTheSignatureToItself(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, headToo := range []bool{true, false} {
+			var mu sync.Mutex
+			var asked []*http.Request
+			other := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked = append(asked, r)
+				mu.Unlock()
+				if r.Method == http.MethodHead && !headToo {
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				w.Header().Set("Content-Length", "10")
+				_, _ = io.WriteString(w, "0123456789")
+			})
+			var uri string
+			uri = serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					_, _ = io.Copy(io.Discard, r.Body)
+					_, _ = io.WriteString(w, uri+"/x?X-Amz-Signature=sesame")
+					return
+				}
+				http.Redirect(w, r, other+"/y", status)
+			})
+			src, _ := uploadertest.Source("a", 10)
+			if _, err := newHTTP(t, conf.HTTPUpload{URI: uri + "/up", Token: testToken}).Upload(t.Context(), src); err != nil {
+				t.Errorf("%d: %v", status, err)
+			}
+			if len(asked) == 0 {
+				t.Errorf("%d: the redirect was not followed", status)
+			}
+			for _, r := range asked {
+				for name, values := range r.Header {
+					if text := strings.Join(values, " "); name == "Referer" || strings.Contains(text, "sesame") {
+						t.Errorf("%d: %s %s tells %s: %s", status, r.Method, r.URL, name, text)
+					}
+				}
+			}
+		}
 	}
 }

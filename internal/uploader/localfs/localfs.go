@@ -220,20 +220,34 @@ func (l *Uploader) Delete(ctx context.Context, uri string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return l.targetError("delete from", err)
 	}
-	leftovers, err := fs.Glob(root.FS(), tempPattern(name))
-	if err != nil {
-		return l.targetError("look into", err)
-	}
-	for _, leftover := range leftovers {
-		if err := l.removed(root, leftover); err != nil {
-			return err
-		}
+	if err := l.removeParts(root, name); err != nil {
+		return err
 	}
 	var parents []string
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		parents = append([]string{dir}, parents...)
 	}
 	removeFoldersIn(root, parents)
+	return nil
+}
+
+// removeParts removes the temporary files of one package.
+func (l *Uploader) removeParts(root *os.Root, name string) error {
+	entries, err := fs.ReadDir(root.FS(), path.Dir(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return l.targetError("look into", err)
+	}
+	for _, entry := range entries {
+		if whole, ok := uploader.TempOf(entry.Name()); !ok || whole != path.Base(name) || !entry.Type().IsRegular() {
+			continue
+		}
+		if err := l.removed(root, path.Join(path.Dir(name), entry.Name())); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -259,10 +273,4 @@ func (l *Uploader) targetError(verb string, err error) error {
 		hint = "a file is in the place of a folder"
 	}
 	return fmt.Errorf("%w: %s the package folder %s: %w; %s", uploader.ErrTarget, verb, l.dir, err, hint)
-}
-
-// tempPattern matches all that uploader.TempName makes of a name.
-func tempPattern(name string) string {
-	quote := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
-	return path.Join(quote.Replace(path.Dir(name)), "."+quote.Replace(path.Base(name))+".*.part")
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/heron-nomad/heron/internal/awsconfig"
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/proxyurl"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -31,7 +31,7 @@ const (
 	defaultOtherRegion = "us-east-1"
 
 	dialTimeout = 10 * time.Second
-	// s3ControlTimeout bounds a request without content, with its repetitions.
+	// controlTimeout bounds a request without content, with its repetitions.
 	controlTimeout = 30 * time.Second
 	// A request is tried again by the SDK: a part more often than the others,
 	// for the alternative is to send all parts again.
@@ -44,48 +44,50 @@ const (
 // bucketName is what AWS and others take as a bucket; an ARN is none.
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
 
-// newS3Client makes a client of the SDK. It reads the environment and the
-// files of AWS's tools, and connects to nothing.
-func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3.Client, error) {
-	proxy, err := parseProxy(string(set.Proxy))
-	if err != nil {
-		return nil, err
-	}
-	web := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		if proxy != nil {
-			t.Proxy = http.ProxyURL(proxy)
+// connect makes the client of the SDK. It reads the environment and the files
+// of AWS's tools, and connects to nothing.
+func (s *Uploader) connect(ctx context.Context) error {
+	set, stall := s.set, s.common.StallTimeout
+	var proxy *url.URL
+	if set.Proxy != "" {
+		var err error
+		if proxy, err = proxyurl.Parse(string(set.Proxy)); err != nil {
+			return &uploader.ConfigError{What: "heron.uploader.s3.proxy_uri", Reason: err.Error()}
 		}
-		t.DialContext = stallingDialer(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}, stall)
-		// What was sent may still be in the buffers of the connection.
-		t.ResponseHeaderTimeout = 5 * stall
-		t.MaxIdleConnsPerHost = set.Concurrency + 2
-	})
-	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(web),
-		// What matters is in errors; the SDK would write to standard error itself.
-		config.WithLogger(logging.Nop{}),
-		config.WithRetryer(func() aws.Retryer { return retryer(attempts, maxBackoff) }),
 	}
-	if set.Region != "" {
-		options = append(options, config.WithRegion(set.Region))
+	options := awsconfig.Options{
+		Region: set.Region, Profile: set.Profile,
+		Retryer: func() aws.Retryer { return retryer(attempts, maxBackoff) },
+		Transport: func(t *http.Transport) {
+			if proxy != nil {
+				t.Proxy = http.ProxyURL(proxy)
+			}
+			t.DialContext = stallingDialer(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}, stall)
+			// What was sent may still be in the buffers of the connection.
+			t.ResponseHeaderTimeout = 5 * stall
+			t.MaxIdleConnsPerHost = set.Concurrency + 2
+		},
 	}
+	if set.AccessKey != "" {
+		options.Credentials = credentials.NewStaticCredentialsProvider(string(set.AccessKey), string(set.SecretKey), "")
+	}
+	loaded, err := awsconfig.Load(ctx, options)
+	var wrong *awsconfig.Error
 	switch {
-	case set.AccessKey != "":
-		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(string(set.AccessKey), string(set.SecretKey), "")))
-	case set.Profile != "":
-		options = append(options, config.WithSharedConfigProfile(set.Profile))
-	}
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
-	var noProfile config.SharedConfigProfileNotExistError
-	switch {
-	case errors.As(err, &noProfile):
-		return nil, &uploader.ConfigError{What: "AWS profile", Value: noProfile.Profile,
-			Reason: "is not in AWS's configuration files; check heron.uploader.s3.aws_profile or AWS_PROFILE"}
+	case errors.As(err, &wrong) && wrong.What == awsconfig.Profile:
+		return &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason + "; check heron.uploader.s3.aws_profile or AWS_PROFILE"}
+	case errors.As(err, &wrong):
+		return &uploader.ConfigError{What: wrong.What, Value: wrong.Value, Reason: wrong.Reason}
 	case err != nil:
-		return nil, &uploader.ConfigError{What: "AWS configuration", Value: set.Profile, Reason: err.Error()}
+		return err
 	}
-	return s3.NewFromConfig(loaded, func(o *s3.Options) {
+	web, ok := loaded.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		return fmt.Errorf("the HTTP client for S3 is a %T", loaded.HTTPClient)
+	}
+	s.web = web
+	s.client = s3.NewFromConfig(loaded, func(o *s3.Options) {
+		o.HTTPClient = &timedClient{BuildableClient: web, clock: s.clock}
 		if set.Endpoint != "" {
 			o.BaseEndpoint = aws.String(strings.TrimRight(set.Endpoint, "/"))
 		}
@@ -99,31 +101,15 @@ func newClient(ctx context.Context, set conf.S3Upload, stall time.Duration) (*s3
 		}
 		// Nothing is downloaded, and a presigned URL must not demand headers.
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	}), nil
+	})
+	return nil
 }
 
-// s3Retryer repeats what may pass.
+// retryer repeats what may pass.
 func retryer(attempts int, backoff time.Duration) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff = attempts, backoff
 	})
-}
-
-// s3Proxy reads user:password@host:port, with or without a scheme.
-func parseProxy(text string) (*url.URL, error) {
-	if text == "" {
-		return nil, nil
-	}
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
-		// The value holds a password, and url's errors quote it.
-		return nil, &uploader.ConfigError{What: "heron.uploader.s3.proxy_uri", Value: "(not shown)",
-			Reason: "use host:port or user:password@host:port, with http://, https:// or socks5:// before it or not"}
-	}
-	return u, nil
 }
 
 // stallingDialer makes connections on which a write that does not get on for
@@ -165,7 +151,7 @@ func (c *stallingConn) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// checkS3 refuses settings that no server could make work. Those of the
+// checkSettings refuses settings that no server could make work. Those of the
 // configuration's own reader are checked there too, with file and line.
 func checkSettings(set conf.S3Upload) error {
 	wrong := func(key, value, reason string) error {

@@ -16,7 +16,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3Error is what a request to the server came to. It holds no URL: that of a
+// requestError is what a request to the server came to. It holds no URL: that of a
 // request can have a signature in it.
 type requestError struct {
 	// doing says what failed, in the infinitive.

@@ -3,9 +3,12 @@ package s3
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +84,33 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 				t.Errorf("left is %q", left)
 			}
 		})
+	}
+}
+
+func TestProxyPasswordsMayHoldAnything(t *testing.T) {
+	withoutAWS(t)
+	for _, password := range []string{"simple", "sesame@", "@/#?%&ü:", "a b[c]"} {
+		var told []string
+		var mu sync.Mutex
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked := &http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+			user, got, _ := asked.BasicAuth()
+			mu.Lock()
+			told = append(told, user+" "+got)
+			mu.Unlock()
+			w.WriteHeader(http.StatusForbidden)
+		}))
+		set := conf.S3Upload{
+			Bucket: "packages", AccessKey: "a", SecretKey: "b", Concurrency: 1, Endpoint: "http://bucket.test",
+			Proxy: conf.Secret("ann:" + password + "@" + strings.TrimPrefix(proxy.URL, "http://")),
+		}
+		if err := newS3(t, set).Check(t.Context()); !errors.Is(err, uploader.ErrDenied) {
+			t.Errorf("%q: got %v", password, err)
+		}
+		proxy.Close()
+		if len(told) == 0 || told[0] != "ann "+password {
+			t.Errorf("the proxy was told %q, want %q", told, password)
+		}
 	}
 }
 
@@ -163,14 +193,20 @@ func TestRefusesBadSettings(t *testing.T) {
 		"endpoint password": func(s *conf.S3Upload) { s.Endpoint = "http://a:hidden@h" },
 		"endpoint path":     func(s *conf.S3Upload) { s.Endpoint = "http://h/s3" },
 		"proxy":             func(s *conf.S3Upload) { s.Proxy = "ftp://a:hidden@h" },
-		"proxy password":    func(s *conf.S3Upload) { s.Proxy = "http://a:hid%zz@h:x" },
+		"proxy port":        func(s *conf.S3Upload) { s.Proxy = "http://a:hid%zz@h:x" },
+		"CA bundle":         func(*conf.S3Upload) { t.Setenv("AWS_CA_BUNDLE", "/nowhere/ca.pem") },
 	} {
 		set := good
 		change(&set)
 		var input *uploader.ConfigError
-		if _, err := New(conf.Upload{S3: set}); !errors.As(err, &input) || input.Kind() != outcome.Usage || strings.Contains(err.Error(), "hid") {
-			t.Errorf("%s: got %v, want a *ConfigError without secrets", label, err)
+		_, err := New(conf.Upload{S3: set})
+		if !errors.As(err, &input) || input.Kind() != outcome.Usage || strings.Contains(err.Error(), "hid") {
+			t.Fatalf("%s: got %v, want a *ConfigError without secrets", label, err)
 		}
+		if variable := os.Getenv("AWS_CA_BUNDLE"); variable != "" && !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
+			t.Errorf("%v does not name the variable", err)
+		}
+		t.Setenv("AWS_CA_BUNDLE", "")
 	}
 }
 

@@ -8,17 +8,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3CheckName is the object that Check begins to upload.
+// checkObject is the object that Check begins to upload.
 const checkObject = ".heron-check"
 
-// Check implements uploader.Uploader. It begins an upload as a real one would be begun
-// and aborts it: that takes no more rights than uploading does, and its answer
-// says more than one to HEAD.
+// Check implements uploader.Uploader. It begins an upload, sends a part and
+// aborts it: that takes no more rights than uploading does, and the answers say
+// more than those to HEAD.
 func (s *Uploader) Check(ctx context.Context) error {
 	doing := fmt.Sprintf("check bucket %s at %s", s.set.Bucket, s.address())
 	if _, err := s.credentials(ctx); err != nil {
@@ -29,25 +28,16 @@ func (s *Uploader) Check(ctx context.Context) error {
 			return err
 		}
 	}
-	key := s.place.key(checkObject)
-	in := &s3.CreateMultipartUploadInput{
-		Bucket: &s.set.Bucket, Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-		StorageClass:         types.StorageClass(s.set.StorageClass),
-		ServerSideEncryption: types.ServerSideEncryption(s.set.Encryption),
-	}
-	if s.set.KMSKey != "" {
-		in.SSEKMSKeyId = &s.set.KMSKey
-	}
+	r := s.resumable(s.place.key(checkObject))
 	bounded, cancel := control(ctx)
 	defer cancel()
-	out, err := s.client.CreateMultipartUpload(bounded, in)
+	err := r.rehearse(bounded)
+	// What came before counts more than a failed clean-up.
+	if aerr := r.abort(ctx); err == nil && aerr != nil {
+		return s.fault(context.WithoutCancel(ctx), doing+": abort the upload of "+r.key, aerr)
+	}
 	if err != nil {
 		return s.fault(ctx, doing, err)
-	}
-	clean, cancel := uploader.Cleanup(ctx, s.common)
-	defer cancel()
-	if err := abortUpload(clean, s.client, s.set.Bucket, key, aws.ToString(out.UploadId)); err != nil {
-		return s.fault(clean, doing+": abort the upload of "+key, err)
 	}
 	return ctx.Err()
 }

@@ -19,6 +19,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -37,7 +38,7 @@ func (r *resumable) sendParts(ctx context.Context, content uploader.Content, che
 	for i := range done {
 		p := part{number: int32(i) + 1, content: content, off: int64(i) * r.partSize} //nolint:gosec // at most 10,000
 		p.size = min(r.partSize, size-p.off)
-		if p.checksum, verdict = check.next(ctx, p.size); verdict != nil {
+		if verdict = check.next(ctx, &p, r.checksums); verdict != nil {
 			break
 		}
 		group.Go(func() (err error) {
@@ -68,13 +69,13 @@ type part struct {
 	number    int32
 	content   uploader.Content
 	off, size int64
-	// checksum is the CRC-32 as S3 writes it.
-	checksum string
-	failed   atomic.Pointer[sourceError]
+	// checksum is the CRC-32 as S3 writes it. Where it is not to be sent,
+	// payload is the SHA-256 in hex, which is then signed.
+	checksum, payload string
+	failed            atomic.Pointer[sourceError]
 }
 
-// send sends a part unless the server has it. The checksum goes before the
-// part, so that servers without trailers take it.
+// send sends a part unless the server has it.
 func (r *resumable) send(ctx context.Context, p *part) (types.CompletedPart, error) {
 	done := types.CompletedPart{PartNumber: &p.number}
 	if there, ok := r.parts[p.number]; ok && aws.ToInt64(there.Size) == p.size {
@@ -88,23 +89,49 @@ func (r *resumable) send(ctx context.Context, p *part) (types.CompletedPart, err
 			return done, nil
 		}
 	}
-	out, err := r.client.UploadPart(ctx, &s3.UploadPartInput{
-		Bucket: &r.set.Bucket, Key: &r.key, UploadId: &r.id, PartNumber: &p.number,
-		Body: io.NewSectionReader(p, p.off, p.size), ContentLength: &p.size, ChecksumCRC32: &p.checksum,
-	}, func(o *s3.Options) {
-		o.Retryer = retryer(partAttempts, partBackoff)
-		// The checksum is signed. Without TLS the payload would be too, which
-		// costs both sides another digest; nodes check that of the package.
-		o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
-	})
-	if bad := p.failed.Load(); bad != nil {
-		return done, bad
-	}
+	out, err := r.put(ctx, p)
 	if err != nil {
 		return done, err
 	}
-	done.ETag, done.ChecksumCRC32 = out.ETag, out.ChecksumCRC32
+	done.ETag = out.ETag
+	if r.checksums {
+		done.ChecksumCRC32 = out.ChecksumCRC32
+	}
 	return done, nil
+}
+
+// put sends a part. The checksum goes before the part, so that servers without
+// trailers accept it.
+func (r *resumable) put(ctx context.Context, p *part) (*s3.UploadPartOutput, error) {
+	in := &s3.UploadPartInput{
+		Bucket: &r.set.Bucket, Key: &r.key, UploadId: &r.id, PartNumber: &p.number,
+		Body: io.NewSectionReader(p, p.off, p.size), ContentLength: &p.size,
+	}
+	// The checksum is signed. Without TLS the payload would be too, which costs
+	// both sides another digest; nodes check that of the package.
+	integrity := v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware
+	if r.checksums {
+		in.ChecksumCRC32 = &p.checksum
+	} else {
+		integrity = p.signPayload
+	}
+	out, err := r.client.UploadPart(ctx, in, func(o *s3.Options) {
+		o.Retryer = retryer(partAttempts, partBackoff)
+		o.APIOptions = append(o.APIOptions, integrity)
+	})
+	if bad := p.failed.Load(); bad != nil {
+		return nil, bad
+	}
+	return out, err
+}
+
+// signPayload has the signature cover the part by its digest, which is known
+// already: the SDK would read the part for it as if it were sent.
+func (p *part) signPayload(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("payloadDigest",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(v4.SetPayloadHash(ctx, p.payload), in)
+		}), middleware.After)
 }
 
 // ReadAt is the content's, and keeps its error.
@@ -143,25 +170,35 @@ func newVerifier(c uploader.Content, src uploader.Source) *verifier {
 	return &verifier{src: src, r: io.NewSectionReader(uploader.Unwatched(c), 0, src.Size+1), digest: sha256.New(), buffer: make([]byte, uploader.CopyBuffer)}
 }
 
-// next is the checksum of the next part, of so many bytes.
-func (v *verifier) next(ctx context.Context, size int64) (string, error) {
-	sum := crc32.NewIEEE()
-	for left := size; left > 0; {
+// next reads the next part and fills in its checksum, or its digest where S3's
+// checksums are not sent.
+func (v *verifier) next(ctx context.Context, p *part, checksums bool) error {
+	sum, payload := crc32.NewIEEE(), io.Discard
+	digest := sha256.New()
+	if !checksums {
+		payload = digest
+	}
+	for left := p.size; left > 0; {
 		if err := ctx.Err(); err != nil {
-			return "", err
+			return err
 		}
 		n, err := io.ReadFull(v.r, v.buffer[:min(left, int64(len(v.buffer)))])
 		left, v.read = left-int64(n), v.read+int64(n)
 		_, _ = v.digest.Write(v.buffer[:n])
 		_, _ = sum.Write(v.buffer[:n])
+		_, _ = payload.Write(v.buffer[:n])
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return "", &sourceError{v.src.Short(v.read)}
+			return &sourceError{v.src.Short(v.read)}
 		case err != nil:
-			return "", &sourceError{fmt.Errorf("read the package: %w", err)}
+			return &sourceError{fmt.Errorf("read the package: %w", err)}
 		}
 	}
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32())), nil
+	p.checksum = base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum.Sum32()))
+	if !checksums {
+		p.payload = hex.EncodeToString(digest.Sum(nil))
+	}
+	return nil
 }
 
 // end says whether what was read is the announced content, whole.

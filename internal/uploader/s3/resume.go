@@ -16,7 +16,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3Grace is how much longer a request that publishes an object may take when
+// grace is how much longer a request that publishes an object may take when
 // the upload is cancelled meanwhile.
 const grace = 15 * time.Second
 
@@ -24,10 +24,13 @@ const grace = 15 * time.Second
 // same object that was cut off: a key holds the digest of its content, so
 // parts of equal size and checksum are the same.
 type resumable struct {
-	client   *s3.Client
-	set      conf.S3Upload
-	common   conf.Upload
-	partSize int64
+	client *s3.Client
+	set    conf.S3Upload
+	common conf.Upload
+	// checksums: requests carry those of S3. Servers that do not know them
+	// refuse such requests (AWS_REQUEST_CHECKSUM_CALCULATION).
+	checksums bool
+	partSize  int64
 	// adopt: look for an upload to go on with.
 	adopt bool
 
@@ -48,26 +51,11 @@ func (r *resumable) begin(ctx context.Context, src uploader.Source) error {
 	}
 	ctx, cancel := control(ctx)
 	defer cancel()
-	out, err := r.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-		Bucket: &r.set.Bucket, Key: &r.key,
-		ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
-		ContentType:          aws.String(packageType),
-		Metadata:             map[string]string{digestMetadata: src.SHA256},
-		StorageClass:         types.StorageClass(r.set.StorageClass),
-		ServerSideEncryption: types.ServerSideEncryption(r.set.Encryption),
-		SSEKMSKeyId:          r.kmsKey(),
-	})
+	out, err := r.client.CreateMultipartUpload(ctx, r.creation(src.SHA256))
 	if err == nil {
 		r.id = aws.ToString(out.UploadId)
 	}
 	return err
-}
-
-func (r *resumable) kmsKey() *string {
-	if r.set.KMSKey == "" {
-		return nil
-	}
-	return &r.set.KMSKey
 }
 
 // find is the newest upload of the key whose parts are of our size. Without
@@ -133,15 +121,12 @@ func (r *resumable) complete(ctx context.Context, parts []types.CompletedPart) e
 
 // putEmpty publishes an empty object, which has no parts.
 func (r *resumable) putEmpty(ctx context.Context, src uploader.Source) error {
+	like := r.creation(src.SHA256)
 	return r.publish(ctx, func(ctx context.Context) error {
 		_, err := r.client.PutObject(ctx, &s3.PutObjectInput{
-			Bucket: &r.set.Bucket, Key: &r.key, Body: bytes.NewReader(nil),
-			ChecksumAlgorithm:    types.ChecksumAlgorithmCrc32,
-			ContentType:          aws.String(packageType),
-			Metadata:             map[string]string{digestMetadata: src.SHA256},
-			StorageClass:         types.StorageClass(r.set.StorageClass),
-			ServerSideEncryption: types.ServerSideEncryption(r.set.Encryption),
-			SSEKMSKeyId:          r.kmsKey(),
+			Bucket: like.Bucket, Key: like.Key, Body: bytes.NewReader(nil),
+			ChecksumAlgorithm: like.ChecksumAlgorithm, ContentType: like.ContentType, Metadata: like.Metadata,
+			StorageClass: like.StorageClass, ServerSideEncryption: like.ServerSideEncryption, SSEKMSKeyId: like.SSEKMSKeyId,
 		})
 		return err
 	})

@@ -211,10 +211,6 @@ func TestDoesNotTakeOtherParts(t *testing.T) {
 	}
 }
 
-type memory struct{ *bytes.Reader }
-
-func (memory) Close() error { return nil }
-
 func TestHeadersAreSent(t *testing.T) {
 	server := testenv.S3(t, testenv.S3Options{})
 	b := newS3Bucket(t, server)

@@ -4,16 +4,16 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/heron-nomad/heron/internal/awsconfig"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -33,6 +33,9 @@ type Uploader struct {
 	common conf.Upload
 	place  place
 	client *s3.Client
+	// web is the HTTP client below it, clock the time of the server.
+	web   *awshttp.BuildableClient
+	clock *clock
 }
 
 var _ uploader.Uploader = (*Uploader)(nil)
@@ -44,18 +47,19 @@ func New(settings conf.Upload) (*Uploader, error) {
 	if err := checkSettings(set); err != nil {
 		return nil, err
 	}
-	client, err := newClient(context.Background(), set, settings.StallTimeout)
-	if err != nil {
+	s := &Uploader{set: set, common: settings, clock: &clock{}}
+	if err := s.connect(context.Background()); err != nil {
 		return nil, err
 	}
-	opts := client.Options()
-	place := place{bucket: set.Bucket, prefix: set.Prefix, region: opts.Region, pathStyle: opts.UsePathStyle}
+	opts := s.client.Options()
+	s.place = place{bucket: set.Bucket, prefix: set.Prefix, region: opts.Region, pathStyle: opts.UsePathStyle}
 	if opts.BaseEndpoint != nil {
-		if place.endpoint, err = url.Parse(*opts.BaseEndpoint); err != nil {
+		var err error
+		if s.place.endpoint, err = url.Parse(*opts.BaseEndpoint); err != nil {
 			return nil, &uploader.ConfigError{What: "S3 endpoint", Value: "(not shown)", Reason: "is no URL; check AWS_ENDPOINT_URL"}
 		}
 	}
-	return &Uploader{set: set, common: settings, place: place, client: client}, nil
+	return s, nil
 }
 
 // Capabilities implements uploader.Uploader.
@@ -65,9 +69,7 @@ func (s *Uploader) Capabilities() uploader.Capabilities {
 
 // Close implements uploader.Uploader.
 func (s *Uploader) Close() error {
-	if web, ok := s.client.Options().HTTPClient.(*awshttp.BuildableClient); ok {
-		web.GetTransport().CloseIdleConnections()
-	}
+	s.web.GetTransport().CloseIdleConnections()
 	return nil
 }
 
@@ -86,47 +88,42 @@ func (s *Uploader) Locate(name string) uploader.Location {
 	return where
 }
 
-// located is where an object that is there is fetched from.
-func (s *Uploader) located(ctx context.Context, name string) (uploader.Location, error) {
-	where := s.Locate(name)
+// located is where an object that is there is fetched from. It makes sure that
+// nodes can, where they have no credentials of their own.
+func (s *Uploader) located(ctx context.Context, src uploader.Source) (uploader.Location, error) {
+	where := s.Locate(src.Name)
 	switch s.set.Fetch {
 	case "public":
-		return where, s.checkPublic(ctx, where.Fetch)
+		return where, s.look(ctx, where.Fetch, where.Fetch, src.Size, "let everybody read the bucket, or set heron.uploader.s3.fetch to s3 or presigned")
 	case "presigned":
 		if err := s.checkExpiry(ctx); err != nil {
 			return uploader.Location{}, err
 		}
-		signed, err := s3.NewPresignClient(s.client).PresignGetObject(ctx,
-			&s3.GetObjectInput{Bucket: &s.set.Bucket, Key: aws.String(s.place.key(name))}, s3.WithPresignExpires(s.set.PresignExpiry))
-		if err != nil {
+		var err error
+		if where.Fetch, err = s.presign(ctx, src.Name); err != nil {
 			return uploader.Location{}, s.fault(ctx, "presign "+where.URI, err)
 		}
-		where.Fetch = signed.URL
+		return where, s.look(ctx, where.Fetch, where.URI, src.Size,
+			"the presigned URL lets nobody in: the credentials need s3:GetObject; or set heron.uploader.s3.fetch to s3 or public")
 	}
 	return where, nil
 }
 
-// checkPublic asks for an object as somebody without credentials.
-func (s *Uploader) checkPublic(ctx context.Context, address string) error {
+// presign makes a URL that lets in whoever has it.
+func (s *Uploader) presign(ctx context.Context, name string) (string, error) {
 	bounded, cancel := control(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(bounded, http.MethodHead, address, nil)
+	client := s3.NewPresignClient(s.client, func(o *s3.PresignOptions) {
+		o.Expires = s.set.PresignExpiry
+		o.Presigner = &timedPresigner{
+			signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }), clock: s.clock,
+		}
+	})
+	signed, err := client.PresignGetObject(bounded, &s3.GetObjectInput{Bucket: &s.set.Bucket, Key: aws.String(s.place.key(name))})
 	if err != nil {
-		return err
+		return "", err
 	}
-	resp, err := s.client.Options().HTTPClient.Do(req)
-	if err != nil {
-		return s.fault(ctx, "fetch "+address+" as nodes will", err)
-	}
-	if err := resp.Body.Close(); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return &requestError{doing: "fetch " + address + " as nodes will", class: uploader.ErrTarget, status: resp.StatusCode,
-			why:  "without credentials the answer is " + resp.Status,
-			hint: "let everybody read the bucket, or set heron.uploader.s3.fetch to s3 or presigned"}
-	}
-	return nil
+	return signed.URL, nil
 }
 
 // checkExpiry refuses to presign for longer than the credentials hold.
@@ -135,7 +132,7 @@ func (s *Uploader) checkExpiry(ctx context.Context) error {
 	if err != nil || !c.CanExpire {
 		return err
 	}
-	if left := time.Until(c.Expires); left < s.set.PresignExpiry {
+	if left := c.Expires.Sub(s.clock.now()); left < s.set.PresignExpiry {
 		return &uploader.ConfigError{What: "heron.uploader.s3.presigned.expiry", Value: s.set.PresignExpiry.String(),
 			Reason: fmt.Sprintf("the credentials expire in %s, and the URL with them: use credentials that last, a shorter time, or heron.uploader.s3.fetch: s3",
 				left.Round(time.Second))}
@@ -155,11 +152,7 @@ func (s *Uploader) credentials(ctx context.Context) (aws.Credentials, error) {
 	if ctx.Err() != nil {
 		return c, ctx.Err()
 	}
-	// Innermost says most; what is around it repeats the way there.
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
-		err = inner
-	}
-	return c, &requestError{doing: "find credentials for bucket " + s.set.Bucket, class: uploader.ErrDenied, why: err.Error(), hint: s.credentialsFrom()}
+	return c, &requestError{doing: "find credentials for bucket " + s.set.Bucket, class: uploader.ErrDenied, why: awsconfig.Why(err), hint: s.credentialsFrom()}
 }
 
 // credentialsFrom says where credentials come from, or could.

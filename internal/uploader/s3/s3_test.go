@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -75,7 +77,8 @@ func (b *s3Bucket) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, 
 func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	t.Helper()
 	s := newS3(t, b.settings())
-	r := &resumable{client: s.client, set: s.set, common: s.common, partSize: conf.MinS3Part, key: s.place.key(src.Name)}
+	r := s.resumable(s.place.key(src.Name))
+	r.partSize = conf.MinS3Part
 	if err := r.begin(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	defer c.Close()
 	check := newVerifier(c, src)
 	p := part{number: 1, content: c, size: r.partSize}
-	if p.checksum, err = check.next(t.Context(), p.size); err != nil {
+	if err = check.next(t.Context(), &p, r.checksums); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.send(t.Context(), &p); err != nil {
@@ -160,4 +163,27 @@ func (b *s3Bucket) Foreign(t *testing.T) []string {
 func TestConformance(t *testing.T) {
 	server := testenv.S3(t, testenv.S3Options{})
 	uploadertest.Run(t, func(t *testing.T) uploadertest.Place { return newS3Bucket(t, server) })
+}
+
+// Whoever has a presigned URL gets the package, also one whose name is escaped.
+func TestPresignedURLsAreFetched(t *testing.T) {
+	withoutAWS(t)
+	b := newS3Bucket(t, testenv.S3(t, testenv.S3Options{}))
+	set := b.settings()
+	set.Fetch = "presigned"
+	u := newS3(t, set)
+	src, data := uploadertest.Source("local/a b+c/ü", 10)
+	where, err := u.Upload(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get(where.Fetch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(got, data) || strings.Contains(where.URI, "Signature") {
+		t.Errorf("a node gets %s and %d bytes, %v; the URI is %s", resp.Status, len(got), err, where.URI)
+	}
 }

@@ -44,12 +44,16 @@ func (s *Uploader) Upload(ctx context.Context, src uploader.Source) (uploader.Lo
 		return uploader.Location{}, s.fault(ctx, doing, err)
 	}
 	if there {
-		return s.located(ctx, src.Name)
+		where, err := s.located(ctx, src)
+		if err != nil {
+			return uploader.Location{}, err
+		}
+		return where, nil
 	}
 	if err := s.send(ctx, src); err != nil {
 		return uploader.Location{}, s.fault(ctx, doing, err)
 	}
-	where, err := s.located(ctx, src.Name)
+	where, err := s.located(ctx, src)
 	if err != nil {
 		clean, cancel := uploader.Cleanup(ctx, s.common)
 		defer cancel()
@@ -87,7 +91,8 @@ func (s *Uploader) isThere(ctx context.Context, src uploader.Source) (bool, erro
 // the object is there, or we start again with parts of our own.
 func (s *Uploader) send(ctx context.Context, src uploader.Source) error {
 	for adopt := true; ; adopt = false {
-		r := &resumable{client: s.client, set: s.set, common: s.common, key: s.place.key(src.Name), partSize: choosePartSize(s.set.PartSize, src.Size), adopt: adopt}
+		r := s.resumable(s.place.key(src.Name))
+		r.partSize, r.adopt = choosePartSize(s.set.PartSize, src.Size), adopt
 		err := s.sendOnce(ctx, src, r)
 		if err == nil {
 			r.abortOthers(ctx)
@@ -166,7 +171,7 @@ const (
 	largePart  = 64 * mebibyte
 )
 
-// s3PartSize is the size of parts for a package: as configured, if it is not
+// choosePartSize is the size of parts for a package: as configured, if it is not
 // 0, or larger where that would be too many.
 func choosePartSize(configured, size int64) int64 {
 	if configured == 0 {

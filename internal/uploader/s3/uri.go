@@ -8,7 +8,7 @@ import (
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
-// s3Place says where objects are and how they are called. It is a value that
+// place says where objects are and how they are called. It is a value that
 // takes no server to make.
 //
 // An object's URI is the one that Nomad's artifact (go-getter) fetches with

@@ -14,7 +14,7 @@ import (
 // everyNode stands for all nodes in the place of a host.
 const everyNode = "nomad"
 
-// scpHost is a host and the nodes of the cluster that it is.
+// host is a host and the nodes of the cluster that it is.
 type host struct {
 	target string // for the SSH client
 	nodes  []string

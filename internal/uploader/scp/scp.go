@@ -74,7 +74,7 @@ func New(settings conf.Upload, opts uploader.Options) (*Uploader, error) {
 	return s, nil
 }
 
-// scpInput is the error for what the SSH client cannot understand.
+// inputError is the error for what the SSH client cannot understand.
 func inputError(what string, err error) error {
 	var input *sshclient.InputError
 	if errors.As(err, &input) {

@@ -21,12 +21,12 @@ const (
 	// in bytes. It is what an upload needs of memory, whatever the number of
 	// hosts, and fills a line of 100 MB/s with 80 ms of delay.
 	inFlight = 8 << 20
-	// scpChannels are used of each connection: the window of one is too small
+	// channels are used of each connection: the window of one is too small
 	// for a line with delay.
 	channels = 4
-	// scpBlocks are the most blocks that are under way at a time.
+	// maxBlocks are the most blocks that are under way at a time.
 	maxBlocks = 256
-	// scpManyFrom is the size from which on they are worth their opening.
+	// manyFrom is the size from which on they are worth their opening.
 	manyFrom = 8 << 20
 )
 

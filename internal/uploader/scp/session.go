@@ -24,7 +24,7 @@ const (
 	sftpAnswer = 5 * time.Second
 )
 
-// scpSession is a connection to one host. It ends with its context.
+// session is a connection to one host. It ends with its context.
 type session struct {
 	host *host
 	ssh  *sshclient.Client

@@ -33,7 +33,7 @@ func (s *Uploader) Upload(ctx context.Context, src uploader.Source) (uploader.Lo
 	return s.Locate(src.Name), nil
 }
 
-// scpCopy is what becomes of a package on one host.
+// replica is what becomes of a package on one host.
 type replica struct {
 	host    *host
 	session *session

@@ -80,6 +80,46 @@ func deleteCases(t *testing.T, newPlace func(*testing.T) Place) {
 		DeleteTwice(t, u, u.Locate(src.Name).URI)
 		MustBeEmpty(t, p, "it")
 	})
+
+	t.Run("spares the parts of others", func(t *testing.T) { partsOfOthersCase(t, newPlace(t)) })
+}
+
+// partsOfOthersCase deletes packages of which the names begin alike, as those of
+// their temporary files do.
+func partsOfOthersCase(t *testing.T, p Place) {
+	u := p.Uploader(t)
+	if !u.Capabilities().Delete || !u.Capabilities().List {
+		return
+	}
+	src, _ := Source(Folder, max(BigSize, 2*p.PartSize()+1))
+	for _, name := range []string{"a", "a.b", "a.b.c", ".a", "b.a", "a[b]", "a*"} {
+		one := src
+		one.Name = Folder + "/" + name
+		if !p.LeavePart(t, one) {
+			return
+		}
+	}
+	left := func() (names []string) {
+		for s, err := range u.List(context.Background(), Folder) {
+			if err != nil || !s.Partial {
+				t.Fatalf("there is %+v, %v", s, err)
+			}
+			names = append(names, strings.TrimPrefix(s.Name, Folder+"/"))
+		}
+		slices.Sort(names)
+		return names
+	}
+	all := left()
+	for len(all) > 0 {
+		if err := u.Delete(context.Background(), u.Locate(Folder+"/"+all[0]).URI); err != nil {
+			t.Fatal(err)
+		}
+		if got := left(); !slices.Equal(got, all[1:]) {
+			t.Errorf("deleting %q left the parts of %q, want %q", all[0], got, all[1:])
+		}
+		all = all[1:]
+	}
+	MustBeEmpty(t, p, "it")
 }
 
 func listCases(t *testing.T, newPlace func(*testing.T) Place) {
@@ -205,7 +245,7 @@ func placeCases(t *testing.T, newPlace func(*testing.T) Place) {
 	ctx := context.Background()
 	t.Run("names that lead elsewhere", func(t *testing.T) {
 		p := newPlace(t)
-		for _, bad := range []string{"", ".", "..", "/etc/x", "../x", "a/../../x", "a//b", "a/", "./a", "a\nb", "a\x00b", "a?b", "a#b", "a%41", "a${b}", "a\xff"} {
+		for _, bad := range []string{"", ".", "..", "/etc/x", "../x", "a/../../x", "a//b", "a/", "./a", "a\nb", "a\x00b", "a?b", "a#b", "a%41", "a${b}", "a\xff", "a/.b.0123456789abcdef.part"} {
 			src, _ := Source(Folder, 1)
 			src.Name = bad
 			var input *uploader.ConfigError
