@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/testenv"
@@ -25,6 +29,7 @@ type goldenFile struct {
 
 type goldenOutput struct {
 	Result string
+	Error  struct{ Message string }
 	Text   string
 	Plan   struct {
 		ID         string
@@ -104,9 +109,9 @@ func checkOutput(t *testing.T, asked, topology string, out goldenOutput) {
 	t.Helper()
 	format, err := ParseFormat(asked)
 	if out.Result != "dry_run" {
-		// The original refused the format, or had no plan to print.
-		if err == nil && len(out.PackingError) == 0 {
-			t.Errorf("format %q is known, the original refused it", asked)
+		// The original refused the format, or failed before it had a plan.
+		if refused := strings.HasPrefix(out.Error.Message, "No enum constant") && strings.Contains(out.Error.Message, "Format"); refused != (err != nil) {
+			t.Errorf("format %q: %v, the original: %s", asked, err, out.Error.Message)
 		}
 		return
 	}
@@ -215,10 +220,25 @@ func TestSubmitReportsWriteErrors(t *testing.T) {
 	}
 }
 
-// A plan as the algorithms make it is printed by container id and task id,
-// also where the original's sets have another order.
-func TestSubmitPrintsByID(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "topologies", "syn-04-all-groupings.defn"))
+// wordCount is a topology with so many containers, and instances of each of its
+// two components.
+func wordCount(t *testing.T, containers, instances int) *topology.Definition {
+	t.Helper()
+	config := func(key string, n int) *heronpb.Config {
+		return &heronpb.Config{Kvs: []*heronpb.Config_KeyValue{{Key: &key, Value: proto.String(strconv.Itoa(n))}}}
+	}
+	component := func(name string) *heronpb.Component {
+		return &heronpb.Component{
+			Name: &name, Spec: heronpb.ComponentObjectSpec_JAVA_CLASS_NAME.Enum(),
+			Config: config("topology.component.parallelism", instances),
+		}
+	}
+	data, err := proto.Marshal(&heronpb.Topology{
+		Id: proto.String("t-id"), Name: proto.String("t"), State: heronpb.TopologyState_RUNNING.Enum(),
+		Spouts:         []*heronpb.Spout{{Comp: component("word")}},
+		Bolts:          []*heronpb.Bolt{{Comp: component("count")}},
+		TopologyConfig: config("topology.stmgrs", containers),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,16 +246,22 @@ func TestSubmitPrintsByID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return def
+}
+
+// A plan as the algorithms make it is printed by container id and task id,
+// also where the original's sets have another order.
+func TestSubmitPrintsByID(t *testing.T) {
 	alg, err := packing.New("roundrobin", packing.Settings{InstanceCPU: 1, InstanceRAM: 1 << 30, InstanceDisk: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := alg.Pack(def)
+	plan, err := alg.Pack(wordCount(t, 4, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	if err := Submit(&text, JSON, SubmitInput{Topology: def.Name(), Plan: plan}); err != nil {
+	if err := Submit(&text, JSON, SubmitInput{Topology: "t", Plan: plan}); err != nil {
 		t.Fatal(err)
 	}
 	type item struct {

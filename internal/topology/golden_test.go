@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -177,95 +176,6 @@ func TestDerivedValues(t *testing.T) {
 				check(t, "digest of the trimmed definition", want.TrimmedDigest, digest, err)
 			})
 		}
-	}
-}
-
-// stricterReason tells, from the original's own values, why we refuse what it
-// accepts; "" if we must not.
-func stricterReason(d derived) string {
-	for name, n := range d.Parallelism.value {
-		switch {
-		case n < 1:
-			return "a parallelism below 1"
-		case strings.ContainsAny(name, ",:/"):
-			return "a component's name that executors cannot read"
-		}
-	}
-	for _, m := range []map[string]int64{d.RAM.value, d.Disk.value} {
-		for _, n := range m {
-			if n < 0 {
-				return "a negative size"
-			}
-		}
-	}
-	for _, n := range d.CPU.value {
-		if n < 0 {
-			return "a negative number of cores"
-		}
-	}
-	switch {
-	case d.CPU.fault != nil || d.Disk.fault != nil:
-		return "a map that packing could not read"
-	case d.Containers.fault != nil || d.Containers.value < 1:
-		return "no container"
-	case d.Stateful.fault != nil:
-		return "an unknown reliability mode"
-	case d.CheckpointRAM.fault != nil || d.CheckpointRAM.value < 0:
-		return "no size for the checkpoint manager"
-	}
-	return ""
-}
-
-// The original refuses exactly what breaks an inherited rule. What required
-// adds are deliberate differences.
-func TestVerdicts(t *testing.T) {
-	for _, dir := range goldenFolders(t) {
-		for file, want := range readDerived(t, dir) {
-			t.Run(file, func(t *testing.T) {
-				d, _ := readDefinition(t, filepath.Join(dir, file))
-				problems := inherited(d)
-				accepted := want.Verify.fault == nil && want.Verify.value
-				if accepted != (len(problems) == 0) {
-					t.Fatalf("original accepts: %v; our reading of its rules: %q", accepted, problems)
-				}
-				if want.Verify.fault != nil && !strings.Contains(strings.Join(problems, "\n"), want.Verify.fault.subject()) {
-					t.Errorf("problems %q do not name %q, as the original does", problems, want.Verify.fault.subject())
-				}
-				if !accepted || want.Parallelism.fault != nil {
-					return
-				}
-				stricter := stricterReason(want)
-				if err := Validate(d, Rules{}); (stricter != "") != (err != nil) {
-					t.Errorf("Validate: %v; reason to be stricter than the original: %q", err, stricter)
-				}
-			})
-		}
-	}
-}
-
-func TestExpectedVerdictsOfInvalidFolder(t *testing.T) {
-	dir := filepath.Join(testenv.Golden(t), "topologies", "invalid")
-	data, err := os.ReadFile(filepath.Join(dir, "expected.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var expected map[string]struct{ Valid bool }
-	if err := json.Unmarshal(data, &expected); err != nil {
-		t.Fatal(err)
-	}
-	for file, want := range expected {
-		t.Run(file, func(t *testing.T) {
-			found, err := ReadDefinitionFile(filepath.Join(dir, file))
-			if err == nil {
-				err = Validate(found.Definition, Rules{})
-			}
-			if want.Valid != (err == nil) {
-				t.Errorf("valid for the original: %v; ours: %v", want.Valid, err)
-			}
-			if err != nil && outcome.KindOf(err) != outcome.Usage {
-				t.Errorf("%T %v does not lead to exit code 2", err, err)
-			}
-		})
 	}
 }
 
