@@ -12,8 +12,10 @@ SHELL_SCRIPTS = $(shell find . \( -name .git -o -name .cache -o -name build \) -
 
 # The program is built without cgo; Nomad, which needs it, sets it itself.
 export CGO_ENABLED := 0
-# The version comes from VERSION, and a checkout may belong to another user.
-export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+# Tests run under the race detector. It takes cgo, but users and host names are
+# looked up as the program does, which has none.
+GO_TEST := env CGO_ENABLED=1 go test -race -tags netgo,osusergo -count=1 -p 2 -timeout 15m -v
 
 .PHONY: help
 help: ## this list
@@ -21,7 +23,8 @@ help: ## this list
 
 .PHONY: build
 build: ## the program, build/heron
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION) -X main.committed=$(COMMITTED)' -o build/heron ./cmd/heron
+	@echo "building heron (about a minute the first time)"
+	@go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.revision=$(REVISION) -X main.committed=$(COMMITTED)' -o build/heron ./cmd/heron
 
 .PHONY: install
 install: build ## the program and its configuration into PREFIX (~/.heron)
@@ -29,32 +32,44 @@ install: build ## the program and its configuration into PREFIX (~/.heron)
 
 .PHONY: demo
 demo: setup build ## a sample topology on a real Nomad and ZooKeeper, shown and killed
+	@scripts/tool nomad >/dev/null
 	scripts/with-servers scripts/demo
 
 .PHONY: test
-test: setup lint proto-check cross build tools ## everything that has to pass; installs what it needs
-	scripts/with-servers go test -count=1 -p 2 -timeout 15m -v ./...
+test: setup tools lint proto-check cross build ## everything that has to pass; installs what it needs
+	scripts/with-servers $(GO_TEST) ./...
+	scripts/with-servers scripts/golden-variant -v
+
+.PHONY: race
+race: setup tools ## the same tests but those of the whole program, and nothing else
+	scripts/with-servers $(GO_TEST) $$(go list ./... | grep -v /e2e)
+
+.PHONY: golden
+golden: setup ## the golden tests on another tree of the same form
+	scripts/with-servers scripts/golden-variant
 
 .PHONY: soak
 soak: setup build tools ## the long test matrices in full
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
 
 .PHONY: bench
-bench: setup ## uploads of 1 GiB next to curl, scp and a plain PutObject, with delay too; then what is measured in Go alone
+bench: setup tools ## commands next to their bare requests, uploads of 1 GiB next to curl, scp and a plain PutObject, then what is measured in Go alone
+	go test -run '^$$' -bench . -benchtime 1x -timeout 1h ./internal/commandbench
 	go test -run '^$$' -bench . -benchtime 1x -timeout 1h ./internal/uploadbench
-	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /uploadbench)
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -Ev '/(upload|command)bench')
 
 .PHONY: lint
 lint: setup ## formatting, vet, golangci-lint, shellcheck
 	@files=$$(gofmt -l cmd conf internal scripts); test -z "$$files" || { echo "not formatted; gofmt -w" $$files >&2; exit 1; }
 	go vet ./...
+	@for module in proto toxiproxy; do (cd scripts/tools/$$module && go vet .) || exit 1; done
 	"$$(scripts/tool golangci-lint)" run
 	shellcheck $(SHELL_SCRIPTS)
 
 .PHONY: cross
 cross: ## builds for every platform
 	@for platform in $(PLATFORMS); do \
-		echo "build for $$platform"; \
+		echo "building for $$platform"; \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./... || exit 1; \
 	done
 
@@ -67,8 +82,8 @@ proto-check: ## that this code is up to date
 	scripts/proto --check
 
 .PHONY: tools
-tools: setup ## the servers that tests run, built where the machine has none
-	@for tool in nomad consul prometheus versitygw; do scripts/tool $$tool || exit 1; done
+tools: setup ## the programs that tests run, built where the machine has none
+	@scripts/tool nomad consul prometheus versitygw toxiproxy golangci-lint >/dev/null
 
 .PHONY: setup
 setup: ## packages that tests and demo need, on Debian as root

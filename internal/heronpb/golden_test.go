@@ -150,7 +150,7 @@ func TestNodesOfARunningTopology(t *testing.T) {
 		Proto string
 		JSON  json.RawMessage
 	}
-	readJSON(t, vectors(t, "runtime/running/znodes.json")[0], &nodes)
+	readJSON(t, filepath.Join(testenv.GoldenRuntime(t), "running", "znodes.json"), &nodes)
 	seen := map[string]bool{}
 	for _, n := range nodes {
 		if n.Proto == "" {

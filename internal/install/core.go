@@ -32,10 +32,16 @@ const executor = "heron-core/bin/heron-executor"
 // Core puts a heron-core package, from a path or any URI that fetch takes, at
 // dist/heron-core.tar.gz below the prefix. It is checked on the way: its
 // digest, if one is given in hex, and that it holds an executor. A package
-// that fails leaves nothing.
-func Core(ctx context.Context, prefix, source, sha256hex string) (Done, error) {
+// that fails leaves nothing, not even an empty folder.
+func Core(ctx context.Context, prefix, source, sha256hex string) (done Done, err error) {
 	target := filepath.Join(prefix, "dist", "heron-core.tar.gz")
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	undo, err := makeFolders(filepath.Dir(target))
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	if err != nil {
 		return Done{}, err
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(target), ".heron-core.*")
@@ -64,6 +70,24 @@ func Core(ctx context.Context, prefix, source, sha256hex string) (Done, error) {
 		return Done{}, err
 	}
 	return Done{Path: target, What: Written}, nil
+}
+
+// makeFolders makes a folder and those above it. Undo, which is never nil,
+// removes those that it made and that are empty.
+func makeFolders(dir string) (undo func(), err error) {
+	var made []string // the innermost first
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil || at == filepath.Dir(at) {
+			break
+		}
+		made = append(made, at)
+	}
+	undo = func() {
+		for _, folder := range made {
+			_ = os.Remove(folder)
+		}
+	}
+	return undo, os.MkdirAll(dir, 0o755)
 }
 
 // checkCore reads the whole of r and looks for the executor in it.

@@ -166,10 +166,9 @@ func TestCore(t *testing.T) {
 		{name: "missing on the server", source: server.URL + "/other", fails: "404"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			prefix := t.TempDir()
+			parent := t.TempDir()
+			prefix := filepath.Join(parent, "a", "home")
 			_, err := Core(t.Context(), prefix, c.source, c.sha)
-			left, _ := filepath.Glob(filepath.Join(prefix, "dist", "*"))
-			hidden, _ := filepath.Glob(filepath.Join(prefix, "dist", ".*"))
 			if c.fails == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -182,9 +181,31 @@ func TestCore(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.fails) {
 				t.Errorf("error %v, want one with %q", err, c.fails)
 			}
-			if n := len(left) + len(hidden); n > 0 {
-				t.Errorf("%d files are left: %v %v", n, left, hidden)
+			if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+				t.Errorf("left: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+func TestCoreThatFailsKeepsWhatWasThere(t *testing.T) {
+	prefix := t.TempDir()
+	dist := filepath.Join(prefix, "dist")
+	if err := os.Mkdir(dist, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []string{"", "heron-core.tar.gz"} {
+		if there != "" {
+			if err := os.WriteFile(filepath.Join(dist, there), []byte("the old core"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Core(t.Context(), prefix, "/nonexistent/core", ""); err == nil {
+			t.Fatal("no error")
+		}
+		left, err := os.ReadDir(dist)
+		if err != nil || len(left) > 1 || there != "" && (len(left) != 1 || read(t, dist, there) != "the old core") {
+			t.Errorf("with %q in dist: left %v, %v", there, left, err)
+		}
 	}
 }

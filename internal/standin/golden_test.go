@@ -21,7 +21,7 @@ import (
 // recordedCommandLines are the executors' arguments by container.
 func recordedCommandLines(t *testing.T) map[int][]string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "runtime", "running", "processes.txt"))
+	data, err := os.ReadFile(filepath.Join(testenv.GoldenRuntime(t), "running", "processes.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ type recordedRequest struct {
 
 func recorded(t *testing.T, file string) (id string, requests []recordedRequest) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "runtime", file))
+	data, err := os.ReadFile(filepath.Join(testenv.GoldenRuntime(t), file))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@
 package testenv
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,17 +21,38 @@ func Root() string {
 // Golden is the folder of vectors recorded from the original: HERON_GOLDEN,
 // else shared/golden beside the checkout. Where there is none the test is
 // skipped, except in CI, where it fails.
+//
+// Tests must hold on any tree of the same form: they find their vectors by
+// folder and content, never by the name of a case.
 func Golden(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("HERON_GOLDEN")
-	if dir == "" {
-		dir = filepath.Join(Root(), "..", "shared", "golden")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("golden vectors: %v; set HERON_GOLDEN to their folder", err)
+	return firstWith(t, "README.md", cmp.Or(os.Getenv(goldenVariable), besideCheckout()))
+}
+
+// GoldenRuntime is the folder of what was recorded from a running topology of
+// the original; see its README.md. Not every tree has one: then it is that of
+// the tree beside the checkout.
+func GoldenRuntime(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(firstWith(t, "runtime/README.md", os.Getenv(goldenVariable), besideCheckout()), "runtime")
+}
+
+// goldenVariable names the folder of the vectors.
+const goldenVariable = "HERON_GOLDEN"
+
+func besideCheckout() string { return filepath.Join(Root(), "..", "shared", "golden") }
+
+// firstWith is the first folder that has a file.
+func firstWith(t testing.TB, file string, dirs ...string) string {
+	t.Helper()
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
 		}
-		t.Skipf("no golden vectors in %s; set HERON_GOLDEN to their folder", dir)
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(file))); err == nil {
+			return dir
+		}
 	}
-	return dir
+	skipUnlessCI(t, fmt.Sprintf("no golden vectors: no %s in %q; set %s to their folder", file, dirs, goldenVariable))
+	return ""
 }

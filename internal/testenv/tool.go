@@ -2,44 +2,115 @@ package testenv
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"runtime"
+	"slices"
+	"sync"
 	"syscall"
 )
 
-// Tool is the path of a program that only development needs: "nomad",
-// "consul", "prometheus", "versitygw" or "golangci-lint". NOMAD_BIN,
-// CONSUL_BIN, PROMETHEUS_BIN and VERSITYGW_BIN name those that are to be taken;
-// without, a Nomad or Consul on PATH is. Otherwise it is built, once per version and machine, from the
-// module below scripts/tools that pins it, into the cache folder; others who
-// want it meanwhile wait. That takes minutes and a network.
+// A tool is a program that only development needs. The module scripts/tools/NAME
+// pins its version.
+type tool struct {
+	// title is its name for a person, and takes how long a build takes on two
+	// cores with an empty build cache.
+	title, takes string
+	// from is the Go module that it comes from.
+	from string
+	// variable, where set, is the environment variable that names one to use.
+	variable string
+	// onPath uses the one on PATH, of any version, instead of building one.
+	onPath bool
+	// own says that our module is the program, with from as its library.
+	own bool
+	// cgo says that it does not compile without a C compiler.
+	cgo bool
+	// flags are more flags for go build.
+	flags []string
+}
+
+// tools are all that there are. Nomad and Consul have a version that is open
+// source (MPL-2.0): later lines have another licence, and nobody should have to
+// accept it to run the tests.
+func tools() map[string]tool {
+	return map[string]tool{
+		"nomad": {
+			title: "Nomad", from: "github.com/hashicorp/nomad", takes: "4 minutes",
+			variable: "NOMAD_BIN", onPath: true, cgo: true,
+		},
+		"consul": {
+			title: "Consul", from: "github.com/hashicorp/consul", takes: "4 minutes",
+			variable: "CONSUL_BIN", onPath: true,
+		},
+		// Not the one on PATH: distributions build it without discovery in
+		// Consul and Nomad. Ours has no other discovery, because the libraries
+		// of many clouds take most of the time.
+		"prometheus": {
+			title: "Prometheus", from: "github.com/prometheus/prometheus", takes: "2 minutes",
+			variable: "PROMETHEUS_BIN", flags: []string{"-tags=remove_all_sd,enable_consul_sd,enable_nomad_sd"},
+		},
+		"versitygw": {
+			title: "versitygw (an S3 server)", from: "github.com/versity/versitygw", takes: "2 minutes",
+			variable: "VERSITYGW_BIN",
+		},
+		"toxiproxy":     {title: "toxiproxy", from: "github.com/Shopify/toxiproxy/v2", takes: "20 seconds", own: true},
+		"golangci-lint": {title: "golangci-lint", from: "github.com/golangci/golangci-lint/v2", takes: "2 minutes"},
+	}
+}
+
+// ToolNames are all names that Tool takes.
+func ToolNames() []string { return slices.Sorted(maps.Keys(tools())) }
+
+// Tool is the path of a program that only development needs; see ToolNames.
+// NOMAD_BIN, CONSUL_BIN, PROMETHEUS_BIN and VERSITYGW_BIN name those that are to
+// be used, whatever their version; without them, a Nomad or Consul on PATH is.
+// Otherwise it is built, once per version and machine, from the module that
+// pins it, into the cache folder. That takes minutes and a network: a line on
+// standard error says so. Others who want the same tool meanwhile wait.
 func Tool(ctx context.Context, name string) (string, error) {
-	switch name {
-	case "nomad", "consul", "prometheus", "versitygw":
-		if path := os.Getenv(strings.ToUpper(name) + "_BIN"); path != "" {
+	t, known := tools()[name]
+	if !known {
+		return "", fmt.Errorf("get %s: no such tool", name)
+	}
+	if t.variable != "" {
+		if path := os.Getenv(t.variable); path != "" {
 			return path, nil
 		}
 	}
-	switch name {
-	// Not prometheus: packages of distributions lack the discovery of services
-	// in Consul and Nomad.
-	case "nomad", "consul":
+	if t.onPath {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	path, err := builtTool(ctx, name)
+	path, err := t.built(ctx, name)
 	if err != nil {
 		return "", fmt.Errorf("get %s: %w", name, err)
 	}
 	return path, nil
+}
+
+// Tools are the paths of several. What has to be built is built at the same
+// time, as far as the machine has cores for it.
+func Tools(ctx context.Context, names []string) ([]string, error) {
+	paths, errs := make([]string, len(names)), make([]error, len(names))
+	// One build does not keep all cores busy: it downloads, and it links.
+	slots := make(chan struct{}, max(2, runtime.NumCPU()/2+1))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			paths[i], errs[i] = Tool(ctx, name)
+		})
+	}
+	all.Wait()
+	return paths, errors.Join(errs...)
 }
 
 // cacheDir is HERON_CACHE, else heron-nomad in the user's cache folder, else
@@ -54,7 +125,8 @@ func cacheDir() string {
 	return filepath.Join(Root(), ".cache")
 }
 
-func builtTool(ctx context.Context, name string) (string, error) {
+// built is the tool in the cache folder, built first where it is not there.
+func (t tool) built(ctx context.Context, name string) (string, error) {
 	module := filepath.Join(Root(), "scripts", "tools", name)
 	key, err := moduleKey(module)
 	if err != nil {
@@ -71,7 +143,9 @@ func builtTool(ctx context.Context, name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lockFile(filepath.Join(dir, "lock"))
+	unlock, err := lockFile(filepath.Join(dir, "lock"), func() {
+		fmt.Fprintf(os.Stderr, "waiting for another process that builds %s\n", t.title)
+	})
 	if err != nil {
 		return "", err
 	}
@@ -79,52 +153,22 @@ func builtTool(ctx context.Context, name string) (string, error) {
 	if _, err := os.Stat(binary); !errors.Is(err, fs.ErrNotExist) {
 		return binary, err
 	}
-	return binary, buildTool(ctx, module, binary)
+	return binary, t.build(ctx, module, binary)
 }
 
-// buildTool puts the binary in place only when it is whole.
-func buildTool(ctx context.Context, module, binary string) error {
-	part := binary + ".part"
-	args := []string{"build", "-trimpath", "-o", part}
-	// Prometheus finds services in many clouds, whose libraries take most of
-	// the time that building it takes.
-	if filepath.Base(binary) == "prometheus" {
-		args = append(args, "-tags=remove_all_sd,enable_consul_sd,enable_nomad_sd")
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "tool")...)
-	cmd.Dir = module
-	// Nomad on Linux does not compile without cgo.
-	cgo := "CGO_ENABLED=0"
-	if filepath.Base(binary) == "nomad" {
-		cgo = "CGO_ENABLED=1"
-	}
-	cmd.Env = append(os.Environ(), cgo, "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build it in %s: %w\n%s", module, err, strings.TrimSpace(string(out)))
-	}
-	return os.Rename(part, binary)
-}
-
-// moduleKey tells apart what different module files build.
-func moduleKey(module string) (string, error) {
-	sum := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(module, name))
-		if err != nil {
-			return "", err
-		}
-		sum.Write(text)
-	}
-	return hex.EncodeToString(sum.Sum(nil))[:12], nil
-}
-
-// lockFile waits until no other process holds path, then holds it.
-func lockFile(path string) (unlock func(), err error) {
+// lockFile waits until no other process holds path, then holds it. Where it has
+// to wait it says so first.
+func lockFile(path string, waits func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		waits()
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

@@ -67,7 +67,7 @@ func location(t *testing.T, id, addr string) *heronpb.TManagerLocation {
 // was asked.
 func recorded(t *testing.T) (id string, answers map[string]string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(testenv.Golden(t), "runtime", "tmanager_controller.json"))
+	data, err := os.ReadFile(filepath.Join(testenv.GoldenRuntime(t), "tmanager_controller.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Command tool prints the path of a program that only development needs,
-// building it first where it is not in the cache folder.
+// Command tool prints the paths of programs that only development needs. It
+// builds those that are not in the cache folder, several at once.
 package main
 
 import (
@@ -7,22 +7,25 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: tool nomad|consul|prometheus|versitygw|golangci-lint")
+	if len(os.Args) < 2 {
+		fmt.Fprintf(os.Stderr, "usage: tool %s...\n", strings.Join(testenv.ToolNames(), "|"))
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	path, err := testenv.Tool(ctx, os.Args[1])
+	paths, err := testenv.Tools(ctx, os.Args[1:])
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tool:", err)
 		os.Exit(1)
 	}
-	fmt.Println(path)
+	for _, path := range paths {
+		fmt.Println(path)
+	}
 }

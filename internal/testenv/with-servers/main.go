@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,12 +51,12 @@ func run(ctx context.Context, argv []string) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	zooKeeper, err := start(ctx, dir, "zookeeper", testenv.StartZooKeeper)
+	zooKeeper, err := start(ctx, dir, "ZooKeeper", testenv.StartZooKeeper)
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, zooKeeper.Stop()) }()
-	nomad, err := start(ctx, dir, "nomad", func(ctx context.Context, dir string) (*testenv.Server, error) {
+	nomad, err := start(ctx, dir, "Nomad", func(ctx context.Context, dir string) (*testenv.Server, error) {
 		return testenv.StartNomad(ctx, dir, testenv.NomadOptions{})
 	})
 	if err != nil {
@@ -92,7 +93,8 @@ func command(ctx context.Context, argv []string, env ...string) error {
 func start(ctx context.Context, dir, name string,
 	run func(context.Context, string) (*testenv.Server, error),
 ) (*testenv.Server, error) {
-	own := filepath.Join(dir, name)
+	fmt.Fprintln(os.Stderr, "starting", name)
+	own := filepath.Join(dir, strings.ToLower(name))
 	if err := os.Mkdir(own, 0o700); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package testenv
+package main
 
 import (
 	"sync/atomic"
@@ -7,38 +7,8 @@ import (
 	"github.com/Shopify/toxiproxy/v2/toxics"
 )
 
-// CutUploadAfter lets so many bytes through to the server, on all connections
-// together. It then closes each connection that sends more, until Up.
-func (p *FaultProxy) CutUploadAfter(bytes int64) { p.budget(bytes, "cut") }
-
-// BreakUploadAfter closes the one connection that sends the byte behind so
-// many, counted on all of them together. All is whole then.
-func (p *FaultProxy) BreakUploadAfter(bytes int64) { p.budget(bytes, "break") }
-
-// StallUploadAfter lets so many bytes through to the server, on all
-// connections together, and nothing more. The connections stay open until Up,
-// which closes those that were held.
-func (p *FaultProxy) StallUploadAfter(bytes int64) { p.budget(bytes, "stall") }
-
-// SlowUpload lets each connection send so many bytes in a second.
-func (p *FaultProxy) SlowUpload(bytesPerSecond int64) {
-	p.t.Helper()
-	p.Up()
-	p.add("bandwidth", "upstream", "rate", max(bytesPerSecond>>10, 1))
-}
-
-func (p *FaultProxy) budget(bytes int64, then string) {
-	p.t.Helper()
-	p.Up()
-	// The library makes its faults from a list of types; adding one again
-	// changes nothing.
-	toxics.Register("heron_cut", new(cutBudget))
-	toxics.Register("heron_break", new(breakBudget))
-	toxics.Register("heron_stall", new(stallBudget))
-	p.add("heron_"+then, "upstream", "bytes", bytes)
-}
-
-// budget passes so many bytes on, on all connections together.
+// A budget lets so many bytes through, counted over all connections. The
+// faults differ in what happens to the byte after that.
 type budget struct {
 	Bytes int64 `json:"bytes"`
 	used  atomic.Int64
