@@ -115,7 +115,7 @@ func TestRunKeepsWhatCannotBeRemoved(t *testing.T) {
 		if outcome.KindOf(err) != kind || len(done.Kept) != 1 || done.Kept[0].Resource != thing("a") || !slices.Equal(done.Removed, []outcome.Resource{thing("b")}) {
 			t.Errorf("foreign %v: %+v, %v", foreign, done, err)
 		}
-		if !slices.ContainsFunc(warned, func(e progress.Event) bool { return e.State == progress.Warned && e.Err == errBroken }) {
+		if !slices.ContainsFunc(warned, func(e progress.Event) bool { return e.State == progress.Warned && errors.Is(e.Err, errBroken) }) {
 			t.Errorf("foreign %v: no warning in %+v", foreign, warned)
 		}
 	}
