@@ -85,8 +85,13 @@ func realClient(t testing.TB) *Client { return newClient(t, realNomad(t), 20*tim
 // is purged when the test ends.
 func testJob(t testing.TB, count int) *api.Job {
 	t.Helper()
+	job := sleepingJob(count)
+	t.Cleanup(func() { removeJob(t, *job.ID) })
+	return job
+}
+
+func sleepingJob(count int) *api.Job {
 	id := "heron.test." + uuid.NewString()
-	t.Cleanup(func() { removeJob(t, id) })
 	return &api.Job{
 		ID: new(id), Name: new("wc"), Type: new("service"), Datacenters: []string{"*"},
 		Meta: map[string]string{jobspec.MetaTopologyName: "wc-" + id, jobspec.MetaTopologyID: "id-of-" + id},
