@@ -49,7 +49,7 @@ func (s said) set() bool { return s.value != "" }
 // nomadSaid is what one source says about how to reach Nomad.
 type nomadSaid struct {
 	address, region, namespace            said
-	token, tokenFile                      said
+	token, tokenFile, httpAuth            said
 	caCert, caPath, clientCert, clientKey said
 	serverName, skipVerify                said
 }
@@ -71,7 +71,7 @@ func resolveNomad(flags, environ, file nomadSaid) (chosen nomadSaid, ignored []s
 	chosen.address = first(flags.address, file.address, environ.address)
 	if environ.address.set() && !flags.address.set() && !sameServer(environ.address.value, chosen.address.value) {
 		for _, s := range []said{
-			environ.region, environ.namespace, environ.token, environ.caCert, environ.caPath,
+			environ.region, environ.namespace, environ.token, environ.httpAuth, environ.caCert, environ.caPath,
 			environ.clientCert, environ.clientKey, environ.serverName, environ.skipVerify,
 		} {
 			if s.set() {
@@ -93,6 +93,7 @@ func resolveNomad(flags, environ, file nomadSaid) (chosen nomadSaid, ignored []s
 			chosen.clientCert, chosen.clientKey = s.clientCert, s.clientKey
 		}
 	}
+	chosen.httpAuth = environ.httpAuth
 	chosen.serverName = first(flags.serverName, environ.serverName, file.serverName)
 	chosen.skipVerify = first(flags.skipVerify, environ.skipVerify, file.skipVerify)
 	return chosen, ignored
@@ -122,7 +123,7 @@ func serverText(address string) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port + strings.TrimRight(u.Path, "/")
 }
 
 // nomadFlags is what the flags say, and behind them --config-property: it is
@@ -161,7 +162,7 @@ func (r *reader) nomadEnviron() nomadSaid {
 	}
 	return nomadSaid{
 		address: variable("NOMAD_ADDR"), region: variable("NOMAD_REGION"), namespace: variable("NOMAD_NAMESPACE"),
-		token:  variable("NOMAD_TOKEN"),
+		token: variable("NOMAD_TOKEN"), httpAuth: variable("NOMAD_HTTP_AUTH"),
 		caCert: variable("NOMAD_CACERT"), caPath: variable("NOMAD_CAPATH"),
 		clientCert: variable("NOMAD_CLIENT_CERT"), clientKey: variable("NOMAD_CLIENT_KEY"),
 		serverName: variable("NOMAD_TLS_SERVER_NAME"), skipVerify: variable("NOMAD_SKIP_VERIFY"),
@@ -222,6 +223,9 @@ func (r *reader) access(n *Nomad) {
 	}
 	n.Access = Access{Ignored: ignored, ServerName: c.serverName.value}
 	r.token(&n.Access, c)
+	// As Nomad's own client reads it, without a colon there is no password.
+	user, password, _ := strings.Cut(c.httpAuth.value, ":")
+	n.Access.HTTPUser, n.Access.HTTPPassword = user, Secret(password)
 	if strings.HasPrefix(n.Address, "https:") {
 		r.tls(&n.Access, c)
 	}
@@ -231,10 +235,11 @@ func (r *reader) access(n *Nomad) {
 func (r *reader) checkNomadAddress(s said) {
 	u, err := url.Parse(s.value)
 	switch {
+	case err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		r.wrongSaid(s, "is not the address of a Nomad server", "write it as http://host:4646 or https://host:4646")
+		r.wrongSaid(s, "is not the address of a Nomad server", "write it as http://host:4646, https://host:4646 or unix:///path/of/a/socket")
 	case u.User != nil:
-		r.wrongSaid(s, "has a user or password in it, which other users of the cluster could read", "leave them out; Nomad knows tokens")
+		r.wrongSaid(s, "has a user or password in it, which other users of the cluster could read", "leave them out and set NOMAD_HTTP_AUTH, or use a token")
 	}
 }
 
@@ -300,6 +305,7 @@ func (a *Access) origins(c nomadSaid) {
 		{"namespace", c.namespace, false},
 		{"token", c.token, true},
 		{"token", c.tokenFile, true},
+		{"HTTP account", c.httpAuth, true},
 		{"CA certificate", c.caCert, false},
 		{"CA certificates", c.caPath, false},
 		{"client certificate", c.clientCert, false},

@@ -52,6 +52,7 @@ func TestResolveNomad(t *testing.T) {
 		"environment of another server than the file's": {"", "address=http://x token=b ca=b namespace=b", "address=http://h:4646", "address=http://h:4646", 3},
 		"the file's token for the file's server":        {"", "address=http://x token=b", "address=http://h token=c", "address=http://h token=c", 1},
 		"another scheme is another server":              {"", "address=https://h:4646 token=b", "address=http://h:4646", "address=http://h:4646", 1},
+		"another path is another server":                {"", "address=http://h/a token=b", "address=http://h/b", "address=http://h/b", 1},
 		"the port of a scheme":                          {"", "address=https://h token=b", "address=https://h:443", "address=https://h:443 token=b", 0},
 		"an address on the line is meant":               {"address=http://y", "address=http://x token=b", "address=http://h", "address=http://y token=b", 0},
 		"a token without NOMAD_ADDR":                    {"", "token=b", "address=http://h", "address=http://h token=b", 0},
@@ -118,6 +119,20 @@ func TestAccessFromEverywhere(t *testing.T) {
 	if s, err = access(t, nil, NomadFlags{}, map[string]string{"NOMAD_ADDR": "http://h:4646/"}); err != nil || s.Nomad.Address != "http://h:4646" {
 		t.Errorf("%s, %v", s.Nomad.Address, err)
 	}
+	for _, address := range []string{"unix:///run/nomad.sock", "https://proxy/nomad"} {
+		s, err = access(t, nil, NomadFlags{}, map[string]string{"NOMAD_ADDR": address, "NOMAD_HTTP_AUTH": "ann:open:sesame"})
+		if err != nil || s.Nomad.Address != address || s.Nomad.Access.HTTPUser != "ann" || s.Nomad.Access.HTTPPassword != "open:sesame" {
+			t.Errorf("%s: %+v, %v", address, s, err)
+		}
+		if text := fmt.Sprintf("%v %+v", s.Nomad.Access, s.Nomad.Access); strings.Contains(text, "sesame") || !strings.Contains(text, "NOMAD_HTTP_AUTH") {
+			t.Errorf("shown as %s", text)
+		}
+	}
+	s, err = access(t, map[string]string{"override.yaml": "heron.nomad.scheduler.uri: http://other:4646\n"}, NomadFlags{},
+		map[string]string{"NOMAD_ADDR": "http://h:4646", "NOMAD_HTTP_AUTH": "ann:sesame"})
+	if err != nil || s.Nomad.Access.HTTPUser != "" || !slices.Contains(s.Nomad.Access.Ignored, "NOMAD_HTTP_AUTH") {
+		t.Errorf("another server gets the account: %+v, %v", s, err)
+	}
 	// Files of TLS do not matter without it.
 	if s, err = access(t, nil, NomadFlags{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
 		t.Errorf("over http: %+v, %v", s, err)
@@ -139,7 +154,7 @@ func TestAccessRefuses(t *testing.T) {
 		want  string
 	}{
 		"address by flag":         {flags: NomadFlags{Address: "h:4646"}, want: "configuration --nomad-address: is not the address"},
-		"address by variable":     {env: map[string]string{"NOMAD_ADDR": "unix:///x"}, want: "configuration NOMAD_ADDR: is not the address"},
+		"address by variable":     {env: map[string]string{"NOMAD_ADDR": "unix://x"}, want: "configuration NOMAD_ADDR: is not the address"},
 		"address with a password": {yaml: "heron.nomad.scheduler.uri: http://u:sesame@h", want: "override.yaml:1: heron.nomad.scheduler.uri: has a user or password"},
 		"namespace":               {flags: NomadFlags{Namespace: "a b"}, want: "configuration --nomad-namespace: a b is not the name"},
 		"region":                  {yaml: "heron.nomad.region: a/b", want: "override.yaml:1: heron.nomad.region: a/b is not the name"},

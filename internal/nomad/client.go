@@ -78,6 +78,9 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if to.socket != "" && o.Dial != nil {
+		return nil, outcome.Errorf(outcome.Usage, "Nomad's address %q is a socket of this machine, which no tunnel leads to; use the address behind the tunnel", to.address)
+	}
 	if o.RequestTimeout <= 0 {
 		return nil, outcome.Errorf(outcome.Usage, "Nomad's request timeout must be positive, not %s", o.RequestTimeout)
 	}

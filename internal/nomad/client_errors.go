@@ -16,7 +16,7 @@ import (
 // Errors that callers tell apart with errors.Is.
 var (
 	// ErrNotFound: there is no such job.
-	ErrNotFound = errors.New("no such job")
+	ErrNotFound = outcome.New(outcome.NotFound, "no such job")
 	// ErrExists: the job's id is taken; the error is an *ExistsError.
 	ErrExists = outcome.New(outcome.Exists, "job exists already")
 	// ErrConflict: somebody else changed the job in between, so nothing was

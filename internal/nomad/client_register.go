@@ -30,6 +30,9 @@ func (e *ExistsError) Error() string {
 // Is says that it is ErrExists.
 func (e *ExistsError) Is(target error) bool { return target == ErrExists }
 
+// Kind implements the contract of package outcome.
+func (e *ExistsError) Kind() outcome.Kind { return outcome.Exists }
+
 // RegisterNew registers a job if there is none of its id. Where the reply is
 // lost it reads back: a job with the same topology id in its meta that is not
 // stopped is ours, and success. Any other job there is an *ExistsError.

@@ -121,17 +121,9 @@ func uploadNodes(ctx context.Context, client *nomad.Client, n conf.Nomad) ([]upl
 
 // clientOptions are how to reach the Nomad that the settings name.
 func clientOptions(n conf.Nomad, dial tunnel.DialFunc) nomad.ClientOptions {
-	a := n.Access
-	return nomad.ClientOptions{
-		Address: n.Address, Region: n.Region, Namespace: n.Namespace,
-		Token: string(a.Token),
-		Dial:  dial,
-		TLS: nomad.TLSOptions{
-			CACert: a.CACert, CAPath: a.CAPath, ClientCert: a.ClientCert, ClientKey: a.ClientKey,
-			ServerName: a.ServerName, Insecure: a.SkipVerify,
-		},
-		RequestTimeout: n.RequestTimeout,
-	}
+	o := nomad.OptionsFor(n)
+	o.Dial = dial
+	return o
 }
 
 // Close ends all connections, tunnels last.
