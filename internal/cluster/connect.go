@@ -48,7 +48,7 @@ func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection
 	if err != nil {
 		return nil, err
 	}
-	if c.Nomad, err = nomad.NewClient(clientOptions(s.Nomad, toNomad)); err != nil {
+	if c.Nomad, err = nomad.NewClient(clientOptions(s.Nomad, toNomad, opts.Progress)); err != nil {
 		return nil, err
 	}
 	c.Cluster = Cluster{Settings: s, Jobs: c.Nomad, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Progress: opts.Progress}
@@ -81,18 +81,10 @@ func uploadNodes(ctx context.Context, client *nomad.Client, n conf.Nomad) ([]upl
 }
 
 // clientOptions are how to reach the Nomad that the settings name.
-func clientOptions(n conf.Nomad, dial tunnel.DialFunc) nomad.ClientOptions {
-	a := n.Access
-	return nomad.ClientOptions{
-		Address: n.Address, Region: n.Region, Namespace: n.Namespace,
-		Token: string(a.Token),
-		Dial:  dial,
-		TLS: nomad.TLSOptions{
-			CACert: a.CACert, CAPath: a.CAPath, ClientCert: a.ClientCert, ClientKey: a.ClientKey,
-			ServerName: a.ServerName, Insecure: a.SkipVerify,
-		},
-		RequestTimeout: n.RequestTimeout,
-	}
+func clientOptions(n conf.Nomad, dial tunnel.DialFunc, sink progress.Sink) nomad.ClientOptions {
+	o := nomad.OptionsFor(n)
+	o.Dial, o.Progress = dial, sink
+	return o
 }
 
 // Close ends all connections, tunnels last.

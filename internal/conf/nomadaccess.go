@@ -48,7 +48,7 @@ func (s said) set() bool { return s.value != "" }
 // nomadSaid is what one source says about how to reach Nomad.
 type nomadSaid struct {
 	address, region, namespace            said
-	token, tokenFile                      said
+	token, tokenFile, httpAuth            said
 	caCert, caPath, clientCert, clientKey said
 	serverName, skipVerify                said
 }
@@ -71,7 +71,7 @@ func resolveNomad(caller, variables, file nomadSaid) (chosen nomadSaid, ignored 
 	chosen.address = first(caller.address, file.address, variables.address)
 	if variables.address.set() && !caller.address.set() && !sameServer(variables.address.value, chosen.address.value) {
 		for _, s := range []said{
-			variables.region, variables.namespace, variables.token, variables.caCert, variables.caPath,
+			variables.region, variables.namespace, variables.token, variables.httpAuth, variables.caCert, variables.caPath,
 			variables.clientCert, variables.clientKey, variables.serverName, variables.skipVerify,
 		} {
 			if s.set() {
@@ -93,6 +93,7 @@ func resolveNomad(caller, variables, file nomadSaid) (chosen nomadSaid, ignored 
 			chosen.clientCert, chosen.clientKey = s.clientCert, s.clientKey
 		}
 	}
+	chosen.httpAuth = variables.httpAuth
 	chosen.serverName = first(caller.serverName, variables.serverName, file.serverName)
 	chosen.skipVerify = first(caller.skipVerify, variables.skipVerify, file.skipVerify)
 	return chosen, ignored
@@ -150,7 +151,7 @@ func (r *reader) nomadVariables() nomadSaid {
 	}
 	return nomadSaid{
 		address: variable("NOMAD_ADDR"), region: variable("NOMAD_REGION"), namespace: variable("NOMAD_NAMESPACE"),
-		token:  variable("NOMAD_TOKEN"),
+		token: variable("NOMAD_TOKEN"), httpAuth: variable("NOMAD_HTTP_AUTH"),
 		caCert: variable("NOMAD_CACERT"), caPath: variable("NOMAD_CAPATH"),
 		clientCert: variable("NOMAD_CLIENT_CERT"), clientKey: variable("NOMAD_CLIENT_KEY"),
 		serverName: variable("NOMAD_TLS_SERVER_NAME"), skipVerify: variable("NOMAD_SKIP_VERIFY"),
@@ -208,6 +209,9 @@ func (r *reader) access(n *Nomad) {
 	}
 	n.Access = Access{Ignored: ignored, ServerName: c.serverName.value}
 	r.token(&n.Access, c)
+	// As Nomad's own client reads it, without a colon there is no password.
+	user, password, _ := strings.Cut(c.httpAuth.value, ":")
+	n.Access.HTTPUser, n.Access.HTTPPassword = user, Secret(password)
 	if strings.HasPrefix(n.Address, "https:") {
 		r.tls(&n.Access, c)
 	}
@@ -222,7 +226,7 @@ func (r *reader) checkNomadAddress(s said) {
 	u, err := url.Parse(s.value)
 	switch {
 	case strings.Contains(s.value, "@"):
-		r.wrongSaid(s, "has a user or password in it, which other users of the cluster could read", "leave them out; Nomad knows tokens")
+		r.wrongSaid(s, "has a user or password in it, which other users of the cluster could read", "leave them out and set NOMAD_HTTP_AUTH, or use a token")
 	case err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/") && u.RawQuery == "" && u.Fragment == "":
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(u.Host, unicode.IsSpace):
 		r.wrongSaid(s, strconv.Quote(s.value)+" is not the address of a Nomad server", hint)
@@ -293,6 +297,7 @@ func (a *Access) origins(c nomadSaid) {
 		{"namespace", c.namespace, false},
 		{"token", c.token, true},
 		{"token", c.tokenFile, true},
+		{"HTTP account", c.httpAuth, true},
 		{"CA certificate", c.caCert, false},
 		{"CA certificates", c.caPath, false},
 		{"client certificate", c.clientCert, false},

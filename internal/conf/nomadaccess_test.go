@@ -124,6 +124,20 @@ func TestAccessFromEverywhere(t *testing.T) {
 			t.Errorf("%s: %s, %v", address, s.Nomad.Address, err)
 		}
 	}
+	for _, address := range []string{"unix:///run/nomad.sock", "https://proxy/nomad"} {
+		s, err = access(t, nil, NomadOverrides{}, map[string]string{"NOMAD_ADDR": address, "NOMAD_HTTP_AUTH": "ann:open:sesame"})
+		if err != nil || s.Nomad.Address != address || s.Nomad.Access.HTTPUser != "ann" || s.Nomad.Access.HTTPPassword != "open:sesame" {
+			t.Errorf("%s: %+v, %v", address, s, err)
+		}
+		if text := fmt.Sprintf("%v %+v", s.Nomad.Access, s.Nomad.Access); strings.Contains(text, "sesame") || !strings.Contains(text, "NOMAD_HTTP_AUTH") {
+			t.Errorf("shown as %s", text)
+		}
+	}
+	s, err = access(t, map[string]string{"override.yaml": "heron.nomad.scheduler.uri: http://other:4646\n"}, NomadOverrides{},
+		map[string]string{"NOMAD_ADDR": "http://h:4646", "NOMAD_HTTP_AUTH": "ann:sesame"})
+	if err != nil || s.Nomad.Access.HTTPUser != "" || !slices.Contains(s.Nomad.Access.Ignored, "NOMAD_HTTP_AUTH") {
+		t.Errorf("another server gets the account: %+v, %v", s, err)
+	}
 	// Files of TLS do not matter without it.
 	if s, err = access(t, nil, NomadOverrides{CACert: "/no/such.pem"}, nil); err != nil || s.Nomad.Access.CACert != "" {
 		t.Errorf("over http: %+v, %v", s, err)

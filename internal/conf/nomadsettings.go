@@ -26,6 +26,10 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Access struct {
 	// Token is the secret id of an ACL token.
 	Token Secret
+	// HTTPUser and HTTPPassword are for a proxy before Nomad that wants HTTP
+	// basic authentication; no user is none.
+	HTTPUser     string
+	HTTPPassword Secret
 	// CACert, CAPath, ClientCert and ClientKey are paths of PEM files, CAPath
 	// of a folder of them.
 	CACert, CAPath, ClientCert, ClientKey string

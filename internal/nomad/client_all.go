@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // readers is how many jobs EachJob reads at a time.
@@ -29,6 +31,9 @@ func (e *HiddenError) Error() string {
 	return fmt.Sprintf("jobs of namespace %q cannot be seen (%v): a token is needed that may list and read the jobs of all namespaces: namespace \"*\" { capabilities = [\"list-jobs\", \"read-job\"] }",
 		e.Namespace, e.Err)
 }
+
+// Kind implements the contract of package outcome.
+func (e *HiddenError) Kind() outcome.Kind { return outcome.Denied }
 
 // Unwrap is the reason.
 func (e *HiddenError) Unwrap() error { return e.Err }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -84,8 +85,13 @@ func realClient(t testing.TB) *Client { return newClient(t, realNomad(t), 20*tim
 // is purged when the test ends.
 func testJob(t testing.TB, count int) *api.Job {
 	t.Helper()
+	job := sleepingJob(count)
+	t.Cleanup(func() { removeJob(t, *job.ID) })
+	return job
+}
+
+func sleepingJob(count int) *api.Job {
 	id := "heron.test." + uuid.NewString()
-	t.Cleanup(func() { removeJob(t, id) })
 	return &api.Job{
 		ID: new(id), Name: new("wc"), Type: new("service"), Datacenters: []string{"*"},
 		Meta: map[string]string{jobspec.MetaTopologyName: "wc-" + id, jobspec.MetaTopologyID: "id-of-" + id},
@@ -153,6 +159,10 @@ const (
 	loseReply       // forwarded, then the connection is closed
 	silent          // never forwarded, never answered
 	slow            // forwarded after a while
+	answer429       // answered with 429 and Retry-After, never forwarded
+	answer503       // answered with 503, never forwarded
+	reset           // the connection is reset, never forwarded
+	noLeader        // answered as by a server without a leader, never forwarded
 )
 
 // faultProxy stands before a real Nomad. choose says what happens to each
@@ -188,11 +198,20 @@ func newFaultProxy(t testing.TB, target string, choose func(*http.Request) fault
 			case <-end:
 			}
 			forward.ServeHTTP(w, r)
+		case answer429:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "slow down", http.StatusTooManyRequests)
+		case answer503:
+			http.Error(w, "upstream is away", http.StatusServiceUnavailable)
+		case noLeader:
+			http.Error(w, "No cluster leader", http.StatusInternalServerError)
 		case answer500:
 			http.Error(w, "out of order", http.StatusInternalServerError)
 		case lose500:
 			forward.ServeHTTP(lost, r)
 			http.Error(w, "out of order", http.StatusInternalServerError)
+		case reset:
+			hijackAndReset(w)
 		case cut:
 			panic(http.ErrAbortHandler)
 		case loseReply:
@@ -223,4 +242,16 @@ func registers(n int, f fault) func(*http.Request) fault {
 		}
 		return pass
 	}
+}
+
+// hijackAndReset ends a connection in the way of a process that crashed.
+func hijackAndReset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }

@@ -1,13 +1,12 @@
 package nomad
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -17,16 +16,17 @@ import (
 // Errors that callers tell apart with errors.Is.
 var (
 	// ErrNotFound: there is no such job.
-	ErrNotFound = errors.New("no such job")
+	ErrNotFound = outcome.New(outcome.NotFound, "no such job")
 	// ErrExists: the job's id is taken; the error is an *ExistsError.
 	ErrExists = outcome.New(outcome.Exists, "job exists already")
 	// ErrConflict: somebody else changed the job in between, so nothing was
 	// written. Read it again and decide anew.
 	ErrConflict = outcome.New(outcome.Exists, "job was changed by somebody else")
-	// ErrUnreachable: no usable answer in time.
+	// ErrUnreachable: no usable answer in time; the error is an
+	// *UnreachableError.
 	ErrUnreachable = outcome.New(outcome.Unreachable, "nomad is unreachable")
 	// ErrUnknownOutcome: the write was sent, and no answer says what became of
-	// it. It may still take effect. Read back before going on.
+	// it. It may still take effect. Read back before continuing.
 	ErrUnknownOutcome = errors.New("it is not known whether Nomad did it")
 )
 
@@ -46,75 +46,89 @@ func (e *RejectedError) Error() string {
 	return fmt.Sprintf("%s: nomad at %s refuses: %s", e.What, e.Address, e.Message)
 }
 
+// UnreachableError says that Nomad gave no usable answer. It is ErrUnreachable.
+type UnreachableError struct {
+	// What was asked for, and at which address.
+	What, Address string
+	// From is what named the address, "" where the client was not told.
+	From string
+	// Waited is how long the request was repeated, 0 where repeating it was no
+	// use.
+	Waited time.Duration
+	// RetryAfter is when the server wants to be asked again, 0 where it does not
+	// say.
+	RetryAfter time.Duration
+	// Err is what went wrong.
+	Err error
+}
+
+// Error implements error.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("%s: %s", e.What, e.reason())
+}
+
+// reason is the error without what was asked for.
+func (e *UnreachableError) reason() string {
+	text := "nomad at " + e.Address
+	if e.From != "" {
+		text += " (" + e.From + ")"
+	}
+	text += fmt.Sprintf(" is unreachable: %v", e.Err)
+	switch {
+	case e.RetryAfter > 0 && e.Waited > 0:
+		text += fmt.Sprintf("; it wants to be asked again after %s, and requests are given up after %s", e.RetryAfter.Round(time.Second), e.Waited)
+	case e.Waited > 0:
+		text += fmt.Sprintf("; tried for %s", e.Waited)
+	}
+	return text
+}
+
+// Unwrap is what went wrong.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Is says that it is ErrUnreachable.
+func (e *UnreachableError) Is(target error) bool { return target == ErrUnreachable }
+
+// Kind implements the contract of package outcome.
+func (e *UnreachableError) Kind() outcome.Kind { return outcome.Unreachable }
+
+// lostError says that a write was sent, and that neither its answer nor
+// reading back says what became of it. It is ErrUnknownOutcome.
+type lostError struct {
+	// write is the failure of the write; readBack that of reading back, nil
+	// where nothing was read.
+	write, readBack error
+}
+
+// Error implements error. A server that does not answer is named once.
+func (e *lostError) Error() string {
+	text := fmt.Sprintf("%v; %v", e.write, ErrUnknownOutcome)
+	var same *UnreachableError
+	switch {
+	case e.readBack == nil:
+	case errors.As(e.readBack, &same) && errors.Is(e.write, ErrUnreachable):
+		text += fmt.Sprintf("; reading back failed too: %v", same.Err)
+	default:
+		text += fmt.Sprintf("; reading back failed too: %v", e.readBack)
+	}
+	return text
+}
+
+// Unwrap are both failures.
+func (e *lostError) Unwrap() []error {
+	list := []error{e.write, ErrUnknownOutcome}
+	if e.readBack != nil {
+		list = append(list, e.readBack)
+	}
+	return list
+}
+
 func rejected(err error) bool {
 	var r *RejectedError
 	return errors.As(err, &r)
 }
 
-// enforceIndexMark starts Nomad's message about a write whose index did not
-// match. The API has neither a status nor a code for it.
-const enforceIndexMark = "Enforcing job modify index"
-
-// indexRefused says whether an answer means that the job's index was another
-// than the one enforced.
-func indexRefused(answer api.UnexpectedResponseError) bool {
-	return answer.StatusCode() == http.StatusInternalServerError && strings.Contains(answer.Body(), enforceIndexMark)
-}
-
-// read runs one reading request with its own deadline. needs is the right
-// that a token must have for it.
-func (c *Client) read(ctx context.Context, what string, needs right, do func(*api.QueryOptions) error) error {
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	return c.explain(ctx, bounded, what, needs, do((&api.QueryOptions{}).WithContext(bounded)))
-}
-
-// write runs one changing request with its own deadline. Its error wraps
-// ErrUnknownOutcome where the request may have reached Nomad without an
-// answer that tells.
-func (c *Client) write(ctx context.Context, what string, needs right, do func(*api.WriteOptions) error) error {
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	traced, sent := traceSent(bounded)
-	raw := do((&api.WriteOptions{}).WithContext(traced))
-	err := c.explain(ctx, bounded, what, needs, raw)
-	if err == nil || !sent() || decided(raw) {
-		return err
-	}
-	return fmt.Errorf("%w; %w", err, ErrUnknownOutcome)
-}
-
-// decided says whether an answer tells that the write was not done.
-func decided(err error) bool {
-	var answer api.UnexpectedResponseError
-	return errors.As(err, &answer) && (answer.StatusCode() < 500 || indexRefused(answer))
-}
-
-// explain turns an error of the API into one of this package. caller is the
-// context of whoever asked, bounded the one with the request's deadline.
-func (c *Client) explain(caller, bounded context.Context, what string, needs right, err error) error {
-	if err == nil {
-		return nil
-	}
-	var answer api.UnexpectedResponseError
-	if errors.As(err, &answer) {
-		return c.explainAnswer(what, needs, answer)
-	}
-	if caller.Err() != nil {
-		return fmt.Errorf("%s at %s: %w", what, c.address, context.Cause(caller))
-	}
-	if bounded.Err() != nil {
-		return fmt.Errorf("%s: %w: no answer from %s within %s", what, ErrUnreachable, c.address, c.timeout)
-	}
-	// The outer error repeats method and URL.
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
-	return fmt.Errorf("%s: %w at %s: %w", what, ErrUnreachable, c.address, err)
-}
-
-func (c *Client) explainAnswer(what string, needs right, answer api.UnexpectedResponseError) error {
+func (c *Client) explainAnswer(what string, needs right, hint *retryHint, answer api.UnexpectedResponseError) error {
 	status, message := answer.StatusCode(), oneLine(answer.Body())
 	if message == "" {
 		message = http.StatusText(status)
@@ -125,7 +139,10 @@ func (c *Client) explainAnswer(what string, needs right, answer api.UnexpectedRe
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%s: nomad at %s: %w", what, c.address, ErrNotFound)
 	case status == http.StatusTooManyRequests, status >= 500:
-		return fmt.Errorf("%s: %w: %s answers %d: %s", what, ErrUnreachable, c.address, status, message)
+		return &UnreachableError{
+			What: what, Address: c.address, From: c.from, RetryAfter: hint.after,
+			Err: fmt.Errorf("it answers %d: %s", status, message),
+		}
 	}
 	refusal := &RejectedError{What: what, Address: c.address, Status: status, Message: message}
 	if status == http.StatusForbidden || status == http.StatusUnauthorized {

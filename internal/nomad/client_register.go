@@ -30,6 +30,9 @@ func (e *ExistsError) Error() string {
 // Is says that it is ErrExists.
 func (e *ExistsError) Is(target error) bool { return target == ErrExists }
 
+// Kind implements the contract of package outcome.
+func (e *ExistsError) Kind() outcome.Kind { return outcome.Exists }
+
 // RegisterNew registers a job if there is none of its id. Where the reply is
 // lost it reads back: a job with the same topology id in its meta that is not
 // stopped is ours, and success. Any other job there is an *ExistsError.
@@ -51,37 +54,34 @@ func (c *Client) TakeOver(ctx context.Context, job, stopped *api.Job) (Registrat
 	return c.registerOver(ctx, job, value(stopped.JobModifyIndex))
 }
 
-// registerAttempts is how often a write is sent whose outcome is unknown and
-// of which reading back shows nothing.
-const registerAttempts = 2
-
 func (c *Client) registerOver(ctx context.Context, job *api.Job, base uint64) (Registration, error) {
 	if job.Meta[jobspec.MetaTopologyID] == "" {
 		return Registration{}, outcome.Errorf(outcome.Usage, "job %q has no %s in its meta, so it could not be recognized", value(job.ID), jobspec.MetaTopologyID)
 	}
-	var err error
-	for range registerAttempts {
-		var reg Registration
-		if reg, err = c.Register(ctx, job, base); err == nil {
+	p := c.repeats()
+	for {
+		reg, err := c.Register(ctx, job, base)
+		if err == nil {
 			return c.settle(ctx, job, reg, base)
 		}
-		conflict := errors.Is(err, ErrConflict)
-		if !conflict && !errors.Is(err, ErrUnknownOutcome) || ctx.Err() != nil {
+		maybe := errors.Is(err, ErrUnknownOutcome)
+		if !maybe && !errors.Is(err, ErrConflict) || readBackFailed(err) || ctx.Err() != nil {
 			return Registration{}, err
 		}
 		there, rerr := c.Job(ctx, value(job.ID))
 		switch {
 		case errors.Is(rerr, ErrNotFound):
-			if conflict && base != 0 {
+			// What was in the way has gone.
+			if base != 0 || maybe {
 				return Registration{}, err
 			}
-		case rerr != nil && conflict:
-			return Registration{}, rerr
+		case rerr != nil && maybe:
+			return Registration{}, &lostError{write: lostWrite(err), readBack: rerr}
 		case rerr != nil:
-			return Registration{}, fmt.Errorf("%w; reading back: %w", err, rerr)
+			return Registration{}, rerr
 		case sameRun(there, job) && !value(there.Stop):
 			reg := Registration{JobModifyIndex: value(there.JobModifyIndex)}
-			if conflict {
+			if !maybe {
 				// This write was refused, so it went over nobody's job.
 				return reg, nil
 			}
@@ -89,8 +89,10 @@ func (c *Client) registerOver(ctx context.Context, job *api.Job, base uint64) (R
 		case base == 0 || value(there.JobModifyIndex) != base:
 			return Registration{}, &ExistsError{Job: there}
 		}
+		if maybe || !p.again(ctx, err) {
+			return Registration{}, err
+		}
 	}
-	return Registration{}, err
 }
 
 // sameRun says whether two jobs are of the same submission of a topology.
@@ -100,24 +102,24 @@ func sameRun(a, b *api.Job) bool {
 
 // settle makes sure that a registration was the first one after base. Nomad
 // compares indexes before it commits, so a second one in the same moment may
-// have passed and written over the first. Whoever finds that it was not first
-// puts the first one back and fails.
+// have passed and written over the first. A caller that was not first puts the
+// first one back and fails.
 func (c *Client) settle(ctx context.Context, job *api.Job, reg Registration, base uint64) (Registration, error) {
-	id := value(job.ID)
+	id, p := value(job.ID), c.repeats()
 	for {
 		now, err := c.Job(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			return Registration{}, fmt.Errorf("register job %q: %w: it was purged at once", id, ErrConflict)
 		}
 		if err != nil {
-			return Registration{}, fmt.Errorf("register job %q: %w: reading back: %w", id, ErrUnknownOutcome, err)
+			return Registration{}, &lostError{write: fmt.Errorf("register job %q", id), readBack: err}
 		}
 		if base == 0 && value(now.CreateIndex) == value(now.JobModifyIndex) && sameRun(now, job) {
 			return reg, nil
 		}
 		first, err := c.firstVersion(ctx, id, base)
 		if err != nil {
-			return Registration{}, fmt.Errorf("register job %q: %w: reading back: %w", id, ErrUnknownOutcome, err)
+			return Registration{}, &lostError{write: fmt.Errorf("register job %q", id), readBack: err}
 		}
 		if first == nil || sameRun(first, job) {
 			return reg, nil
@@ -129,8 +131,9 @@ func (c *Client) settle(ctx context.Context, job *api.Job, reg Registration, bas
 		if err == nil {
 			return Registration{}, &ExistsError{Job: first}
 		}
-		if !errors.Is(err, ErrConflict) {
-			return Registration{}, fmt.Errorf("put back job %q, which was registered in the same moment: %w: %w", id, ErrUnknownOutcome, err)
+		again := errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknownOutcome) && p.again(ctx, err)
+		if !again {
+			return Registration{}, fmt.Errorf("put back job %q, which was registered in the same moment: %w; %w", id, err, ErrUnknownOutcome)
 		}
 	}
 }

@@ -50,6 +50,8 @@ func TestRegisterNewComesThroughFaults(t *testing.T) {
 		ok    bool
 	}{
 		"500 before":           {answer500, 1, true},
+		"refused as too many":  {answer429, 3, true},
+		"no leader for a time": {noLeader, 6, true},
 		"500 after":            {lose500, 1, true},
 		"cut before":           {cut, 1, true},
 		"reply lost":           {loseReply, 1, true},
@@ -63,7 +65,7 @@ func TestRegisterNewComesThroughFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, job := context.Background(), unplaceable(testJob(t, 2))
 			timeout := patience
-			if c.fault == silent {
+			if c.fault == silent || !c.ok {
 				timeout = 3 * time.Second
 			}
 			p := newFaultProxy(t, realNomad(t), registers(c.times, c.fault))

@@ -28,12 +28,13 @@ func (c *Client) Stop(ctx context.Context, job *api.Job) error {
 	if index == 0 {
 		return outcome.Errorf(outcome.Usage, "job %q was not read from Nomad, so stopping it could create it", value(job.ID))
 	}
-	var err error
-	for range registerAttempts {
-		if _, err = c.Register(ctx, &stopped, index); err == nil {
+	p := c.repeats()
+	for {
+		_, err := c.Register(ctx, &stopped, index)
+		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknownOutcome) || ctx.Err() != nil {
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknownOutcome) || readBackFailed(err) || ctx.Err() != nil {
 			return err
 		}
 		there, rerr := c.Job(ctx, value(job.ID))
@@ -41,14 +42,16 @@ func (c *Client) Stop(ctx context.Context, job *api.Job) error {
 		case errors.Is(rerr, ErrNotFound):
 			return rerr
 		case rerr != nil:
-			return fmt.Errorf("%w; reading back: %w", err, rerr)
+			return &lostError{write: lostWrite(err), readBack: rerr}
 		case sameJob(there, job) && value(there.Stop):
 			return nil
 		case value(there.JobModifyIndex) != index:
 			return fmt.Errorf("stop job %q: %w", value(job.ID), ErrConflict)
 		}
+		if errors.Is(err, ErrUnknownOutcome) || !p.again(ctx, err) {
+			return err
+		}
 	}
-	return err
 }
 
 // sameJob says whether what is stored is still the job that was read, maybe
@@ -59,7 +62,7 @@ func sameJob(a, b *api.Job) bool {
 
 // PurgeOwned purges a job of a topology id, read just before: one of another
 // id is an *ExistsError, one that is not stopped ErrConflict, and one whose
-// containers still run a *StillRunningError; nothing is changed then.
+// containers still run a *StillRunningError; then nothing is changed.
 // Allocations on lost nodes do not count. A job that is gone is no error.
 func (c *Client) PurgeOwned(ctx context.Context, id, topologyID string) error {
 	job, err := c.Job(ctx, id)
@@ -88,17 +91,49 @@ func (c *Client) PurgeOwned(ctx context.Context, id, topologyID string) error {
 	if len(live) > 0 {
 		return &StillRunningError{JobID: id, Running: refs(live)}
 	}
-	return c.purge(ctx, id)
+	return c.purge(ctx, id, func(now *api.Job) error {
+		if sameJob(now, job) && value(now.Stop) {
+			return nil
+		}
+		return &ExistsError{Job: now}
+	})
 }
 
-// purge is Purge; a lost reply is followed by reading back.
-func (c *Client) purge(ctx context.Context, id string) error {
-	err := c.Purge(ctx, id)
-	if !errors.Is(err, ErrUnknownOutcome) || ctx.Err() != nil {
-		return err
+// Purge removes a job, its history and its allocations from Nomad's memory,
+// whatever its marks. What still runs is stopped, but nobody can find out any
+// more when it has ended, so call it only afterwards. A job that is not there
+// is no error.
+func (c *Client) Purge(ctx context.Context, id string) error {
+	return c.purge(ctx, id, func(*api.Job) error { return nil })
+}
+
+// purge purges a job. Where the answer is lost it reads back, and purges again
+// what is there unless check refuses it.
+func (c *Client) purge(ctx context.Context, id string, check func(now *api.Job) error) error {
+	p := c.repeats()
+	for tries := 1; ; tries++ {
+		err := c.write(ctx, fmt.Sprintf("purge job %q", id), submitJob, func(w *api.WriteOptions) error {
+			_, _, err := c.api.Jobs().Deregister(id, true, w)
+			return err
+		})
+		if !errors.Is(err, ErrUnknownOutcome) {
+			return err
+		}
+		more := p.again(ctx, err) || tries == 1
+		if ctx.Err() != nil {
+			return err
+		}
+		now, rerr := c.Job(ctx, id)
+		switch {
+		case errors.Is(rerr, ErrNotFound):
+			return nil
+		case rerr != nil:
+			return &lostError{write: lostWrite(err), readBack: rerr}
+		case !more:
+			return err
+		}
+		if err := check(now); err != nil {
+			return err
+		}
 	}
-	if _, rerr := c.Job(ctx, id); errors.Is(rerr, ErrNotFound) {
-		return nil
-	}
-	return err
 }

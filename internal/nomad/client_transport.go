@@ -45,8 +45,8 @@ func httpClient(to endpoint, dial dialer, files *api.TLSConfig) (*http.Client, e
 	return client, nil
 }
 
-// wire is the way of requests to Nomad. The library knows no path before its
-// own.
+// wire carries requests to Nomad. It does what the library does not: put a
+// path before Nomad's own, and read Retry-After.
 type wire struct {
 	next   *http.Transport
 	prefix string
@@ -58,7 +58,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.URL = prefixed(r.URL, w.prefix)
 	}
-	return w.next.RoundTrip(r)
+	resp, err := w.next.RoundTrip(r)
+	if hint, ok := r.Context().Value(retryHintKey{}).(*retryHint); ok && err == nil {
+		hint.note(resp)
+	}
+	return resp, err
 }
 
 // CloseIdleConnections lets http.Client close them.

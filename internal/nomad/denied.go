@@ -2,6 +2,7 @@ package nomad
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -27,6 +28,9 @@ type DeniedError struct {
 // Error implements error.
 func (e *DeniedError) Error() string {
 	switch {
+	case e.Refusal.Status == http.StatusUnauthorized:
+		// Nomad itself answers 403.
+		return fmt.Sprintf("%s; a proxy before Nomad may want a user and a password (HTTP basic authentication)", e.Refusal)
 	case e.Capability == "":
 		return fmt.Sprintf("%s; see whether the token is valid", e.Refusal)
 	case !e.HasToken:
@@ -39,6 +43,9 @@ func (e *DeniedError) Error() string {
 
 // Is says that it is ErrDenied.
 func (e *DeniedError) Is(target error) bool { return target == ErrDenied }
+
+// Kind implements the contract of package outcome.
+func (e *DeniedError) Kind() outcome.Kind { return outcome.Denied }
 
 // Unwrap is the refusal.
 func (e *DeniedError) Unwrap() error { return e.Refusal }

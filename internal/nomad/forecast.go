@@ -41,21 +41,25 @@ type Change struct {
 func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) {
 	what := fmt.Sprintf("plan job %q", value(job.ID))
 	var resp *api.JobPlanResponse
-	//nolint:contextcheck // the context is in q
-	err := c.read(ctx, what, submitJob, func(q *api.QueryOptions) (err error) {
-		w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
-		resp, _, err = c.api.Jobs().PlanOpts(jobspec.Revealed(job), &api.PlanOptions{Diff: true}, w)
-		return err
+	err := c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
+		v, err := c.ask(ctx, bounded, what, submitJob, func(q *api.QueryOptions) (err error) {
+			w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
+			resp, _, err = c.api.Jobs().PlanOpts(jobspec.Revealed(job), &api.PlanOptions{Diff: true}, w)
+			return err
+		})
+		if v == unclear {
+			if invalid := c.validate(ctx, what, job); invalid != nil {
+				return lasting, invalid
+			}
+		}
+		return v, err
 	})
+	if errors.Is(err, ErrNotFound) {
+		// Nomad plans any job. A web server says so of what it does not know.
+		return nil, &RejectedError{What: what, Address: c.address, Status: http.StatusNotFound,
+			Message: "it does not know that request; is that the address of a Nomad?"}
+	}
 	if err != nil {
-		if invalid := c.validate(ctx, what, job); invalid != nil {
-			return nil, invalid
-		}
-		if errors.Is(err, ErrNotFound) {
-			// Nomad plans any job. A web server says so of what it does not know.
-			return nil, &RejectedError{What: what, Address: c.address, Status: http.StatusNotFound,
-				Message: "it does not know that request; is that the address of a Nomad?"}
-		}
 		return nil, err
 	}
 	f := &Forecast{Warnings: resp.Warnings}

@@ -41,35 +41,24 @@ func (c *Client) watchEvaluations(jobID string) *watcher[*api.Evaluation] {
 }
 
 // next waits for the next state of the list; the first call returns at once.
-// changed is false where nothing happened within the query's own time. An
-// outage that is shorter than the request timeout is waited out.
+// changed is false where nothing happened within the query's own time.
 func (w *watcher[T]) next(ctx context.Context) (items []T, changed bool, err error) {
-	started := time.Now()
-	pause := 50 * time.Millisecond
-	for {
-		var meta *api.QueryMeta
-		err = w.client.read(ctx, w.what, readJob, func(q *api.QueryOptions) (err error) {
-			q.WaitIndex, q.WaitTime = w.index, w.client.timeout/2
-			items, meta, err = w.list(q)
-			return err
-		})
-		if err == nil {
-			changed = w.index == 0 || meta.LastIndex != w.index
-			w.index = meta.LastIndex
-			return items, changed, nil
+	var meta *api.QueryMeta
+	block := w.client.timeout / 2
+	err = w.client.readBlocking(ctx, w.what, block, readJob, func(q *api.QueryOptions) (err error) {
+		q.WaitIndex, q.WaitTime = w.index, block
+		if items, meta, err = w.list(q); err != nil {
+			// A server that came back may have started its indexes anew.
+			w.index = 0
 		}
-		if !errors.Is(err, ErrUnreachable) || time.Since(started)+pause >= w.client.timeout {
-			return nil, false, err
-		}
-		// A server that came back may have started its indexes anew.
-		w.index = 0
-		select {
-		case <-ctx.Done():
-			return nil, false, fmt.Errorf("%s: %w", w.what, context.Cause(ctx))
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, time.Second)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
 	}
+	changed = w.index == 0 || meta.LastIndex != w.index
+	w.index = meta.LastIndex
+	return items, changed, nil
 }
 
 // errWaitOver is the cause of a context that ended with a wait's own time.
