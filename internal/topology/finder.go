@@ -3,6 +3,7 @@ package topology
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // finder passes on what is written and notes whether one of some texts is in
@@ -43,7 +44,7 @@ func (f *finder) look(data []byte) {
 	if longest == 0 || f.found {
 		return
 	}
-	seen := append(f.tail, data...)
+	seen := slices.Concat(f.tail, data)
 	for _, text := range f.texts {
 		f.found = f.found || bytes.Contains(seen, []byte(text))
 	}
