@@ -94,7 +94,7 @@ func knownKeys() map[string]bool {
 	return known
 }
 
-// unknown tells whether a key claims to be Heron's and is not. Below
+// unknown says whether a key claims to be Heron's and is not. Below
 // "heron.config." the client itself puts what it was asked for; what else is
 // directly below it are users' own notes, which no process reads.
 func unknown(known map[string]bool, key string) bool {

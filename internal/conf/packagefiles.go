@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,7 +61,9 @@ func (l *Loaded) PackageFiles() ([]PackageFile, error) {
 	if err != nil || script == "" {
 		script = filepath.Join(l.opts.Dir, defaultScript)
 	}
-	p.addScript(script)
+	if err := p.addScript(script); err != nil {
+		return nil, err
+	}
 	// What a file names may name more.
 	for len(p.texts) > 0 {
 		values := p.texts[0]
@@ -140,62 +143,7 @@ func (l *Loaded) newPacker() (*packer, error) {
 	return p, nil
 }
 
-// list finds what may be packed below a folder; above are the folders that
-// lead there, to notice links that go round.
-func (p *packer) list(prefix string, above []os.FileInfo) error {
-	entries, err := os.ReadDir(filepath.Join(p.dir, prefix))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name := prefix + e.Name()
-		// A link to nowhere is nobody's file.
-		info, err := os.Stat(filepath.Join(p.dir, name))
-		if err != nil || leftBehind(e.Name()) || name == overrideName {
-			continue
-		}
-		same := func(other os.FileInfo) bool { return os.SameFile(info, other) }
-		switch {
-		case info.IsDir() && !slices.ContainsFunc(above, same):
-			if err := p.list(name+"/", append(slices.Clip(above), info)); err != nil {
-				return err
-			}
-		case info.Mode().IsRegular() && !slices.ContainsFunc(p.secret, same):
-			p.names = append(p.names, name)
-		}
-	}
-	return nil
-}
-
 const overrideName = "override.yaml"
-
-// leftBehind says whether a file is hidden, or left by an editor or a tool
-// for versions: none of these is meant for a container.
-func leftBehind(name string) bool {
-	lower := strings.ToLower(name)
-	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") {
-		return true
-	}
-	for _, ending := range []string{".orig", ".bak", ".rej", ".swp", ".swo", ".swn", ".tmp", ".old", ".save", ".new", ".dpkg-old", ".dpkg-dist", ".rpmnew", ".rpmsave", ".rpmorig", ".patch", ".diff"} {
-		if strings.HasSuffix(lower, ending) {
-			return true
-		}
-	}
-	return false
-}
-
-// below is the name of a path in the folder, "" for one outside of it.
-func (p *packer) below(path string) string {
-	abs, err := filepath.Abs(path)
-	if path == "" || err != nil {
-		return ""
-	}
-	name, err := filepath.Rel(p.dir, abs)
-	if err != nil || !filepath.IsLocal(name) {
-		return ""
-	}
-	return filepath.ToSlash(name)
-}
 
 // addEngineFile packs a file that Heron's processes read, in the form that
 // adapt gives it. One that they insist on is empty where it is missing.
@@ -286,16 +234,26 @@ func (p *packer) read(name string) (path string, data []byte, f PackageFile, err
 // addScript packs the start script if it lies in the folder and has no
 // secret in it: no container needs it there, for its text is in the job. What
 // it names is packed wherever it lies.
-func (p *packer) addScript(path string) {
+func (p *packer) addScript(path string) error {
 	data, info, err := readWithInfo(path)
 	if err != nil {
-		return // who needs the script reports it
+		return nil //nolint:nilerr // the caller reads it too, and reports that
+	}
+	text, msg := plainText(data)
+	switch i := bytes.Index(data, []byte("\r\n")); {
+	case msg != "":
+		return &Error{Source: fileSource(path, lineOf(data)), Msg: msg + ", and no shell runs it", Hint: "save it as UTF-8"}
+	case len(text) != len(data):
+		return &Error{Source: fileSource(path, 1), Msg: "begins with a byte order mark, and no system takes it for a script", Hint: "save it without the mark"}
+	case i >= 0:
+		return &Error{Source: fileSource(path, 1+bytes.Count(data[:i], []byte("\n"))), Msg: "has lines that end as on Windows, and a shell takes that end for part of the line", Hint: "save it with line feeds alone"}
 	}
 	p.texts = append(p.texts, []string{string(data)})
 	name := p.below(path)
 	if line, _ := namesSecret(data); line == 0 && slices.Contains(p.names, name) {
 		p.packed[name] = PackageFile{Name: name, Data: data, Private: private(info)}
 	}
+	return nil
 }
 
 func readWithInfo(path string) ([]byte, fs.FileInfo, error) {

@@ -172,6 +172,30 @@ func TestFilesThatCannotBePacked(t *testing.T) {
 	}
 }
 
+func TestStartScriptsThatNoShellRuns(t *testing.T) {
+	for script, want := range map[string]string{
+		"#!/bin/sh\n":                   "",
+		"#!/bin/sh\necho a\r\n":         "heron_nomad.sh:2: has lines that end as on Windows",
+		"\ufeff#!/bin/sh\n":             "heron_nomad.sh:1: begins with a byte order mark",
+		"\xff\xfe#\x00!\x00":            "is in UTF-16 or UTF-32, and no shell runs it",
+		"#!/bin/sh\necho caf\xe9\n":     "heron_nomad.sh:2: is not in UTF-8",
+		"#!/bin/sh\nprintf 'a\\r\\n'\n": "",
+	} {
+		l, _ := folder(t, map[string]string{"client.yaml": "a: 1\n", "heron_nomad.sh": script})
+		_, err := l.PackageFiles()
+		if want == "" {
+			if err != nil {
+				t.Errorf("%q: %v", script, err)
+			}
+			continue
+		}
+		wantError(t, script, err)
+		if err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q in it", script, err, want)
+		}
+	}
+}
+
 func TestPrivateFilesStayPrivate(t *testing.T) {
 	l, dir := folder(t, map[string]string{"client.yaml": "a: 1\n", "cluster.yaml": "a: 1\n", "override.yaml": "b: 2\n"})
 	for _, name := range []string{"client.yaml", "override.yaml"} {

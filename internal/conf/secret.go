@@ -18,7 +18,7 @@ var secretKeys = map[string]bool{
 	keyHTTPTokenFile:              false,
 }
 
-// IsSecret tells whether a key, by its name, holds something that must not
+// IsSecret says whether a key, by its name, holds something that must not
 // leave the client: a password, a token, a private or access key. Words count
 // however they are joined: secret_key, secret.key, secretKey.
 func IsSecret(key string) bool {
@@ -62,19 +62,19 @@ func splitWords(key string) []string {
 // whatever its scheme is made of.
 var passwordURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:[^/?#\s]+@`)
 
-// holdsPassword tells whether a text has a URL with a password in it.
+// holdsPassword says whether a text has a URL with a password in it.
 func holdsPassword(v any) bool {
 	s, ok := v.(string)
 	return ok && passwordURL.MatchString(s)
 }
 
-// holdsSecret tells whether a text is secret whatever its key is called.
+// holdsSecret says whether a text is secret whatever its key is called.
 func holdsSecret(v any) bool {
 	s, ok := v.(string)
 	return ok && (passwordURL.MatchString(s) || privateKey.MatchString(s))
 }
 
-// holdsQuery tells whether the place to post packages to has a query: that may
+// holdsQuery says whether the place to post packages to has a query: that may
 // be what lets the user in, and no container posts any.
 func holdsQuery(key string, v any) bool {
 	s, ok := v.(string)

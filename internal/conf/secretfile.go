@@ -107,7 +107,7 @@ func (r *reader) secretKeyFile(key string) string {
 	return path
 }
 
-// secretFiles are the files that hold secrets, whoever names them: keys,
+// secretFiles are the files that hold secrets, by whatever they are named: keys,
 // overrides or variables.
 func (l *Loaded) secretFiles() ([]os.FileInfo, error) {
 	local, err := l.Local()
@@ -119,7 +119,7 @@ func (l *Loaded) secretFiles() ([]os.FileInfo, error) {
 		paths = append(paths, l.opts.Getenv("NOMAD_CLIENT_KEY"))
 	}
 	for _, key := range secretFileKeys() {
-		// Not text is an error of whoever reads the key.
+		// A value that is not text is reported where the key is read.
 		if path, _, err := local.String(key); err == nil {
 			paths = append(paths, path)
 		}

@@ -69,7 +69,7 @@ const (
 )
 
 // defaultS3Concurrency is how many parts are sent at a time. An upload that is
-// killed has at most so many half sent, which are sent again when it goes on.
+// killed has at most so many half sent, which are sent again when it is resumed.
 const defaultS3Concurrency = 2
 
 func (r *reader) s3Upload() S3Upload {

@@ -151,11 +151,11 @@ func parseACLEntry(text string) (entry ACLEntry, msg string) {
 	case scheme == "world" && entry.ID != "anyone":
 		return entry, "must be world:anyone"
 	case scheme == "auth" && entry.ID != "":
-		return entry, "has an id, but auth stands for whoever is authenticated: write auth::" + entry.Perms
+		return entry, "has an id, but auth stands for every authenticated user: write auth::" + entry.Perms
 	case scheme == "ip" && !addressOrNetwork(entry.ID):
 		return entry, "does not name an address or a network"
 	case scheme == "digest":
-		return entry, "holds a password's digest, by which the password can be guessed: use auth, which stands for whoever is authenticated"
+		return entry, "holds a password's digest, by which the password can be guessed: use auth, which stands for every authenticated user"
 	case (scheme == "x509" || scheme == "sasl") && entry.ID == "":
 		return entry, "has no id"
 	}

@@ -65,7 +65,7 @@ func (b *builder) extend(n int) {
 	}
 }
 
-// reopen makes a builder go on from a plan.
+// reopen makes a builder that continues from a plan.
 func reopen(def *topology.Definition, l *limits, current *Plan) (*builder, error) {
 	b := newBuilder(def, l, 0)
 	for _, c := range java.Order(current.listed(), java.DefaultCapacity, hashContainer, byID) {

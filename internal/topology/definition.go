@@ -186,8 +186,8 @@ func (d *Definition) WithStmgrs(n int) *Definition {
 	return t
 }
 
-// WithID is the definition under another id: a repeated submit takes up the
-// id of the one it goes on with.
+// WithID is the definition under another id: a repeated submit takes the id of
+// the one that it continues.
 func (d *Definition) WithID(id string) *Definition {
 	t := FromProto(d.pb)
 	t.pb.Id = proto.String(id)

@@ -74,7 +74,7 @@ func EscapePart(part string) string {
 }
 
 // UnescapePart is the text that EscapePart made a part of; ok is false where
-// the part does not tell, for the text was too long.
+// the text was too long to be in the part.
 func UnescapePart(part string) (text string, ok bool) {
 	if part == "~" {
 		return "", true
