@@ -45,6 +45,11 @@ type SSHOptions struct {
 
 // An SSHServer is OpenSSH's server for the user who runs the test. It lets in
 // who has the key of a home that SSHHome made, and no one by password.
+//
+// Sessions have the variable HOME, and SFTP its start folder, in a folder of
+// the server's own, so that the start files of the real user's shell change no
+// test and no test writes among the user's files. Commands still start in the
+// real home: sshd enters it.
 type SSHServer struct {
 	*Server
 	// Host and Port are where it listens, User whom it lets in.
@@ -119,6 +124,9 @@ func startSSHD(ctx context.Context, dir string, o SSHOptions) (*SSHServer, error
 		s.after, err = relay(o.Net, addr, addr)
 	}
 	if err == nil {
+		err = os.Mkdir(s.home(), 0o700)
+	}
+	if err == nil {
 		err = s.NewHostKey("ed25519")
 	}
 	if err == nil {
@@ -155,6 +163,9 @@ func (s *SSHServer) hide(o SSHOptions) error {
 	return nil
 }
 
+// home is what sessions have for a home.
+func (s *SSHServer) home() string { return filepath.Join(s.Dir, "home") }
+
 // Path is where a test finds what the server sees at a path.
 func (s *SSHServer) Path(path string) string {
 	if !s.private {
@@ -181,8 +192,9 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 AllowTcpForwarding yes
 MaxStartups 200
+SetEnv HOME=%s
 Subsystem sftp %s
-`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"), cmp.Or(sftp, "internal-sftp"))
+`, first, s.Host, s.Port, file("host_key"), file("authorized_keys"), s.home(), cmp.Or(sftp, "internal-sftp -d "+s.home()))
 }
 
 // findSSHD also makes the empty folder that the server wants when root runs it.
