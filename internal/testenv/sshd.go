@@ -31,8 +31,8 @@ type SSHOptions struct {
 	// Config are lines for the server's configuration; they come first, so
 	// they count.
 	Config string
-	// Net, unless nil, is the network that the server is in, of which it knows
-	// the names. From here it is reached at the same address.
+	// Net, if not nil, is the network that the server is in, whose names it
+	// knows. The test reaches it at the same address.
 	Net *PrivateNet
 	// SFTP is what serves it, with its options; "" is what is built in.
 	SFTP string
@@ -43,8 +43,8 @@ type SSHOptions struct {
 	Private, Disk string
 }
 
-// An SSHServer is OpenSSH's server for the user who runs the test. It lets in
-// who has the key of a home that SSHHome made, and no one by password.
+// An SSHServer is OpenSSH's server for the user who runs the test. It accepts
+// the keys of homes that SSHHome made, and no passwords.
 //
 // Sessions have the variable HOME, and SFTP its start folder, in a folder of
 // the server's own, so that the start files of the real user's shell change no
@@ -261,7 +261,7 @@ func (s *SSHServer) HostKey(t testing.TB) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Allow lets in whoever has the private half of a key.
+// Allow accepts a key, given by its public half.
 func (s *SSHServer) Allow(t testing.TB, public string) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(s.Dir, "authorized_keys"), os.O_APPEND|os.O_WRONLY, 0)
@@ -277,8 +277,8 @@ func (s *SSHServer) Allow(t testing.TB, public string) {
 // KnownName is the server's name in known_hosts.
 func (s *SSHServer) KnownName() string { return "[" + s.Host + "]:" + s.Port }
 
-// DropSessions ends the connections there are, as a host does that crashes.
-// The server itself goes on.
+// DropSessions ends all connections, as a crash of the host would. The server
+// itself keeps running.
 func (s *SSHServer) DropSessions() {
 	for _, pid := range descendants(s.Pid()) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
