@@ -17,9 +17,9 @@ import (
 const (
 	// binVariable names the program to measure.
 	binVariable = "HERON_BIN"
-	// rounds is how often each command runs; medians are told.
+	// rounds is how often each command runs; the table has medians.
 	rounds = 5
-	// short is how often a command runs that takes milliseconds.
+	// short is how often a command of a few milliseconds runs.
 	short = 40
 )
 
@@ -126,7 +126,7 @@ func build(b *testing.B) programs {
 	return p
 }
 
-// run runs one program and tells what it took.
+// run runs one program and returns what it took.
 func (p programs) run(b *testing.B, env []string, argv ...string) took {
 	b.Helper()
 	report := filepath.Join(b.TempDir(), "report")

@@ -85,7 +85,7 @@ func stateLocation(f flags) (location, error) {
 		loc.root = root
 	}
 	if loc.zooKeeper && strings.Contains(loc.connection, "/") {
-		return location{}, fmt.Errorf("--state-manager-connection=%s: a path behind the hosts is not understood; use heron.statemgr.root.path", loc.connection)
+		return location{}, fmt.Errorf("--state-manager-connection=%s: a path after the hosts is not supported; use heron.statemgr.root.path", loc.connection)
 	}
 	return loc, nil
 }

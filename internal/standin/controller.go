@@ -127,7 +127,7 @@ func (c *controller) handle(path string, parameters url.Values) (answer, error) 
 	case "/clean_all_stateful_checkpoints":
 		if !c.stateful {
 			// The real one uses a client that it never made.
-			return answer{hangUp: true}, errors.New("clean checkpoints asked of a topology that is not stateful")
+			return answer{hangUp: true}, errors.New("asked to clean checkpoints, but the topology is not stateful")
 		}
 		return done("Checkpoints successfully cleaned"), nil
 	default:

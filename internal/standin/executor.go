@@ -75,7 +75,7 @@ func (e *executor) run(ctx context.Context) error {
 			}
 			plan := &heronpb.PackingPlan{}
 			if err := proto.Unmarshal(now.data, plan); err != nil {
-				return fmt.Errorf("the stored packing plan: %w", err)
+				return fmt.Errorf("decode the stored packing plan: %w", err)
 			}
 			if proto.Equal(plan, current) {
 				e.log.Print("State watch triggered for PackingPlan update but plan not changed so not relaunching.")
@@ -119,7 +119,7 @@ func (e *executor) launch(ctx context.Context, plan *heronpb.PackingPlan) error 
 		return nil
 	}
 	if e.knobs.fails(failNeverRegister, shard) {
-		e.log.Print("The stream manager does not register, as told")
+		e.log.Print("The stream manager does not register: HERON_STANDIN_FAIL asks for it")
 		return nil
 	}
 	if err := writePID(stmgrID(shard), os.Getpid()); err != nil {

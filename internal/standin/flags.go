@@ -145,7 +145,7 @@ func checkFlag(kind flagKind, value string) error {
 		}
 	case javaHome:
 		if value == "" || strings.Contains(value, "$") {
-			return fmt.Errorf("not a path: nothing expands it any more, the executor would start that java")
+			return fmt.Errorf("not a path: nothing expands it, so the executor would try to start java under that name")
 		}
 	case text, bare:
 	}

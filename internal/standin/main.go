@@ -68,12 +68,12 @@ func executorMain(args []string, stdout io.Writer) int {
 	logger := newLogger(io.MultiWriter(stdout, file))
 	logger.Printf("heron-executor of container %d, topology %s", f.shard(), f["topology-id"])
 	if k.fails(failAtStart, f.shard()) {
-		logger.Print("Exiting, as told")
+		logger.Print("Exiting: HERON_STANDIN_FAIL asks for it")
 		return exitFailed
 	}
 	var ignored func()
 	if k.fails(failIgnoreTerm, f.shard()) {
-		ignored = func() { logger.Print("Taking no notice of a signal, as told") }
+		ignored = func() { logger.Print("Ignoring a signal: HERON_STANDIN_FAIL asks for it") }
 	}
 	caught := catchSignals(ignored)
 	err = execute(caught.ctx, f, k, logger)

@@ -63,7 +63,7 @@ func TestExecutorRefuses(t *testing.T) {
 		{name: "no state manager file", change: remove(statemgr), code: exitFailed, want: "statemgr.yaml"},
 		{name: "a root with a foreign token", change: write(statemgr, "heron.class.state.manager: x\nheron.statemgr.root.path: /a/${ROLE}\n"), code: exitFailed, want: "unsupported or unset tokens: ${ROLE}"},
 		{name: "no state manager class", change: write(statemgr, "heron.statemgr.root.path: /a\n"), code: exitFailed, want: "heron.class.state.manager is not set"},
-		{name: "told to exit", env: envFail + "=" + failAtStart + "@1", code: exitFailed, want: "Exiting, as told"},
+		{name: "told to exit", env: envFail + "=" + failAtStart + "@1", code: exitFailed, want: "Exiting: HERON_STANDIN_FAIL asks for it"},
 		{name: "an unknown word to fail", env: envFail + "=sulk", code: exitUsage, want: `unknown word "sulk"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -322,7 +322,7 @@ func TestMisbehaviour(t *testing.T) {
 	c.put(c.state.create("packingplans/wc", marshal(t, planOf("local", 2)), false))
 	zero, one, two := c.start(0), c.start(1), c.start(2)
 	eventually(t, "container 1 does not register", func() (bool, any) {
-		return strings.Contains(one.output(), "does not register, as told"), one.output()
+		return strings.Contains(one.output(), "does not register: HERON_STANDIN_FAIL asks for it"), one.output()
 	})
 	eventually(t, "container 2 does", func() (bool, any) {
 		return strings.Contains(zero.output(), "register stream manager request from stmgr-2"), zero.output()
@@ -335,7 +335,7 @@ func TestMisbehaviour(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "container 2 notes the signal", func() (bool, any) {
-		return strings.Contains(two.output(), "no notice of a signal"), two.output()
+		return strings.Contains(two.output(), "Ignoring a signal"), two.output()
 	})
 	if !listens(two.flags["server-port"]) {
 		t.Error("container 2 ended on SIGTERM")

@@ -130,7 +130,7 @@ func (t *tmanager) firstPlan(ctx context.Context, plans <-chan snapshot) (*heron
 			}
 			packing := &heronpb.PackingPlan{}
 			if err := proto.Unmarshal(now.data, packing); err != nil {
-				return nil, fatal{fmt.Errorf("the stored packing plan: %w", err)}
+				return nil, fatal{fmt.Errorf("decode the stored packing plan: %w", err)}
 			}
 			t.log.Printf("Fetched PackingPlan of %d containers.", len(packing.GetContainerPlans()))
 			return packing, nil
@@ -213,7 +213,7 @@ func (t *tmanager) assemble(s state, packing *heronpb.PackingPlan) (*assembly, e
 	}
 	topology := &heronpb.Topology{}
 	if err := proto.Unmarshal(data, topology); err != nil {
-		return nil, fatal{fmt.Errorf("the stored topology: %w", err)}
+		return nil, fatal{fmt.Errorf("decode the stored topology: %w", err)}
 	}
 	if topology.GetName() != t.topology || topology.GetId() != t.topologyID {
 		return nil, fatal{fmt.Errorf("expected topology %s with id %s, the state has %s with id %s",
@@ -226,7 +226,7 @@ func (t *tmanager) assemble(s state, packing *heronpb.PackingPlan) (*assembly, e
 		t.log.Print("There was an existing physical plan")
 		existing = &heronpb.PhysicalPlan{}
 		if err := proto.Unmarshal(data, existing); err != nil {
-			return nil, fatal{fmt.Errorf("the stored physical plan: %w", err)}
+			return nil, fatal{fmt.Errorf("decode the stored physical plan: %w", err)}
 		}
 	case errors.Is(err, errAbsent):
 		t.log.Print("There was no existing physical plan")
@@ -280,13 +280,13 @@ func (t *tmanager) member(l *link, a *assembly, cancel context.CancelCauseFunc) 
 	}
 	m := &member{stmgr: &heronpb.StMgr{}, send: l.send}
 	if err := proto.Unmarshal(first.StMgr, m.stmgr); err != nil {
-		t.log.Printf("A registration that is not one: %v", err)
+		t.log.Printf("Invalid registration: %v", err)
 		return
 	}
 	for _, data := range first.Instances {
 		i := &heronpb.Instance{}
 		if err := proto.Unmarshal(data, i); err != nil {
-			t.log.Printf("A registration of %s that is not one: %v", m.stmgr.GetId(), err)
+			t.log.Printf("Invalid registration of %s: %v", m.stmgr.GetId(), err)
 			return
 		}
 		m.instances = append(m.instances, i)

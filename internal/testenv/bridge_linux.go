@@ -45,7 +45,7 @@ func (b *bridge) configure() error {
 	return b.setFlags(unix.IFF_UP)
 }
 
-// remove deletes the device; that there is none is no error.
+// remove deletes the device, if it is there.
 func (b *bridge) remove() error {
 	err := b.setFlags(0)
 	if err == nil {

@@ -19,7 +19,7 @@ func Root() string {
 }
 
 // Golden is the folder of vectors recorded from the original: HERON_GOLDEN,
-// else shared/golden beside the checkout. Where there is none the test is
+// else shared/golden beside the checkout. Without one the test is
 // skipped, except in CI, where it fails.
 //
 // Tests must hold on any tree of the same form: they find their vectors by

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// JDK is the path of javac. Where there is none the test is skipped, except in
+// JDK is the path of javac. Without one the test is skipped, except in
 // CI, where it fails.
 func JDK(t testing.TB) string {
 	t.Helper()

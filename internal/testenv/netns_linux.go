@@ -63,7 +63,7 @@ func (n *PrivateNet) make(hosts []string) error {
 		"link add " + n.hole() + " type bridge",
 		"link set " + n.hole() + " up",
 		"route add " + subnet + " dev " + n.hole(),
-		// Nobody is asked who has the address, so nobody says that none has.
+		// Without address resolution, no reply says that no host has the address.
 		"neigh add " + n.IP + " lladdr 02:00:00:00:00:02 dev " + n.hole() + " nud permanent",
 	} {
 		if err := ip(command); err != nil {
@@ -76,7 +76,7 @@ func (n *PrivateNet) make(hosts []string) error {
 // hole is the device on this machine.
 func (n *PrivateNet) hole() string { return fmt.Sprintf("hrnhole%d", n.number) }
 
-// remove takes everything away; that there is nothing is no error.
+// remove removes everything that is there.
 func (n *PrivateNet) remove() error {
 	var errs []error
 	if _, err := net.InterfaceByName(n.hole()); err == nil {

@@ -40,11 +40,11 @@ type NomadOptions struct {
 	Driver string
 	// Config is configuration in HCL, merged over ours.
 	Config string
-	// Env are variables for the agent, NAME=value each, beside what is left of
-	// this process's own.
+	// Env are more variables for the agent, NAME=value each; see serverEnv for
+	// the others.
 	Env []string
 
-	// secure, where set, is what the agent wants of those who talk to it.
+	// secure, if set, is what clients need to talk to the agent.
 	secure *SecureNomad
 	// where is nil for loopback.
 	where *place

@@ -161,8 +161,8 @@ func (p *FaultProxy) add(fault, stream, attribute string, value int64) {
 	})
 }
 
-// must fails the test where toxiproxy does not do what it is told. It does not
-// end it, since a fault may be set from any goroutine.
+// must fails the test if toxiproxy refuses. It does not end the test, because a
+// fault may be set from any goroutine.
 func (p *FaultProxy) must(path string, body any) {
 	p.t.Helper()
 	if err := p.call(path, body); err != nil {

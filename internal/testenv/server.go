@@ -210,14 +210,14 @@ func (s *Server) Pause() error {
 	// server answers.
 	for deadline := time.Now().Add(stopTimeout); !paused(s.proc.pid); {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pause %s: process %d goes on", s.name, s.proc.pid)
+			return fmt.Errorf("pause %s: process %d is still running", s.name, s.proc.pid)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return nil
 }
 
-// Resume lets a paused server go on.
+// Resume continues a paused server.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
 
 // Restart starts the server again on the same address with the same data, and
@@ -232,7 +232,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.start(ctx)
 }
 
-// signal is sent to the server itself. One that has ended already is no error.
+// signal sends one to the server itself, if it still runs.
 func (s *Server) signal(sig syscall.Signal) error {
 	if s.proc == nil {
 		return fmt.Errorf("signal %s: it is not running", s.name)

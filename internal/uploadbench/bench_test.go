@@ -27,7 +27,7 @@ const (
 
 // way is how a package gets to a server: by ours and by a person's tool.
 type way struct {
-	// order is what ours is told, but for the package.
+	// order is what our program gets, without the package.
 	order order
 	env   []string
 	peer  func(o order) *exec.Cmd
@@ -35,8 +35,8 @@ type way struct {
 	store string
 }
 
-// BenchmarkUpload tells, for each way, what passed in a second with ours and
-// with the peer, the ratio of both, and the most memory that ours took.
+// BenchmarkUpload reports, for each way, what passed in a second with ours and
+// with the peer, the ratio of both, and our peak memory.
 func BenchmarkUpload(b *testing.B) {
 	file := newPackage(b)
 	for _, w := range []struct {

@@ -2,5 +2,5 @@
 // package by each way, next to the tool that a person would take instead.
 //
 // Both send the same file to the same real server, in processes of their own,
-// by turns; what is told is the median of the rounds.
+// by turns; the results are medians of all rounds.
 package uploadbench

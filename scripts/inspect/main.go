@@ -226,7 +226,7 @@ func (in inspection) running(context.Context) ([]string, error) {
 	}
 	var lines []string
 	for _, link := range links {
-		// A process that has ended meanwhile is none.
+		// A process that has ended meanwhile is skipped.
 		cwd, err := os.Readlink(link)
 		if err == nil && strings.HasPrefix(strings.TrimSuffix(cwd, " (deleted)")+"/", in.allocs+"/") {
 			cmd, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))

@@ -72,7 +72,7 @@ func run(what, file string) error {
 	return errors.New("no such command")
 }
 
-// quiet takes the client's log, which would go to standard error.
+// quiet drops the log of the ZooKeeper client.
 type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}

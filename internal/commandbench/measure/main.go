@@ -1,4 +1,4 @@
-// Command measure runs a program and tells what it took:
+// Command measure runs a program and reports what it took:
 //
 //	measure REPORT PROGRAM [ARGUMENT...]
 //
@@ -6,7 +6,7 @@
 // microseconds, and the peak memory in KiB, with blanks between. It ends with
 // the program's exit code.
 //
-// It imports little, since its own memory is the least that it can tell.
+// It imports little, because its own memory is the least that it can report.
 package main
 
 import (
