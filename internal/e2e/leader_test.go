@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// leaderCluster is a user whose Nomad has three servers.
+type leaderCluster struct {
+	*cluster
+	servers *testenv.NomadCluster
+}
+
+func newLeaderCluster(t *testing.T, servers *testenv.NomadCluster) *leaderCluster {
+	t.Helper()
+	c := newClusterAt(t, servers.Addr, testenv.ZooKeeper(t), nil)
+	c.properties["heron.nomad.request.timeout"] = "60s"
+	return &leaderCluster{cluster: c, servers: servers}
+}
+
+// killing runs a command whose requests go to a server that does not lead, and
+// kills the leader at the request of a number, before it is forwarded. It
+// returns how many requests there were.
+func (c *leaderCluster) killing(at int, run func() result) (result, int) {
+	c.t.Helper()
+	ctx := c.t.Context()
+	if err := c.servers.Heal(ctx); err != nil {
+		c.t.Fatal(err)
+	}
+	follower, err := c.servers.Follower(ctx)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	p := testenv.HTTPProxy(c.t, follower)
+	defer func() { c.properties["heron.nomad.scheduler.uri"] = c.servers.Addr }()
+	c.properties["heron.nomad.scheduler.uri"] = p.URL
+	seen := 0
+	p.Fail(testenv.HTTPCut, -1, func(string, string) bool {
+		if seen++; seen == at {
+			if err := c.servers.KillLeader(ctx); err != nil {
+				c.t.Error(err)
+			}
+		}
+		return false
+	})
+	return run(), p.Count(anything)
+}
+
+// sampled are the numbers from 1 to n, all of them in a long run.
+func sampled(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i + 1
+	}
+	random := rand.New(rand.NewPCG(5, 8))
+	random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	some := all[:testenv.Times(min(n, 3), n)]
+	slices.Sort(some)
+	return some
+}
+
+// Three real servers, and the leader is killed at each request that submit and
+// kill make. Which requests there are is counted, not listed here.
+func TestTheLeaderOfNomadIsKilled(t *testing.T) {
+	servers := testenv.StartedNomadCluster(t)
+	first := newLeaderCluster(t, servers)
+	r, submits := first.killing(0, func() result { return first.submit() })
+	first.want(r, 0, "submitted")
+	r, kills := first.killing(0, func() result { return first.kill() })
+	first.want(r, 0, "killed")
+	t.Logf("submit makes %d requests, kill %d", submits, kills)
+	if submits < 4 || kills < 6 {
+		t.Fatal("some requests do not pass the proxy")
+	}
+	for _, at := range sampled(submits) {
+		t.Run(fmt.Sprintf("submit-%d", at), func(t *testing.T) {
+			c := newLeaderCluster(t, servers)
+			r, _ := c.killing(at, func() result { return c.submit() })
+			if r.code == 7 {
+				c.nothingLeft()
+				return
+			}
+			c.want(r, 0, "submitted")
+			c.want(c.kill(), 0)
+			c.nothingLeft()
+		})
+	}
+	for _, at := range sampled(kills) {
+		t.Run(fmt.Sprintf("kill-%d", at), func(t *testing.T) {
+			c := newLeaderCluster(t, servers)
+			c.want(c.submit(), 0)
+			r, _ := c.killing(at, func() result { return c.kill() })
+			c.want(r, 0, "killed")
+			c.nothingLeft()
+		})
+	}
+}
