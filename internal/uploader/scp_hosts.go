@@ -145,7 +145,7 @@ func (s *SCP) match(ctx context.Context, targets []string, nodes []Node) (hosts 
 	owner := map[string]string{}
 	eligible := false
 	for _, target := range targets {
-		where, err := sshclient.Resolve(target, s.ssh)
+		where, err := sshclient.Resolve(ctx, target, s.ssh)
 		if err != nil {
 			return nil, scpInput("heron.uploader.scp.command.connection", err)
 		}
