@@ -1,48 +1,56 @@
 package sshclient
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
 
-// args are options of a command line, read.
+// Letters of ssh and scp that take no value and make no difference here: they
+// are about terminals, forwarding, verbosity, compression and the like.
+const noEffect = "12aABCfkKnNqrTtvxXy"
+
+// Letters that take a value.
+const withValue = "bBcFiJlmopP"
+
+// args are the options of a command line.
 type args struct {
-	// values are those of keywords of a configuration file.
-	values values
-	// config is the file that is to be read instead of the usual ones.
+	letters []option
+	// config is the file to read instead of the usual ones.
 	config string
 }
 
-// Letters of ssh and scp that take no value and change nothing here: about
-// terminals, forwarding, verbosity, compression and the like.
-const noEffect = "12 aABCfkKnNqrTtvxXy"
+// option is one letter and its value, in the order in which they were given.
+type option struct{ letter, value string }
 
-// parseArgs reads options of ssh or of scp. Two letters differ between them:
-// -p is a port for one and keeps times for the other, -l a user or a rate.
+// parseArgs reads options of ssh or scp. Two letters differ between these: -p
+// is a port for one and keeps times for the other, -l is a user or a rate.
 func parseArgs(line string) (*args, error) {
 	words, err := split(line)
 	if err != nil {
 		return nil, &InputError{What: "SSH options", Value: line, Reason: err.Error()}
 	}
-	a := &args{values: values{}}
+	a := &args{}
 	for len(words) > 0 {
 		word := words[0]
 		words = words[1:]
 		if len(word) < 2 || word[0] != '-' || word == "--" {
-			return nil, &InputError{What: "SSH options", Value: line, Reason: word + " is no option; the host goes into the connection"}
+			return nil, &InputError{What: "SSH options", Value: line, Reason: word + " is not an option; the host is configured apart from them"}
 		}
 		// Letters without a value may stand together.
 		for rest := word[1:]; rest != ""; {
 			letter := rest[:1]
 			rest = rest[1:]
-			keyword := valueLetter(letter)
 			if letter == "p" && !startsNumber(rest, words) {
 				continue
 			}
-			if keyword == "" {
-				if !a.flag(letter) {
-					return nil, &InputError{What: "SSH option", Value: "-" + letter, Reason: "not known here; -i, -p, -P, -l, -F, -J, -c and -o are"}
+			if !strings.Contains(withValue, letter) {
+				if letter != "4" && letter != "6" && !strings.Contains(noEffect, letter) {
+					return nil, &InputError{What: "SSH option", Value: "-" + letter, Reason: "is not known here; these are: -4 -6 -b -B -c -F -i -J -l -m -o -p -P"}
 				}
+				a.letters = append(a.letters, option{letter, ""})
 				continue
 			}
 			value := rest
@@ -53,32 +61,13 @@ func parseArgs(line string) (*args, error) {
 				}
 				value, words = words[0], words[1:]
 			}
-			if err := a.set(letter, keyword, value); err != nil {
-				return nil, err
+			if letter == "F" {
+				a.config = value
 			}
+			a.letters = append(a.letters, option{letter, value})
 		}
 	}
 	return a, nil
-}
-
-// valueLetter is the keyword whose value an option's letter takes, "" for a
-// letter without a value.
-func valueLetter(letter string) string {
-	switch letter {
-	case "i":
-		return "identityfile"
-	case "p", "P":
-		return "port"
-	case "l":
-		return "user"
-	case "J":
-		return "proxyjump"
-	case "c":
-		return "ciphers"
-	case "F", "o":
-		return letter
-	}
-	return ""
 }
 
 func startsNumber(rest string, words []string) bool {
@@ -89,88 +78,85 @@ func startsNumber(rest string, words []string) bool {
 	return err == nil
 }
 
-// flag takes a letter without a value.
-func (a *args) flag(letter string) bool {
-	switch letter {
-	case "4":
-		a.values.put("addressfamily", "inet")
-	case "6":
-		a.values.put("addressfamily", "inet6")
-	default:
-		return letter != " " && strings.Contains(noEffect, letter)
+// apply puts the options into the settings, as ssh does before it reads files.
+func (a *args) apply(r *reader) error {
+	for _, o := range a.letters {
+		if err := r.option(o); err != nil {
+			var input *InputError
+			if errors.As(err, &input) {
+				return err
+			}
+			return &InputError{What: "SSH option", Value: strings.TrimSpace("-" + o.letter + " " + o.value), Reason: err.Error()}
+		}
 	}
-	return true
+	return nil
 }
 
-func (a *args) set(letter, keyword, value string) error {
-	switch letter {
-	case "F":
-		a.config = value
-		return nil
+// option applies one option. Some overrule what came before, as in ssh.
+func (r *reader) option(o option) error {
+	s := r.settings
+	// A word of the command line is one word of a file, whatever it holds.
+	word := func(key string) ([]string, error) {
+		return r.keywords[key].read([]string{o.value}, o.value, r.getenv)
+	}
+	switch o.letter {
+	case "4", "6":
+		s.override("addressfamily", map[string]string{"4": "inet", "6": "inet6"}[o.letter])
+	case "b":
+		s.override("bindaddress", o.value)
+	case "B":
+		s.override("bindinterface", o.value)
+	case "c", "m":
+		key := map[string]string{"c": "ciphers", "m": "macs"}[o.letter]
+		if _, err := word(key); err != nil {
+			return err
+		}
+		s.override(key, o.value)
+	case "i":
+		file, err := r.tilde(o.value)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(file); err != nil {
+			s.missing = append(s.missing, file+": "+plainReason(err))
+			return nil
+		}
+		add(&s.identities, keyFile{file, fromOption})
+	case "J":
+		j, err := parseJump(o.value)
+		if err != nil {
+			return err
+		}
+		if s.jump != nil || s.has("proxycommand") {
+			return errors.New("only one -J is allowed, and no ProxyCommand beside it; separate jump hosts by commas")
+		}
+		s.jump = j
 	case "l":
-		if _, err := strconv.Atoi(value); err == nil {
-			return &InputError{What: "SSH option", Value: "-l " + value, Reason: "a rate is not taken here; for a user of that name write -o User=" + value}
+		if _, err := strconv.Atoi(o.value); err == nil {
+			return errors.New("a rate cannot be given here; for a user of that name write -o User=" + o.value)
 		}
+		s.put("user", []string{o.value}, fromUser)
+	case "p", "P":
+		values, err := word("port")
+		if err != nil {
+			return err
+		}
+		s.put("port", values, fromUser)
 	case "o":
-		return a.keyword(value)
-	}
-	a.values.put(keyword, value)
-	return nil
-}
-
-// keyword takes "Key=Value" or "Key Value".
-func (a *args) keyword(text string) error {
-	at := strings.IndexAny(text, "= \t")
-	if at <= 0 {
-		return &InputError{What: "SSH option", Value: "-o " + text, Reason: "must be a keyword and its value: -o Key=Value"}
-	}
-	key := strings.ToLower(text[:at])
-	value := strings.TrimLeft(text[at:], " \t")
-	value = strings.TrimLeft(strings.TrimPrefix(value, "="), " \t")
-	if !isList(key) {
-		value = unquoted(value)
-	}
-	if value == "" {
-		return &InputError{What: "SSH option", Value: "-o " + text, Reason: "the value is missing"}
-	}
-	switch {
-	case understood(key):
-		a.values.put(key, value)
-	case !withoutEffect(key):
-		return &InputError{What: "SSH option", Value: "-o " + text, Reason: "not known here"}
+		return r.keywordOption(o.value)
 	}
 	return nil
 }
 
-// understood are the keywords that a login is made of.
-func understood(key string) bool {
-	switch key {
-	case "addressfamily", "certificatefile", "ciphers", "connecttimeout", "globalknownhostsfile", "hashknownhosts",
-		"hostkeyalgorithms", "hostkeyalias", "hostname", "identitiesonly", "identityagent", "identityfile", "kexalgorithms",
-		"macs", "port", "proxycommand", "proxyjump", "revokedhostkeys", "serveralivecountmax", "serveraliveinterval",
-		"stricthostkeychecking", "user", "userknownhostsfile":
-		return true
+// keywordOption takes "Key=Value" or "Key Value", a line of a file.
+func (r *reader) keywordOption(line string) error {
+	c := cursor{rest: line}
+	name, _ := c.next()
+	if k := r.keywords[lower(name)]; k.form == "host" || k.form == "match" || k.form == "include" {
+		return fmt.Errorf("%s is only for configuration files", k.name)
 	}
-	return false
-}
-
-// withoutEffect are keywords of OpenSSH that change nothing for a client that
-// asks nobody and forwards nothing by itself, or make checks weaker that stay
-// on here.
-func withoutEffect(key string) bool {
-	for _, prefix := range []string{"gssapi", "hostbased", "forward", "control", "canonical", "permit", "kbdinteractive", "challengeresponse"} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
+	if _, known := r.keywords[lower(name)]; !known && !c.end {
+		return fmt.Errorf("%s is not a keyword of OpenSSH", name)
 	}
-	switch key {
-	case "addkeystoagent", "batchmode", "checkhostip", "clearallforwardings", "compression", "compressionlevel",
-		"connectionattempts", "enableescapecommandline", "escapechar", "exitonforwardfailure", "fingerprinthash", "ipqos",
-		"loglevel", "nohostauthenticationforlocalhost", "numberofpasswordprompts", "passwordauthentication",
-		"preferredauthentications", "protocol", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes",
-		"pubkeyauthentication", "rekeylimit", "requesttty", "sendenv", "setenv", "tcpkeepalive", "updatehostkeys",
-		"verifyhostkeydns", "visualhostkey":
-		return true
-	}
-	return false
+	return r.readLine(line, source{from: fromUser}, &block{applies: true})
 }

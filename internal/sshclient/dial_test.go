@@ -19,7 +19,7 @@ import (
 
 // in are options for a home folder.
 func in(home, args string) Options {
-	return Options{Home: home, Args: args, Getenv: func(name string) string { return map[string]string{"USER": "nobody"}[name] }}
+	return Options{Home: home, Args: args, Getenv: func(string) string { return "" }, system: filepath.Join(home, "etc")}
 }
 
 // to are the options that lead to a server.

@@ -2,295 +2,226 @@ package sshclient
 
 import (
 	"fmt"
-	"os"
+	"net"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/ssh"
+	"time"
 )
 
-// A filler turns values into a login and keeps the first mistake.
+// A filler turns settings into a login and keeps the first mistake.
 type filler struct {
-	v   values
-	o   Options
-	l   *login
-	err error
+	*reader
+	l      *login
+	tokens map[byte]string
+	err    error
 }
 
-func (f *filler) wrong(key, value, reason string) {
+// fill takes over the settings. The names come first, because the tokens of
+// other values stand for them.
+func (l *login) fill(r *reader, o Options) error {
+	f := filler{reader: r, l: l}
+	s := r.settings
+	l.port, l.user = "22", r.user
+	if port := s.get("port"); port != "" {
+		l.port = port
+	}
+	if user := s.get("user"); user != "" {
+		l.user = user
+	}
+	l.hostKeyAlias = lower(s.get("hostkeyalias"))
+	l.keyName = strings.ToLower(net.JoinHostPort(l.host, l.port))
+	if l.hostKeyAlias != "" {
+		l.keyName = net.JoinHostPort(l.hostKeyAlias, "22")
+	}
+	var err error
+	if f.tokens, err = l.tokens(o, r.user); err != nil {
+		return err
+	}
+	f.network()
+	f.refusals()
 	if f.err == nil {
-		f.err = &InputError{What: "SSH option " + keyword(key), Value: value, Reason: reason}
+		f.err = l.setJumps(s.jump)
+	}
+	f.times()
+	f.logInFiles()
+	f.hostKeys()
+	f.algorithms()
+	return f.err
+}
+
+func (f *filler) wrong(key, reason string) {
+	if f.err == nil {
+		f.err = &InputError{What: "SSH option " + f.keywords[key].name, Value: strings.Join(f.settings.values[key], " "), Reason: reason}
 	}
 }
 
-// keyword spells a keyword as its manual does, where a message names it.
-func keyword(key string) string {
-	for _, name := range []string{"AddressFamily", "CertificateFile", "Ciphers", "ConnectTimeout", "GlobalKnownHostsFile",
-		"HashKnownHosts", "HostKeyAlgorithms", "HostKeyAlias", "HostName", "IdentitiesOnly", "IdentityAgent", "IdentityFile",
-		"KexAlgorithms", "MACs", "Port", "ProxyCommand", "ProxyJump", "RevokedHostKeys", "ServerAliveCountMax",
-		"ServerAliveInterval", "StrictHostKeyChecking", "UserKnownHostsFile"} {
-		if strings.EqualFold(name, key) {
-			return name
-		}
+func (f *filler) network() {
+	f.l.network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[f.settings.get("addressfamily")]
+	if f.l.network == "" {
+		f.l.network = "tcp"
 	}
-	return key
+	f.l.bindAddress, f.l.bindInterface = f.settings.get("bindaddress"), f.settings.get("bindinterface")
 }
 
-func (f *filler) number(key string, low, high int) int {
-	value := f.v.get(key)
-	n, err := strconv.Atoi(value)
-	if err != nil || n < low || n > high {
-		f.wrong(key, value, fmt.Sprintf("must be a whole number from %d to %d", low, high))
+// refusals are what OpenSSH allows and is not done here.
+func (f *filler) refusals() {
+	s := f.settings
+	if s.has("proxycommand") && lower(s.get("proxycommand")) != "none" {
+		f.wrong("proxycommand", "no programs are started here; use ProxyJump, or set ProxyCommand=none")
 	}
-	return n
+	if s.get("stricthostkeychecking") == "no" || s.get("stricthostkeychecking") == "off" {
+		f.wrong("stricthostkeychecking", "host keys are always checked here; accept-new accepts and keeps the key of a host that is not known yet")
+	}
+	if s.get("pubkeyauthentication") == "no" {
+		f.wrong("pubkeyauthentication", "keys are the only way to log in here; set it to yes")
+	}
+	if methods := s.get("preferredauthentications"); methods != "" && !slices.Contains(strings.Split(methods, ","), "publickey") {
+		f.wrong("preferredauthentications", "keys are the only way to log in here; add publickey")
+	}
+	if s.has("refuseconnection") {
+		f.wrong("refuseconnection", "the configuration forbids this connection")
+	}
 }
 
-func (f *filler) yes(key string) bool {
-	switch value := strings.ToLower(f.v.get(key)); value {
-	case "yes", "true":
-		return true
-	case "", "no", "false":
-	default:
-		f.wrong(key, value, "must be yes or no")
+func (f *filler) number(key string, otherwise int) int {
+	if n, err := strconv.Atoi(f.settings.get(key)); err == nil {
+		return n
 	}
-	return false
+	return otherwise
 }
 
-func (f *filler) network() string {
-	switch value := strings.ToLower(f.v.get("addressfamily")); value {
-	case "inet":
-		return "tcp4"
-	case "inet6":
-		return "tcp6"
-	case "", "any":
-	default:
-		f.wrong("addressfamily", value, "must be any, inet or inet6")
-	}
-	return "tcp"
-}
-
-// jumps are the hosts of ProxyJump. A command would have to be started.
-func (f *filler) jumps() []string {
-	if command := f.v.get("proxycommand"); command != "" && command != "none" {
-		f.wrong("proxycommand", command, "no programs are started here; use ProxyJump, or set ProxyCommand=none")
-	}
-	list := f.v.get("proxyjump")
-	if list == "" || list == "none" {
-		return nil
-	}
-	var jumps []string
-	for jump := range strings.SplitSeq(list, ",") {
-		jump = f.expand("proxyjump", strings.TrimSpace(jump))
-		if _, err := parseTarget(jump, true); err != nil && f.err == nil {
-			f.err = err
-		}
-		jumps = append(jumps, jump)
-	}
-	return jumps
-}
-
-// logInFiles finds out what we can show to the host.
-func (f *filler) logInFiles() {
+func (f *filler) times() {
 	l := f.l
-	l.onlyIdentities = f.yes("identitiesonly")
-	for _, file := range f.v["identityfile"] {
-		l.chosen = true
-		if file != "none" {
-			l.identities = append(l.identities, f.path("identityfile", file))
+	l.connectTimeout, l.aliveEvery = DefaultConnectTimeout, 15*time.Second
+	if n := f.number("connecttimeout", 0); n > 0 {
+		l.connectTimeout = time.Duration(n) * time.Second
+	}
+	if f.settings.has("serveraliveinterval") {
+		l.aliveEvery = time.Duration(f.number("serveraliveinterval", 0)) * time.Second
+	}
+	l.aliveMax = f.number("serveralivecountmax", 3)
+	l.minRSA = f.number("requiredrsasize", 1024)
+}
+
+// logInFiles finds out which keys there may be.
+func (f *filler) logInFiles() {
+	l, s := f.l, f.settings
+	l.onlyIdentities = s.get("identitiesonly") == "yes"
+	l.missing = s.missing
+	for _, file := range s.identities {
+		if lower(file.name) != "none" {
+			file.name = f.path("identityfile", file.name)
+			l.identities = append(l.identities, file)
 		}
 	}
-	if !l.chosen {
-		for _, name := range []string{"id_rsa", "id_ecdsa", "id_ed25519"} {
-			l.identities = append(l.identities, filepath.Join(f.o.Home, ".ssh", name))
+	if len(s.identities) == 0 {
+		for _, name := range defaultIdentities() {
+			l.identities = append(l.identities, keyFile{filepath.Join(f.home, ".ssh", name), fromDefault})
 		}
 	}
-	for _, file := range f.v["certificatefile"] {
-		if file != "none" {
-			l.certificates = append(l.certificates, f.path("certificatefile", file))
-		}
+	for _, file := range s.certificates {
+		file.name = f.path("certificatefile", file.name)
+		l.certificates = append(l.certificates, file)
 	}
-	switch socket := f.v.get("identityagent"); {
+	const variable = "SSH_AUTH_SOCK"
+	switch socket := s.get("identityagent"); {
 	case socket == "none":
-	case socket == "" || socket == "SSH_AUTH_SOCK":
-		l.agent = f.o.getenv("SSH_AUTH_SOCK")
+	case socket == "" || socket == variable:
+		l.agent = f.getenv(variable)
 	case strings.HasPrefix(socket, "$") && !strings.HasPrefix(socket, "${"):
-		l.agent = f.o.getenv(socket[1:])
+		l.agent = f.getenv(socket[1:])
 	default:
 		l.agent = f.path("identityagent", socket)
 	}
 }
 
+// defaultIdentities are the keys of ~/.ssh that are tried in the order of
+// OpenSSH, where none are configured.
+func defaultIdentities() []string {
+	return []string{"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"}
+}
+
 // hostKeys finds out where host keys are looked up.
 func (f *filler) hostKeys() {
-	l := f.l
-	folder := filepath.Join(f.o.Home, ".ssh")
-	l.knownHosts = f.files("userknownhostsfile", filepath.Join(folder, "known_hosts"), filepath.Join(folder, "known_hosts2"))
-	l.globalKnownHosts = f.files("globalknownhostsfile", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-	l.hashNames = f.yes("hashknownhosts")
-	switch value := strings.ToLower(f.v.get("stricthostkeychecking")); value {
-	case "", "yes", "true", "ask":
-	case "accept-new":
-		l.acceptNew = true
-	case "no", "off", "false":
-		f.wrong("stricthostkeychecking", value, "host keys are always checked here; accept-new takes the key of a host that is not known yet and keeps it")
-	default:
-		f.wrong("stricthostkeychecking", value, "must be yes, ask or accept-new")
+	l, s := f.l, f.settings
+	l.knownHosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+	if s.has("userknownhostsfile") {
+		l.knownHosts = s.values["userknownhostsfile"]
 	}
-	if file := f.v.get("revokedhostkeys"); file != "" && file != "none" {
-		f.wrong("revokedhostkeys", file, "is not read here; put the keys into known_hosts, marked @revoked")
+	l.globalKnownHosts = []string{filepath.Join(f.system, "ssh_known_hosts"), filepath.Join(f.system, "ssh_known_hosts2")}
+	if s.has("globalknownhostsfile") {
+		l.globalKnownHosts = s.values["globalknownhostsfile"]
+	}
+	l.knownHosts = f.files("userknownhostsfile", l.knownHosts, f.path)
+	l.globalKnownHosts = f.files("globalknownhostsfile", l.globalKnownHosts, f.homePath)
+	l.hashNames = s.get("hashknownhosts") == "yes"
+	l.acceptNew = s.get("stricthostkeychecking") == "accept-new"
+	l.command = s.has("knownhostscommand") && lower(s.get("knownhostscommand")) != "none"
+	if file := s.get("revokedhostkeys"); file != "" && lower(file) != "none" {
+		l.revokedKeys = f.homePath("revokedhostkeys", file)
 	}
 }
 
-// files is a list of files, an empty one for "none".
-func (f *filler) files(key string, usual ...string) []string {
-	value := f.v.get(key)
-	if value == "" {
-		return usual
-	}
-	words, err := split(value)
-	if err != nil {
-		f.wrong(key, value, err.Error())
+// files expands a list of files; none is an empty one.
+func (f *filler) files(key string, names []string, expand func(key, file string) string) []string {
+	if len(names) == 1 && lower(names[0]) == "none" {
+		return nil
 	}
 	var files []string
-	for _, word := range words {
-		if word != "none" && word != os.DevNull {
-			files = append(files, f.path(key, word))
-		}
+	for _, name := range names {
+		files = append(files, expand(key, name))
 	}
 	return files
 }
 
-func (f *filler) path(key, file string) string {
-	file = expandHome(f.expand(key, file), f.o.Home)
-	if !filepath.IsAbs(file) {
-		// As ssh does, from where it is started.
-		if abs, err := filepath.Abs(file); err == nil {
-			file = abs
-		}
+// homePath expands the ~ of a file.
+func (f *filler) homePath(key, file string) string {
+	file, err := f.tilde(file)
+	if err != nil {
+		f.wrong(key, err.Error())
 	}
 	return file
 }
 
-// expand replaces tokens, and environment variables in braces.
-func (f *filler) expand(key, text string) string {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch {
-		case strings.HasPrefix(text[i:], "${") && key != "hostname" && key != "proxyjump":
-			end := strings.IndexByte(text[i:], '}')
-			if end < 0 {
-				f.wrong(key, text, "a ${ has no }")
-				return text
-			}
-			name := text[i+2 : i+end]
-			value := f.o.getenv(name)
-			if value == "" {
-				f.wrong(key, text, "the environment variable "+name+" is not set")
-			}
-			b.WriteString(value)
-			i += end
-		case text[i] == '%' && i+1 < len(text):
-			i++
-			value, ok := f.token(key, text[i])
-			if !ok {
-				f.wrong(key, text, fmt.Sprintf("the token %%%c is not known", text[i]))
-			}
-			b.WriteString(value)
-		default:
-			b.WriteByte(text[i])
-		}
+// path expands the ~, the tokens and the environment variables of a file.
+func (f *filler) path(key, file string) string {
+	file, err := expand(f.homePath(key, file), f.tokens, f.getenv)
+	if err != nil {
+		f.wrong(key, err.Error())
 	}
-	return b.String()
+	return file
 }
 
-func (f *filler) token(key string, c byte) (string, bool) {
-	l := f.l
-	switch c {
-	case '%':
-		return "%", true
-	case 'h':
-		if key == "hostname" {
-			return l.alias, true
-		}
-		return l.host, true
-	case 'n':
-		return l.alias, true
-	case 'p':
-		return l.port, true
-	case 'r':
-		return l.user, true
-	case 'u':
-		return f.o.localUser(), true
-	case 'd':
-		return f.o.Home, true
-	case 'i':
-		return strconv.Itoa(os.Getuid()), true
-	case 'k':
-		if alias := f.v.get("hostkeyalias"); alias != "" {
-			return alias, true
-		}
-		return l.alias, true
-	case 'l', 'L':
-		name, err := os.Hostname()
-		if c == 'L' {
-			name, _, _ = strings.Cut(name, ".")
-		}
-		return name, err == nil
-	}
-	return "", false
-}
-
-// algorithms are lists of names, or changes of the usual list.
+// algorithms are lists of names, or changes of the usual lists.
 func (f *filler) algorithms() {
-	usual := ssh.SupportedAlgorithms()
-	ciphers := slices.Clone(usual.Ciphers)
-	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" && runtime.GOARCH != "s390x" {
-		// Without instructions for AES the other cipher is the fast one.
-		slices.SortStableFunc(ciphers, func(a, b string) int {
-			return strings.Compare(b[:1], a[:1])
-		})
+	l := f.l
+	list := func(key string, usual algorithmSet) []string {
+		names, err := f.choose(key, usual)
+		if err != nil {
+			f.wrong(key, err.Error())
+		}
+		return names
 	}
-	f.l.ciphers = f.choose("ciphers", ciphers)
-	f.l.kex = f.choose("kexalgorithms", usual.KeyExchanges)
-	f.l.macs = f.choose("macs", usual.MACs)
-	if f.v.get("hostkeyalgorithms") != "" {
-		f.l.hostKeyAlgorithms = f.choose("hostkeyalgorithms", usual.HostKeys)
-	}
+	here := supportedHere()
+	l.ciphers = list("ciphers", here.ciphers)
+	l.kex = list("kexalgorithms", here.kex)
+	l.macs = list("macs", here.macs)
+	l.hostKeyAlgorithms = list("hostkeyalgorithms", here.hostKeys)
+	l.keyAlgorithms = list("pubkeyacceptedalgorithms", here.keys)
+	l.caAlgorithms = list("casignaturealgorithms", here.authorities)
 }
 
-// choose reads a list of algorithms: names with wildcards separated by
-// commas, behind + to append, - to remove, ^ to put first. Those that are not
-// supported are left out.
-func (f *filler) choose(key string, usual []string) []string {
-	list := f.v.get(key)
-	if list == "" {
-		return usual
+// choose reads a list of algorithms and keeps those that are supported.
+func (f *filler) choose(key string, usual algorithmSet) ([]string, error) {
+	names, err := assemble(f.settings.get(key), usual.usual, usual.all)
+	if err != nil {
+		return nil, err
 	}
-	sign := list[0]
-	if sign == '+' || sign == '-' || sign == '^' {
-		list = list[1:]
+	names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(usual.supported, name) })
+	if len(names) == 0 {
+		return nil, fmt.Errorf("none of these is supported here; these are: %s", strings.Join(usual.supported, ","))
 	}
-	var named []string
-	for pattern := range strings.SplitSeq(list, ",") {
-		for _, name := range usual {
-			if matchList(strings.TrimSpace(pattern), name) && !slices.Contains(named, name) {
-				named = append(named, name)
-			}
-		}
-	}
-	switch without := slices.DeleteFunc(slices.Clone(usual), func(name string) bool { return slices.Contains(named, name) }); sign {
-	case '-':
-		named = without
-	case '^':
-		named = append(named, without...)
-	case '+':
-		named = append(without, named...)
-	}
-	if len(named) == 0 {
-		f.wrong(key, f.v.get(key), "none of these is supported; these are: "+strings.Join(usual, ","))
-	}
-	return named
+	return names, nil
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,166 +13,29 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// knownHosts are the keys that a host may have.
-type knownHosts struct {
-	l      *login
-	lookup ssh.HostKeyCallback
-	// keys are those of this host, authorities those that may vouch for it.
-	keys, authorities []knownhosts.KnownKey
-	// bare are keys that the host has on the standard port.
-	bare []knownhosts.KnownKey
-	// names are those of the files that were read, by those of their copies.
-	names map[string]string
-}
-
-// readKnownHosts reads all files that are there.
-func (l *login) readKnownHosts() (*knownHosts, error) {
-	k := &knownHosts{l: l, names: map[string]string{}}
-	var files []string
-	texts := map[string][][]byte{}
-	for _, file := range slices.Concat(l.knownHosts, l.globalKnownHosts) {
-		text, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, &InputError{What: "known hosts file", Value: file, Reason: plainReason(err)}
-		}
-		name, err := readable(file, text)
-		if err != nil {
-			return nil, err
-		}
-		if name != file {
-			defer os.Remove(name)
-		}
-		files = append(files, name)
-		k.names[name], texts[name] = file, bytes.Split(text, []byte("\n"))
-	}
-	lookup, err := knownhosts.New(files...)
-	if err != nil {
-		return nil, &InputError{What: "known hosts file", Value: strings.Join(files, " "), Reason: err.Error()}
-	}
-	k.lookup = lookup
-	all := func(name string) []knownhosts.KnownKey {
-		want := wanted(lookup, name)
-		for i := range want {
-			line := texts[want[i].Filename][want[i].Line-1]
-			if bytes.HasPrefix(bytes.TrimSpace(line), []byte("@cert-authority")) {
-				want[i].Key = authority{want[i].Key}
-			}
-			want[i].Filename = k.names[want[i].Filename]
-		}
-		return want
-	}
-	for _, key := range all(l.keyName) {
-		if a, ok := key.Key.(authority); ok {
-			key.Key = a.PublicKey
-			k.authorities = append(k.authorities, key)
-		} else {
-			k.keys = append(k.keys, key)
-		}
-	}
-	if bare := l.bareName(); bare != "" {
-		k.bare = slices.DeleteFunc(all(bare), func(key knownhosts.KnownKey) bool {
-			_, is := key.Key.(authority)
-			return is
-		})
-	}
-	return k, nil
-}
-
-// authority marks the key of a line that says so.
-type authority struct{ ssh.PublicKey }
-
-// bareName is the host's name on the standard port, "" where that is its name
-// already. A key that is known for it is good on any port, as for ssh.
-func (l *login) bareName() string {
-	host, port, err := net.SplitHostPort(l.keyName)
-	if err != nil || port == "22" {
-		return ""
-	}
-	return net.JoinHostPort(host, "22")
-}
-
-// readable is a file that the library can read: where it would refuse the
-// whole file for a line it cannot read, a copy without these. A line that
-// revokes a key must not be lost.
-func readable(file string, text []byte) (string, error) {
-	lines := bytes.Split(text, []byte("\n"))
-	whole := true
-	for i, line := range lines {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if _, _, _, _, _, err := ssh.ParseKnownHosts(line); err == nil {
-			continue
-		}
-		if line[0] == '@' && !bytes.HasPrefix(line, []byte("@cert-authority")) {
-			return "", &InputError{What: "known hosts file", Value: fmt.Sprintf("%s:%d", file, i+1), Reason: "this line cannot be read, so it is not known which key it revokes"}
-		}
-		whole, lines[i] = false, nil
-	}
-	if whole {
-		return file, nil
-	}
-	f, err := os.CreateTemp("", "known_hosts-*")
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", file, err)
-	}
-	_, err = f.Write(bytes.Join(lines, []byte("\n")))
-	if err := errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(f.Name())
-		return "", fmt.Errorf("read %s: %w", file, err)
-	}
-	return f.Name(), nil
-}
-
-// wanted are the keys that the files have for a host. The library tells them
-// to who shows it another key.
-func wanted(lookup ssh.HostKeyCallback, name string) []knownhosts.KnownKey {
-	var unknown *knownhosts.KeyError
-	if errors.As(lookup(name, &net.TCPAddr{}, noKey{}), &unknown) {
-		return unknown.Want
-	}
-	return nil
-}
-
-// noKey is the key of no host.
-type noKey struct{}
-
-func (noKey) Type() string                        { return "none" }
-func (noKey) Marshal() []byte                     { return nil }
-func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
-
 // listed says whether anything is known about the host.
 func (k *knownHosts) listed() bool { return len(k.keys)+len(k.authorities)+len(k.bare) > 0 }
 
 // algorithms are those by which the host may prove itself: of the types that
 // are known for it, so that it does not show another of its keys.
-func (k *knownHosts) algorithms(chosen []string) []string {
-	supported := ssh.SupportedAlgorithms().HostKeys
-	if chosen == nil {
-		// The best first, where the host may choose.
-		chosen = slices.Concat([]string{ssh.CertAlgoED25519v01, ssh.KeyAlgoED25519}, supported)
-	}
+func (k *knownHosts) algorithms() []string {
 	var types []string
 	for _, key := range slices.Concat(k.keys, k.bare) {
 		types = append(types, key.Key.Type())
 	}
 	var algorithms []string
-	for _, name := range chosen {
+	for _, name := range k.l.hostKeyAlgorithms {
 		certificate := strings.Contains(name, "-cert-")
 		ok := len(types) == 0 && len(k.authorities) == 0 && !certificate
 		ok = ok || certificate && len(k.authorities) > 0
 		ok = ok || slices.Contains(types, keyType(name))
-		if ok && !slices.Contains(algorithms, name) {
+		if ok {
 			algorithms = append(algorithms, name)
 		}
 	}
 	if len(algorithms) == 0 {
 		// Nothing fits both; the host's key is then reported as it is.
-		return chosen
+		return k.l.hostKeyAlgorithms
 	}
 	return algorithms
 }
@@ -184,19 +45,29 @@ func keyType(algorithm string) string {
 	switch algorithm {
 	case ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512:
 		return ssh.KeyAlgoRSA
+	case ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01:
+		return ssh.CertAlgoRSAv01
 	}
 	return algorithm
 }
 
-// check says whether a key is the host's. A new one is kept where that was
-// asked for.
+// check says whether a key is the host's, and good enough. A new one is kept if
+// that was asked for.
 func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
+	if bits := rsaBits(key); bits > 0 && bits < k.l.minRSA {
+		e := k.failed(key, KeyWeak, "")
+		e.reason = fmt.Sprintf("%d bits are fewer than the %d of RequiredRSASize", bits, k.l.minRSA)
+		return e
+	}
+	if err := k.revoked(key); err != nil {
+		return err
+	}
 	err := k.lookup(k.l.keyName, remote, key)
 	var unknown *knownhosts.KeyError
 	var revoked *knownhosts.RevokedError
 	switch {
 	case err == nil:
-		return nil
+		return k.certificate(key)
 	case errors.As(err, &revoked):
 		return k.failed(key, KeyRevoked, fmt.Sprintf("%s:%d", k.names[revoked.Revoked.Filename], revoked.Revoked.Line))
 	case !errors.As(err, &unknown):
@@ -218,55 +89,52 @@ func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
 	return k.failed(key, KeyUnknown, "")
 }
 
-// where are the places of keys.
-func (k *knownHosts) where(keys []knownhosts.KnownKey) string {
-	var places []string
-	for _, key := range keys {
-		places = append(places, fmt.Sprintf("%s:%d", key.Filename, key.Line))
+// certificate refuses one whose authority signed with an algorithm that
+// CASignatureAlgorithms does not allow.
+func (k *knownHosts) certificate(key ssh.PublicKey) error {
+	cert, ok := key.(*ssh.Certificate)
+	if !ok || slices.Contains(k.l.caAlgorithms, cert.Signature.Format) {
+		return nil
 	}
-	return strings.Join(places, ", ")
+	e := k.failed(key, KeyCertificate, "")
+	e.reason = "CASignatureAlgorithms does not allow its signature, " + cert.Signature.Format
+	return e
 }
 
-// file is where a new key goes.
-func (l *login) file() string {
-	if len(l.knownHosts) > 0 {
-		return l.knownHosts[0]
-	}
-	return ""
-}
-
-// keep appends the host's key to the user's file.
-func (l *login) keep(key ssh.PublicKey) error {
-	file := l.file()
+// revoked looks a key up in the file of RevokedHostKeys, which has a public key
+// on each line.
+func (k *knownHosts) revoked(key ssh.PublicKey) error {
+	file := k.l.revokedKeys
 	if file == "" {
-		return &InputError{What: "SSH option StrictHostKeyChecking", Value: "accept-new", Reason: "UserKnownHostsFile names no file for the key"}
+		return nil
 	}
-	name := knownhosts.Normalize(l.keyName)
-	if l.hashNames {
-		name = knownhosts.HashHostname(name)
+	bad := func(reason string) error {
+		return &InputError{What: "SSH option RevokedHostKeys", Value: file, Reason: reason}
 	}
-	line := name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"
-	if err := appendLine(file, line); err != nil {
-		return fmt.Errorf("keep the key of %s: %w", l, err)
-	}
-	return nil
-}
-
-// appendLine writes in one piece, so that lines of several writers stay whole.
-func appendLine(file, line string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return bad(plainReason(err))
 	}
-	if info, serr := f.Stat(); serr == nil && info.Size() > 0 {
-		last := make([]byte, 1)
-		if _, err := f.ReadAt(last, info.Size()-1); err == nil && last[0] != '\n' {
-			line = "\n" + line
+	if bytes.HasPrefix(text, []byte("SSHKRL\n")) {
+		return bad("key revocation lists in binary form are not read here; name a file with one public key on each line")
+	}
+	shown := []ssh.PublicKey{key}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		shown = []ssh.PublicKey{cert.Key, cert.SignatureKey}
+	}
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		public, _, _, _, err := ssh.ParseAuthorizedKey(line)
+		if err != nil {
+			return bad(fmt.Sprintf("line %d is not a public key", number))
+		}
+		if slices.ContainsFunc(shown, func(s ssh.PublicKey) bool { return sameKey(s, public) }) {
+			return k.failed(key, KeyRevoked, fmt.Sprintf("%s:%d", file, number))
 		}
 	}
-	_, err = f.WriteString(line)
-	return errors.Join(err, f.Close())
+	return nil
 }

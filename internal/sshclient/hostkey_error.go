@@ -17,50 +17,60 @@ const (
 	KeyChanged     KeyProblem = "changed"
 	KeyRevoked     KeyProblem = "revoked"
 	KeyCertificate KeyProblem = "certificate"
+	KeyWeak        KeyProblem = "weak"
 )
 
-// HostKeyError is a host that does not prove to be the one that is known. It
-// wraps ErrHostKey.
+// HostKeyError is a host that does not prove to be the known one. It wraps
+// ErrHostKey.
 type HostKeyError struct {
 	Problem KeyProblem
 	// Host is what was connected to. Type and Fingerprint (SHA256:...) are
-	// those of the key that it shows, "" where it shows none of a known type.
+	// those of the key that it shows, "" if it shows none of a known type.
 	Host, Type, Fingerprint string
-	// Known is where the key stands that is known: file:line, or several.
+	// Known is where the known key is: file:line, or several.
 	Known string
-	// File is the known_hosts file that a key would go to, "" for none.
+	// File is the known_hosts file for new keys, "" for none.
 	File string
 
-	// name is the host's for known_hosts, scan the command that asks for its
-	// key.
+	// name is the host's name in known_hosts, scan the command that asks for
+	// its key.
 	name, scan string
 	aliased    bool
 	reason     string
+	// command: KnownHostsCommand is configured and was not run.
+	command bool
 }
 
 // Unwrap makes it ErrHostKey.
 func (e *HostKeyError) Unwrap() error { return ErrHostKey }
 
+// Error implements error.
 func (e *HostKeyError) Error() string {
-	shown := "shows none of a known type"
+	shown := "shows no key of a known type"
 	if e.Fingerprint != "" {
 		shown = fmt.Sprintf("shows the %s key %s", e.Type, e.Fingerprint)
 	}
+	text := fmt.Sprintf("connect to %s: %v: the host %s", e.Host, ErrHostKey, shown)
+	if e.Problem != KeyRevoked && e.reason != "" && e.Fingerprint == "" {
+		text += " (" + e.reason + ")"
+	}
 	switch e.Problem {
 	case KeyChanged:
-		return fmt.Sprintf("connect to %s: %v: the host %s, another than the one in %s; "+
-			"somebody may be in between, or the host got a new key: ask who runs it, then forget the old key with\n  %s\nand accept the new one with\n  %s",
-			e.Host, ErrHostKey, shown, e.Known, e.forget(), e.accept())
+		return text + fmt.Sprintf(", but the known key, in %s, is another one; somebody may be in between, or the host has a new key: "+
+			"ask its administrator, then remove the old key with\n  %s\nand accept the new one with\n  %s", e.Known, e.forget(), e.accept())
 	case KeyRevoked:
-		return fmt.Sprintf("connect to %s: %v: the host %s, which is revoked in %s; do not use this host before it has another key",
-			e.Host, ErrHostKey, shown, e.Known)
+		return text + fmt.Sprintf(", which is revoked in %s; do not use this host until it has another key", e.Known)
+	case KeyWeak:
+		return text + ", which is too weak: " + e.reason
 	case KeyCertificate:
-		return fmt.Sprintf("connect to %s: %v: the host shows a certificate of the key %s that is not good: %s",
-			e.Host, ErrHostKey, e.Fingerprint, e.reason)
+		return text + ", with a certificate that is not valid: " + e.reason
 	}
-	return fmt.Sprintf("connect to %s: %v: the host %s, which is not known; "+
-		"if that is the fingerprint its administrator names, accept it with\n  %s",
-		e.Host, ErrHostKey, shown, e.accept())
+	if e.command {
+		text += "; KnownHostsCommand is not run here, because no programs are started; this key"
+	} else {
+		text += ", which"
+	}
+	return text + fmt.Sprintf(" is not known; if its administrator confirms this fingerprint, accept it with\n  %s", e.accept())
 }
 
 // accept is the command that makes the host's key known.
@@ -70,17 +80,17 @@ func (e *HostKeyError) accept() string {
 		file = "FILE"
 	}
 	if e.aliased {
-		return fmt.Sprintf("%s | sed 's/^[^ ]*/%s/' >> %s", e.scan, e.name, quote(file))
+		return fmt.Sprintf("%s | sed 's/^[^ ]*/%s/' >> %s", e.scan, e.name, Quote(file))
 	}
-	return e.scan + " >> " + quote(file)
+	return e.scan + " >> " + Quote(file)
 }
 
-// forget is the command that drops the key that is known.
+// forget is the command that removes the known key.
 func (e *HostKeyError) forget() string {
 	var commands []string
 	for place := range strings.SplitSeq(e.Known, ", ") {
 		file := place[:max(strings.LastIndexByte(place, ':'), 0)]
-		command := "ssh-keygen -R " + quote(e.name) + " -f " + quote(file)
+		command := "ssh-keygen -R " + Quote(e.name) + " -f " + Quote(file)
 		if len(commands) == 0 || commands[len(commands)-1] != command {
 			commands = append(commands, command)
 		}
@@ -90,15 +100,15 @@ func (e *HostKeyError) forget() string {
 
 // failed makes the error for a key that the host shows.
 func (k *knownHosts) failed(key ssh.PublicKey, problem KeyProblem, known string) *HostKeyError {
-	e := &HostKeyError{Problem: problem, Host: k.l.String(), Known: known, File: k.l.file()}
+	e := &HostKeyError{Problem: problem, Host: k.l.String(), Known: known, File: k.l.file(), command: k.l.command}
 	e.name, e.aliased = knownhosts.Normalize(k.l.keyName), k.l.keyName != strings.ToLower(k.l.address())
-	e.scan = "ssh-keyscan -p " + k.l.port + " -H " + quote(k.l.host)
+	e.scan = "ssh-keyscan -p " + k.l.port + " -H " + Quote(k.l.host)
 	if e.aliased {
-		e.scan = "ssh-keyscan -p " + k.l.port + " " + quote(k.l.host)
+		e.scan = "ssh-keyscan -p " + k.l.port + " " + Quote(k.l.host)
 	}
 	if n := len(k.l.jumps); n > 0 {
 		// Only the jump host reaches it.
-		e.scan = "ssh " + quote(k.l.jumps[n-1]) + " " + e.scan
+		e.scan = "ssh " + Quote(k.l.jumps[n-1]) + " " + e.scan
 	}
 	if key != nil {
 		if cert, ok := key.(*ssh.Certificate); ok {
@@ -109,8 +119,8 @@ func (k *knownHosts) failed(key ssh.PublicKey, problem KeyProblem, known string)
 	return e
 }
 
-// otherTypes is the error for a host that has no key of the types that are
-// known for it any more.
+// otherTypes is the error for a host that no longer has a key of the types that
+// are known for it.
 func (k *knownHosts) otherTypes(offered []string) error {
 	known := k.keys
 	known = append(known, k.bare...)

@@ -1,13 +1,16 @@
 package sshclient
 
 import (
+	"context"
 	"net"
-	"net/url"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // A login is all that is known about how to get into one host before anything
@@ -17,33 +20,47 @@ type login struct {
 	user  string
 	host  string
 	port  string
-	// network is that of Go: "tcp", or one of its two halves.
-	network string
-	// jumps are the hosts on the way, in order.
-	jumps []string
+	// network is that of Go: "tcp", "tcp4" or "tcp6".
+	network                    string
+	bindAddress, bindInterface string
+	// jumps are the hosts on the way, in order, and config the file to read
+	// about them instead of the usual ones.
+	jumps  []string
+	config string
 
 	connectTimeout time.Duration
 	aliveEvery     time.Duration
 	aliveMax       int
 
-	identities, certificates []string
-	// chosen: the identities are configured, not the usual ones.
-	chosen bool
+	identities, certificates []keyFile
+	// missing are identities of the command line that are not there, and why.
+	missing []string
 	// onlyIdentities: of the agent's keys only those that are identities too.
 	onlyIdentities bool
 	agent          string // its socket; "" is none
+	// keyAlgorithms are those that our keys may sign with, minRSA is how many
+	// bits an RSA key must have.
+	keyAlgorithms []string
+	minRSA        int
 
 	knownHosts, globalKnownHosts []string
-	keyName                      string // the name that the host's key goes by
-	acceptNew, hashNames         bool
-	hostKeyAlgorithms            []string
-	ciphers, kex, macs           []string
+	revokedKeys                  string // a file; "" is none
+	// command: KnownHostsCommand, which is not run, is configured.
+	command              bool
+	hostKeyAlias         string
+	keyName              string // the name that the host's key goes by
+	acceptNew, hashNames bool
+	hostKeyAlgorithms    []string
+	caAlgorithms         []string
+	ciphers, kex, macs   []string
+
+	progress progress.Sink
 }
 
 // address is the host and port to connect to.
 func (l *login) address() string { return net.JoinHostPort(l.host, l.port) }
 
-// String tells whom we log in as where.
+// String says who logs in where.
 func (l *login) String() string {
 	if l.port == "22" {
 		return l.user + "@" + l.host
@@ -51,57 +68,17 @@ func (l *login) String() string {
 	return l.user + "@" + l.address()
 }
 
-// target is what a connection is asked for.
-type target struct{ user, host, port string }
-
-// parseTarget reads "user@host" or "ssh://user@host:port". A jump host may
-// have its port behind a colon without the scheme too.
-func parseTarget(text string, jump bool) (target, error) {
-	bad := func(reason string) (target, error) {
-		return target{}, &InputError{What: "SSH host", Value: text, Reason: reason}
-	}
-	rest, isURL := strings.CutPrefix(text, "ssh://")
-	if isURL {
-		rest = strings.TrimSuffix(rest, "/")
-	}
-	var t target
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		t.user, rest = rest[:at], rest[at+1:]
-		if t.user == "" {
-			return bad("the user before @ is missing")
-		}
-		if isURL {
-			u, err := url.PathUnescape(t.user)
-			if err != nil || strings.Contains(u, ":") {
-				return bad("must be ssh://user@host:port, without a password")
-			}
-			t.user = u
-		}
-	}
-	t.host = rest
-	if isURL || jump || strings.HasPrefix(rest, "[") {
-		if host, port, err := net.SplitHostPort(rest); err == nil {
-			t.host, t.port = host, port
+// login reads options and files for a target: one that a caller asks for, or
+// a jump host. Without look no names are looked up.
+func (o Options) login(ctx context.Context, text string, hop bool, look lookup) (*login, error) {
+	t, err := parseTarget(text)
+	if hop {
+		if t, err = parseHop(text); err != nil {
+			err = &InputError{What: "SSH jump host", Value: text, Reason: err.Error()}
 		} else {
-			t.host = strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]")
+			err = t.plain(text)
 		}
 	}
-	switch {
-	case t.host == "":
-		return bad("the host is missing")
-	case strings.HasPrefix(t.host, "-") || strings.HasPrefix(t.user, "-"):
-		return bad("must not begin with a dash")
-	case strings.ContainsFunc(t.host+t.user, func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune("/\\'\"`;|&<>", c) }):
-		return bad("holds characters that are in no host's or user's name")
-	case strings.Contains(t.host, ":") && net.ParseIP(strings.SplitN(t.host, "%", 2)[0]) == nil:
-		return bad("is no host name; a port is given by the option -p, or as ssh://user@host:port")
-	}
-	return t, nil
-}
-
-// login reads options and files for a target.
-func (o Options) login(text string, jump bool) (*login, error) {
-	t, err := parseTarget(text, jump)
 	if err != nil {
 		return nil, err
 	}
@@ -109,24 +86,62 @@ func (o Options) login(text string, jump bool) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := values{}
-	if t.user != "" {
-		asked.put("user", t.user)
-	}
-	if t.port != "" {
-		asked.put("port", t.port)
-	}
-	for key, all := range a.values {
-		for _, value := range all {
-			asked.put(key, value)
-		}
-	}
-	r := configReader{alias: t.host, user: asked.get("user"), localUser: o.localUser(), home: o.Home, values: asked}
-	if err := r.readAll(a.config); err != nil {
+	r := o.reader(t.host)
+	if err := a.apply(r); err != nil {
 		return nil, err
 	}
-	l := &login{alias: t.host}
-	return l, l.fill(r.values, o)
+	for key, value := range map[string]string{"user": t.user, "port": t.port} {
+		if value != "" {
+			r.settings.put(key, []string{value}, fromUser)
+		}
+	}
+	l := &login{alias: t.host, config: a.config, progress: o.Progress}
+	if l.host, err = r.resolve(ctx, a.config, look); err != nil {
+		return nil, err
+	}
+	return l, l.fill(r, o)
+}
+
+func (o Options) reader(alias string) *reader {
+	system := o.system
+	if system == "" {
+		system = systemFolder
+	}
+	return &reader{
+		keywords: keywords(), settings: newSettings(), alias: alias, host: alias,
+		user: o.localUser(), home: o.Home, system: system, getenv: o.getenv, account: homeOf,
+	}
+}
+
+// resolve reads the files, and once more when the name of the host is settled
+// if that is asked for. It returns the name or address to connect to.
+func (r *reader) resolve(ctx context.Context, config string, look lookup) (string, error) {
+	if err := r.readAll(config); err != nil {
+		return "", err
+	}
+	host := r.alias
+	if name := r.settings.get("hostname"); name != "" {
+		var err error
+		if host, err = expandPercent(name, map[byte]string{'h': r.alias}); err != nil {
+			return "", &InputError{What: "SSH option HostName", Value: name, Reason: err.Error()}
+		}
+	}
+	if !isAddress(host) {
+		host = lower(host)
+	}
+	host, err := r.canonicalize(ctx, host, look)
+	if err != nil {
+		return "", err
+	}
+	mode := r.settings.get("canonicalizehostname")
+	if r.wantFinal || mode != "" && mode != "no" {
+		r.final, r.host = true, host
+		r.settings.override("hostname", host)
+		if err := r.readAll(config); err != nil {
+			return "", err
+		}
+	}
+	return host, nil
 }
 
 func (o Options) getenv(name string) string {
@@ -136,50 +151,44 @@ func (o Options) getenv(name string) string {
 	return o.Getenv(name)
 }
 
+// localUser is the user who runs this, whatever the environment says.
 func (o Options) localUser() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
 	for _, name := range []string{"USER", "LOGNAME"} {
 		if v := o.getenv(name); v != "" {
 			return v
 		}
 	}
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
 	return strconv.Itoa(os.Getuid())
 }
 
-// fill takes over the values. Those that name hosts come first: the tokens in
-// others stand for them.
-func (l *login) fill(v values, o Options) error {
-	f := filler{v: v, o: o, l: l}
-	l.host, l.port, l.user = l.alias, "22", o.localUser()
-	if v.get("hostname") != "" {
-		l.host = f.expand("hostname", v.get("hostname"))
+// setJumps takes over the jump hosts, their tokens replaced.
+func (l *login) setJumps(j *jump) error {
+	if j == nil || j.none {
+		return nil
 	}
-	if v.get("port") != "" {
-		l.port = strconv.Itoa(f.number("port", 1, 65535))
+	port, user := j.last.port, j.last.user
+	if port == "" {
+		port = "22"
 	}
-	if v.get("user") != "" {
-		l.user = v.get("user")
+	if user == "" {
+		user = l.user
 	}
-	l.network = f.network()
-	l.jumps = f.jumps()
-	l.keyName = strings.ToLower(net.JoinHostPort(l.host, l.port))
-	if alias := v.get("hostkeyalias"); alias != "" {
-		l.keyName = net.JoinHostPort(strings.ToLower(f.expand("hostkeyalias", alias)), "22")
+	if j.last.host == l.host && port == l.port && user == l.user {
+		return &InputError{What: "SSH option ProxyJump", Value: strings.Join(j.hosts, ","), Reason: "the host would be its own jump host"}
 	}
-	l.connectTimeout, l.aliveEvery, l.aliveMax = DefaultConnectTimeout, 15*time.Second, 3
-	if v.get("connecttimeout") != "" && v.get("connecttimeout") != "none" {
-		l.connectTimeout = time.Duration(f.number("connecttimeout", 1, 1<<20)) * time.Second
+	tokens := map[byte]string{'h': l.host, 'n': l.alias, 'p': l.port, 'r': l.user}
+	l.jumps = slices.Clone(j.hosts)
+	for i, host := range l.jumps {
+		var err error
+		if l.jumps[i], err = expandPercent(host, tokens); err == nil {
+			_, err = parseHop(l.jumps[i])
+		}
+		if err != nil {
+			return &InputError{What: "SSH option ProxyJump", Value: strings.Join(j.hosts, ","), Reason: err.Error()}
+		}
 	}
-	if v.get("serveraliveinterval") != "" {
-		l.aliveEvery = time.Duration(f.number("serveraliveinterval", 0, 1<<20)) * time.Second
-	}
-	if v.get("serveralivecountmax") != "" {
-		l.aliveMax = f.number("serveralivecountmax", 1, 1<<20)
-	}
-	f.logInFiles()
-	f.hostKeys()
-	f.algorithms()
-	return f.err
+	return nil
 }

@@ -1,9 +1,10 @@
 // Package sshclient logs in to hosts by SSH, in process: it starts no program.
 //
-// It takes what OpenSSH's client takes to reach a host: options as on a
-// command line, ~/.ssh/config and /etc/ssh/ssh_config, identity files, the
-// agent and known_hosts. It never asks anybody anything, so it logs in by key
-// only, and it never talks to a host whose key is not known.
+// It reaches a host as OpenSSH's client would: with options as on a command
+// line, ~/.ssh/config and /etc/ssh/ssh_config, identity files, the agent and
+// known_hosts, all read by OpenSSH's rules. It never asks a person anything,
+// so it logs in by key only, and it never talks to a host whose key is not
+// known.
 //
 // What goes over the connection is up to the caller.
 package sshclient
@@ -16,10 +17,12 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
-// DefaultConnectTimeout bounds one attempt where nothing else is said, from the first packet until the
-// host has let us in.
+// DefaultConnectTimeout bounds one attempt if nothing else is configured, from
+// the first packet until the host has let us in.
 const DefaultConnectTimeout = 20 * time.Second
 
 // maxJumps bounds a chain of jump hosts; a longer one leads in a circle.
@@ -27,17 +30,25 @@ const maxJumps = 8
 
 // Options say how to log in.
 type Options struct {
-	// Home is the folder that has .ssh. Getenv reads an environment variable:
-	// SSH_AUTH_SOCK, USER and those that files name; nil is no environment.
+	// Home is the folder that has .ssh. Getenv reads an environment variable,
+	// such as SSH_AUTH_SOCK and those that files name; nil is no environment.
 	Home   string
 	Getenv func(string) string
 	// Args are options as on the command line of ssh or scp, quoted as for a
 	// shell: -i FILE, -p PORT, -P PORT, -l USER, -F FILE, -J HOST, -c CIPHERS,
-	// -o KEY=VALUE, and those that have no effect here, such as -q.
+	// -m MACS, -b ADDRESS, -B INTERFACE, -o KEY=VALUE, and those that have no
+	// effect here, such as -q.
 	Args string
 	// ConnectTimeout bounds one attempt, log-in included; 0 takes that of the
 	// configuration, else 20 s.
 	ConnectTimeout time.Duration
+	// Progress takes events about keys that are ignored; it may be nil.
+	Progress progress.Sink
+
+	// system is the folder with the system's configuration, and look asks for
+	// names; only tests set them.
+	system string
+	look   lookup
 }
 
 // Client is a connection to a host. It may be used by several goroutines.
@@ -48,40 +59,57 @@ type Client struct {
 	once    sync.Once
 }
 
-// Where is where a target leads: what is written of it, read with the options
-// and files.
+// Where is where a target leads, by the options and files.
 type Where struct {
 	// User logs in at Host, a name or an address, on Port.
 	User, Host, Port string
 }
 
-// Check says whether target and options can be understood, without connecting.
-// What it refuses is an *InputError.
+// Check says whether target and options can be understood, without connecting
+// and without looking up names. What it refuses is an *InputError.
 func Check(target string, o Options) error {
-	_, err := Resolve(target, o)
+	_, err := o.route(context.Background(), target, nil)
 	return err
 }
 
-// Resolve says where a target leads, without connecting.
-func Resolve(target string, o Options) (Where, error) {
-	l, err := o.login(target, false)
+// Resolve says where a target leads, without connecting. It looks up names
+// only if CanonicalizeHostname or CanonicalizePermittedCNAMEs is configured.
+// Errors are an *InputError, or ErrUnreachable for a name that is not found.
+func Resolve(ctx context.Context, target string, o Options) (Where, error) {
+	l, err := o.route(ctx, target, o.lookup())
 	if err != nil {
 		return Where{}, err
-	}
-	for _, jump := range l.jumps {
-		if _, err := o.forJump().login(jump, true); err != nil {
-			return Where{}, err
-		}
 	}
 	return Where{User: l.user, Host: l.host, Port: l.port}, nil
 }
 
+// route reads everything about a target and its jump hosts.
+func (o Options) route(ctx context.Context, target string, look lookup) (*login, error) {
+	l, err := o.login(ctx, target, false, look)
+	if err != nil {
+		return nil, err
+	}
+	for _, jump := range l.jumps {
+		if _, err := o.forJump(l).login(ctx, jump, true, look); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (o Options) lookup() lookup {
+	if o.look != nil {
+		return o.look
+	}
+	return lookUp
+}
+
 // Dial logs in to target: "user@host", "host", an alias of ~/.ssh/config, or
 // "ssh://user@host:port". Errors are an *InputError for what cannot be
-// understood, else ErrUnreachable, ErrHostKey (an *HostKeyError says more) or
-// ErrAuth. The context bounds the log-in, not the connection's life.
+// understood, else ErrUnreachable, ErrHostKey or ErrAuth, each with a type
+// that says more. The context bounds the log-in, not the connection's life.
 func Dial(ctx context.Context, target string, o Options) (*Client, error) {
-	l, err := o.login(target, false)
+	l, err := o.login(ctx, target, false, o.lookup())
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +117,11 @@ func Dial(ctx context.Context, target string, o Options) (*Client, error) {
 }
 
 // forJump are the options for a jump host: those of the command line are the
-// target's, except for the files.
-func (o Options) forJump() Options {
-	if a, err := parseArgs(o.Args); err == nil {
-		o.Args = ""
-		if a.config != "" {
-			o.Args = "-F " + quote(a.config)
-		}
+// target's, except for the file.
+func (o Options) forJump(l *login) Options {
+	o.Args = ""
+	if l.config != "" {
+		o.Args = "-F " + Quote(l.config)
 	}
 	return o
 }
@@ -110,14 +136,14 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 	}
 	var through *Client
 	if n := len(l.jumps); n > 0 {
-		jump, err := o.forJump().login(l.jumps[n-1], true)
+		jump, err := o.forJump(l).login(ctx, l.jumps[n-1], true, o.lookup())
 		if err != nil {
 			return nil, err
 		}
 		if n > 1 {
 			jump.jumps = l.jumps[:n-1]
 		}
-		if through, err = o.forJump().dial(ctx, jump, depth+1); err != nil {
+		if through, err = o.forJump(l).dial(ctx, jump, depth+1); err != nil {
 			return nil, err
 		}
 		defer func() {
@@ -155,14 +181,6 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 	return c, nil
 }
 
-func (l *login) connect(ctx context.Context, through *Client) (net.Conn, error) {
-	if through != nil {
-		return through.DialContext(ctx, "tcp", l.address())
-	}
-	var dialer net.Dialer
-	return dialer.DialContext(ctx, l.network, l.address())
-}
-
 // SSH is the connection itself.
 func (c *Client) SSH() *ssh.Client { return c.ssh }
 
@@ -172,7 +190,7 @@ func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Con
 	return c.ssh.DialContext(ctx, network, addr)
 }
 
-// Close ends the connection and all that goes through it.
+// Close ends the connection and everything that goes through it.
 func (c *Client) Close() error {
 	var err error
 	c.once.Do(func() {
@@ -188,8 +206,8 @@ func (c *Client) Close() error {
 	return err
 }
 
-// keepAlive asks the host for a sign of life and closes a connection on which
-// none comes in the time of count questions.
+// keepAlive asks the host for a sign of life again and again, and closes a
+// connection on which none comes in the time of count questions.
 func (c *Client) keepAlive(every time.Duration, count int) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -3,281 +3,234 @@ package sshclient
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
+	"math"
+	"net"
+	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/kevinburke/ssh_config"
 )
 
-// values are those of keywords in lower case. The first one that is put for a
-// keyword counts, except for those that collect.
-type values map[string][]string
-
-func (v values) put(key, value string) {
-	switch key {
-	case "identityfile", "certificatefile":
-		v[key] = append(v[key], value)
-		return
-	case "proxyjump", "proxycommand":
-		// The two compete: the first of either kind counts.
-		if len(v["proxyjump"])+len(v["proxycommand"]) > 0 {
-			return
-		}
-	}
-	if len(v[key]) == 0 {
-		v[key] = []string{value}
-	}
-}
-
-// get is the value of a keyword, "" where it has none.
-func (v values) get(key string) string {
-	if len(v[key]) == 0 {
-		return ""
-	}
-	return v[key][0]
-}
-
-// A configReader collects what configuration files say about one target.
-type configReader struct {
-	alias, user string // as asked for
-	localUser   string
-	home        string
-	values      values
-}
-
-const (
-	systemConfig = "/etc/ssh/ssh_config"
-	maxIncludes  = 16
+var (
+	errNoValue = errors.New("the value is missing")
+	errExtra   = errors.New("there is more on the line than this keyword takes; quote a value with blanks")
 )
 
-// Files are read by the library, but it takes Include and Match otherwise than
-// ssh does: these lines are given other keywords, which it hands through.
-const (
-	includeLine = "x-include"
-	matchLine   = "x-match"
-)
+// words are the words of a value, to be taken one after the other.
+type words []string
 
-// readAll reads the user's file and the system's, or the one that is named.
-func (r *configReader) readAll(named string) error {
-	switch named {
-	case "none":
-		return nil
-	case "":
+// take returns the next word, which must not be empty.
+func (w *words) take() (string, error) {
+	if len(*w) == 0 || (*w)[0] == "" {
+		return "", errNoValue
+	}
+	word := (*w)[0]
+	*w = (*w)[1:]
+	return word, nil
+}
+
+// read checks the value of a keyword and returns its words, none for a value
+// that changes nothing. rest is the value as it is written. Where OpenSSH
+// refuses a value, so does read.
+func (k keyword) read(args []string, rest string, getenv func(string) string) ([]string, error) {
+	left := words(args)
+	var values []string
+	var err error
+	switch k.form {
+	case "any", "host", "include", "match":
+		return args, nil
+	case "command":
+		return []string{strings.TrimLeft(rest, blanks+"=")}, nil
+	case "files", "domains", "aliases", "names", "settings", "opens":
+		return k.readList(args)
+	case "forward", "listen":
+		return nil, checkForward(k, &left, getenv)
+	case "addkeys", "rekey", "qos":
+		err = k.readOther(&left)
 	default:
-		return r.read(expandHome(named, r.home), true, true, 0)
+		var value string
+		if value, err = left.take(); err == nil {
+			value, err = k.readOne(value, getenv)
+			values = []string{value}
+		}
+		if k.form == "time" && value == "none" {
+			values = nil // as if the line were not there
+		}
 	}
-	if err := r.read(filepath.Join(r.home, ".ssh", "config"), false, true, 0); err != nil {
-		return err
+	if err == nil && len(left) > 0 {
+		err = errExtra
 	}
-	return r.read(systemConfig, false, true, 0)
+	return values, err
 }
 
-// read takes what is for the target; a file that is included where a block
-// does not apply says nothing.
-func (r *configReader) read(file string, must, active bool, depth int) error {
-	if depth > maxIncludes {
-		return &InputError{What: "SSH configuration", Value: file, Reason: "files include each other"}
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		if !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-			return nil
+// readOne checks a value that is one word.
+func (k keyword) readOne(value string, getenv func(string) string) (string, error) {
+	switch k.form {
+	case "choice":
+		return choose(value, k.choices)
+	case "number":
+		n, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || n < 0 {
+			return "", fmt.Errorf("%s must be a whole number from 0 to %d", value, math.MaxInt32)
 		}
-		return &InputError{What: "SSH configuration", Value: file, Reason: plainReason(err)}
-	}
-	parsed, err := ssh_config.DecodeBytes(disguise(text))
-	if err != nil {
-		return &InputError{What: "SSH configuration", Value: file, Reason: err.Error()}
-	}
-	for _, block := range parsed.Hosts {
-		applies := active && block.Matches(r.alias)
-		for _, node := range block.Nodes {
-			kv, ok := node.(*ssh_config.KV)
-			if !ok {
-				continue
-			}
-			where := fmt.Sprintf("%s:%d", file, kv.Pos().Line)
-			switch key := strings.ToLower(kv.Key); {
-			case key == matchLine:
-				matches, err := r.match(kv.Value)
-				if err != nil {
-					return &InputError{What: "SSH configuration", Value: where, Reason: err.Error()}
-				}
-				applies = active && matches
-			case key == includeLine && applies:
-				if err := r.include(file, where, kv.Value, depth); err != nil {
-					return err
-				}
-			case applies && understood(key):
-				if kv.Value == "" {
-					return &InputError{What: "SSH configuration", Value: where, Reason: kv.Key + " has no value"}
-				}
-				value := kv.Value
-				if isList(key) && strings.Contains(kv.String(), `"`+value+`"`) {
-					// The library took the quotes off that keep it together.
-					value = `"` + value + `"`
-				}
-				r.values.put(key, value)
-			}
+		return strconv.FormatInt(n, 10), nil
+	case "time":
+		if value == "none" {
+			return value, nil
 		}
+		seconds, err := readTime(value)
+		return strconv.Itoa(seconds), err
+	case "port":
+		port, err := readPort(value)
+		if err == nil && port == 0 {
+			err = errors.New("0 is not a port")
+		}
+		return strconv.Itoa(port), err
+	case "ciphers", "macs", "kex", "keys":
+		return value, checkAlgorithms(k.form, value)
+	case "agent":
+		return value, checkAgent(value, getenv)
+	case "agentflag":
+		if slices.Contains([]string{"yes", "no", "true", "false"}, lower(value)) {
+			return value, nil
+		}
+		return value, checkAgent(value, getenv)
 	}
-	return nil
+	return value, checkOther(k.form, value)
 }
 
-// include reads the files of an Include line.
-func (r *configReader) include(file, where, line string, depth int) error {
-	words, err := split(line)
-	if err != nil {
-		return &InputError{What: "SSH configuration", Value: where, Reason: err.Error()}
+// choose returns the choice that a value is; true and false are yes and no.
+func choose(value string, choices []string) (string, error) {
+	value = lower(value)
+	if !slices.Contains(choices, value) {
+		return "", fmt.Errorf("%s is not a choice; these are: %s", value, strings.Join(choices, ", "))
 	}
-	folder := filepath.Join(r.home, ".ssh")
-	if strings.HasPrefix(file, "/etc/ssh/") {
-		folder = "/etc/ssh"
+	switch value {
+	case "true":
+		return "yes", nil
+	case "false":
+		return "no", nil
 	}
-	for _, word := range words {
-		pattern := expandHome(word, r.home)
-		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(folder, pattern)
+	return value, nil
+}
+
+// readList checks a value that is a list of words.
+func (k keyword) readList(args []string) ([]string, error) {
+	var values []string
+	for _, word := range args {
+		var err error
+		switch k.form {
+		case "files", "domains":
+			if word == "" {
+				return nil, errNoValue
+			}
+			if lower(word) == "none" && len(args) > 1 {
+				return nil, errors.New("none must stand alone")
+			}
+			if k.form == "domains" {
+				word, err = domain(word)
+			}
+		case "aliases":
+			word, err = readAlias(word, len(args))
+		case "names":
+			if word == "" || strings.Contains(word, "=") {
+				err = fmt.Errorf("%q is not the name of an environment variable", word)
+			}
+		case "settings":
+			if !strings.Contains(word, "=") {
+				err = fmt.Errorf("%s must be NAME=VALUE", word)
+			}
+		case "opens":
+			err = checkOpen(word, len(args))
 		}
-		files, err := filepath.Glob(pattern)
 		if err != nil {
-			return &InputError{What: "SSH configuration", Value: where, Reason: word + ": " + err.Error()}
+			return nil, err
 		}
-		for _, f := range files {
-			if err := r.read(f, true, true, depth+1); err != nil {
-				return err
+		values = append(values, word)
+	}
+	if k.form == "opens" && len(args) == 0 {
+		return nil, errNoValue
+	}
+	return values, nil
+}
+
+// readAlias checks a rule of CanonicalizePermittedCNAMEs.
+func readAlias(word string, words int) (string, error) {
+	if lower(word) == "none" {
+		if words > 1 {
+			return "", errors.New("none must stand alone")
+		}
+		return "none", nil
+	}
+	if word == "*" {
+		return "*:*", nil
+	}
+	if from, to, _ := strings.Cut(word, ":"); to == "" {
+		return "", fmt.Errorf("%s must be NAMES:NAMES", from)
+	}
+	return lower(word), nil
+}
+
+// domain checks a domain name and returns it in lower case, without the dot
+// at its end.
+func domain(name string) (string, error) {
+	name = lower(name)
+	for i, c := range []byte(name) {
+		letter := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return "", fmt.Errorf("%s is not a domain name", name)
+		}
+	}
+	if name == "" || strings.Contains(name, "..") {
+		return "", fmt.Errorf("%q is not a domain name", name)
+	}
+	return strings.TrimSuffix(name, "."), nil
+}
+
+// readPort reads a port or the name of a service.
+func readPort(text string) (int, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && n <= 65535 {
+		return int(n), nil
+	}
+	if text != "" && strings.Trim(text, "+-0123456789") != "" {
+		//nolint:noctx // names of services are in a file
+		if n, err := net.LookupPort("tcp", text); err == nil {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s is not a port; a port is a number from 1 to 65535", text)
+}
+
+// readTime reads a time such as 90, 10m or 1h30m, in seconds.
+func readTime(text string) (int, error) {
+	bad := fmt.Errorf("%s is not a time; write seconds, or a time such as 10m or 1h30m", text)
+	total := int64(0)
+	for rest := text; rest != ""; {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.ParseInt(rest[:digits], 10, 32)
+		if err != nil {
+			return 0, bad
+		}
+		rest = rest[digits:]
+		unit := int64(1)
+		if rest != "" {
+			switch rest[0] {
+			case 's', 'S':
+			case 'm', 'M':
+				unit = 60
+			case 'h', 'H':
+				unit = 3600
+			case 'd', 'D':
+				unit = 86400
+			case 'w', 'W':
+				unit = 7 * 86400
+			default:
+				return 0, bad
 			}
+			rest = rest[1:]
+		}
+		if total += n * unit; total > math.MaxInt32 {
+			return 0, bad
 		}
 	}
-	return nil
-}
-
-// disguise gives Include and Match lines the keywords that the library does
-// not know, and takes from Host lines what it does not: tabs and quotes.
-func disguise(text []byte) []byte {
-	lines := strings.Split(string(text), "\n")
-	for i, line := range lines {
-		line = strings.ReplaceAll(strings.TrimRight(line, "\r"), "\t", " ")
-		bare := strings.TrimLeft(line, " ")
-		end := strings.IndexAny(bare, " =")
-		if end > 0 {
-			switch rest := bare[end:]; strings.ToLower(bare[:end]) {
-			case "include":
-				line = includeLine + rest
-			case "match":
-				line = matchLine + rest
-			case "host":
-				line = "Host" + strings.ReplaceAll(rest, `"`, "")
-			}
-		}
-		lines[i] = line
-	}
-	return []byte(strings.Join(lines, "\n"))
-}
-
-// match evaluates the criteria of a Match line; all must hold.
-func (r *configReader) match(line string) (bool, error) {
-	words, err := split(line)
-	if err != nil {
-		return false, err
-	}
-	if len(words) == 0 {
-		return false, errors.New("a Match line needs a criterion")
-	}
-	matches := true
-	for len(words) > 0 {
-		criterion, negated := strings.CutPrefix(strings.ToLower(words[0]), "!")
-		words = words[1:]
-		var subject string
-		switch criterion {
-		case "all":
-			continue
-		case "canonical":
-			// Names are not canonicalised.
-			matches = matches && negated
-			continue
-		case "host":
-			if subject = r.values.get("hostname"); subject == "" {
-				subject = r.alias
-			}
-		case "originalhost":
-			subject = r.alias
-		case "user":
-			if subject = r.user; subject == "" {
-				subject = r.values.get("user")
-			}
-			if subject == "" {
-				subject = r.localUser
-			}
-		case "localuser":
-			subject = r.localUser
-		default:
-			if !matches {
-				// Whatever it says, the block does not apply.
-				return false, nil
-			}
-			return false, fmt.Errorf("the criterion %s of a Match line is not understood; all, host, originalhost, user and localuser are; another file can be named with -F", criterion)
-		}
-		if len(words) == 0 {
-			return false, fmt.Errorf("the criterion %s of a Match line needs a pattern", criterion)
-		}
-		matches = matches && matchList(words[0], subject) != negated
-		words = words[1:]
-	}
-	return matches, nil
-}
-
-// matchList says whether a list of patterns, separated by commas, takes a
-// name: one of them does, and none with a "!" does.
-func matchList(list, name string) bool {
-	found := false
-	for pattern := range strings.SplitSeq(list, ",") {
-		pattern, negated := strings.CutPrefix(pattern, "!")
-		// Names have no slashes, so this is as in ssh but for brackets.
-		pattern = strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(strings.ToLower(pattern))
-		if ok, err := path.Match(pattern, strings.ToLower(name)); err != nil || !ok {
-			continue
-		}
-		if negated {
-			return false
-		}
-		found = true
-	}
-	return found
-}
-
-func expandHome(file, home string) string {
-	if file == "~" {
-		return home
-	}
-	if rest, ok := strings.CutPrefix(file, "~/"); ok {
-		return filepath.Join(home, rest)
-	}
-	return file
-}
-
-// isList says whether a keyword's value is a list of words.
-func isList(key string) bool {
-	return key == "userknownhostsfile" || key == "globalknownhostsfile"
-}
-
-// unquoted takes the double quotes off a value.
-func unquoted(value string) string {
-	value = strings.TrimSpace(value)
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		return value[1 : len(value)-1]
-	}
-	return value
-}
-
-// plainReason is a file error without the file's name.
-func plainReason(err error) string {
-	var in *fs.PathError
-	if errors.As(err, &in) {
-		return in.Err.Error()
-	}
-	return err.Error()
+	return int(total), nil
 }

@@ -146,7 +146,7 @@ func (s *Uploader) match(ctx context.Context, targets []string, nodes []uploader
 	owner := map[string]string{}
 	eligible := false
 	for _, target := range targets {
-		where, err := sshclient.Resolve(target, s.ssh)
+		where, err := sshclient.Resolve(ctx, target, s.ssh)
 		if err != nil {
 			return nil, inputError("heron.uploader.scp.command.connection", err)
 		}

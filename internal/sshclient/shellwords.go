@@ -7,8 +7,8 @@ import (
 
 var errQuote = errors.New("a quote is not closed")
 
-// split cuts a line into words as a shell does, without expanding anything:
-// blanks separate, quotes and a backslash keep together.
+// split cuts options into words as a shell does, without expanding anything:
+// blanks separate words, quotes and backslashes keep them together.
 func split(line string) ([]string, error) {
 	var (
 		words  []string
@@ -20,7 +20,7 @@ func split(line string) ([]string, error) {
 	for _, c := range line {
 		switch {
 		case escape:
-			// Inside double quotes a backslash is one, unless before these.
+			// Between double quotes a backslash escapes only these.
 			if quoted == '"' && !strings.ContainsRune("\"\\$`", c) {
 				word.WriteRune('\\')
 			}
@@ -56,8 +56,8 @@ func split(line string) ([]string, error) {
 	return words, nil
 }
 
-// quote makes one word of a text, for split and for a POSIX shell.
-func quote(text string) string {
+// Quote makes a text one word, for a POSIX shell and for Options.Args.
+func Quote(text string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("@%+=:,./-_", c)
 	}
@@ -66,6 +66,3 @@ func quote(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
-
-// Quote makes one word of a text for the shell of a host.
-func Quote(text string) string { return quote(text) }

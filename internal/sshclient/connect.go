@@ -1,0 +1,66 @@
+package sshclient
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+// connect opens the connection that the log-in goes over.
+func (l *login) connect(ctx context.Context, through *Client) (net.Conn, error) {
+	if through != nil {
+		return through.DialContext(ctx, "tcp", l.address())
+	}
+	local, err := l.localAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{LocalAddr: local}
+	return dialer.DialContext(ctx, l.network, l.address())
+}
+
+// localAddress is what BindAddress or BindInterface says, nil if neither does.
+func (l *login) localAddress(ctx context.Context) (net.Addr, error) {
+	if l.bindAddress == "" && l.bindInterface == "" {
+		return nil, nil
+	}
+	var found []net.IP
+	if l.bindAddress != "" {
+		addresses, err := net.DefaultResolver.LookupIPAddr(ctx, l.bindAddress)
+		if err != nil {
+			return nil, fmt.Errorf("find BindAddress %s: %w", l.bindAddress, err)
+		}
+		for _, a := range addresses {
+			found = append(found, a.IP)
+		}
+	} else {
+		device, err := net.InterfaceByName(l.bindInterface)
+		if err != nil {
+			return nil, fmt.Errorf("find BindInterface %s: %w", l.bindInterface, err)
+		}
+		addresses, err := device.Addrs()
+		if err != nil {
+			return nil, fmt.Errorf("find the addresses of %s: %w", l.bindInterface, err)
+		}
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+				found = append(found, n.IP)
+			}
+		}
+	}
+	for _, ip := range found {
+		if l.fits(ip) {
+			return &net.TCPAddr{IP: ip}, nil
+		}
+	}
+	return nil, fmt.Errorf("neither BindAddress nor BindInterface has an address that fits %s", l.host)
+}
+
+// fits says whether a local address is of the family that is connected to.
+func (l *login) fits(ip net.IP) bool {
+	is4 := ip.To4() != nil
+	if host := net.ParseIP(l.host); host != nil {
+		return is4 == (host.To4() != nil)
+	}
+	return l.network == "tcp" || is4 == (l.network == "tcp4")
+}
