@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,7 +24,8 @@ const (
 )
 
 // A Server is a real server, run as a process on loopback with its data in a
-// folder of its own. Its methods are for one goroutine at a time.
+// folder of its own. Its methods may be called from any goroutine, one at a
+// time: a fault proxy's may kill what the test's own starts again.
 type Server struct {
 	// Addr is where it answers: host:port for ZooKeeper, a URL for Nomad.
 	Addr string
@@ -44,7 +46,8 @@ type Server struct {
 	after func() error
 	// deathSignal reaches the server when this process dies without stopping it.
 	deathSignal syscall.Signal
-	proc        *process
+	// proc is nil while the server is down.
+	proc atomic.Pointer[process]
 }
 
 // A process is one life of a server.
@@ -59,10 +62,10 @@ func (s *Server) Log() string { return s.Dir + "/log" }
 
 // Pid is the server's process id, 0 while it is down.
 func (s *Server) Pid() int {
-	if s.proc == nil {
-		return 0
+	if proc := s.proc.Load(); proc != nil {
+		return proc.pid
 	}
-	return s.proc.pid
+	return 0
 }
 
 // start runs the server and returns when it is ready. On failure nothing is
@@ -74,7 +77,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	s.proc = proc
+	s.proc.Store(proc)
 	if err := s.waitReady(ctx, proc); err != nil {
 		_ = s.Kill()
 		_ = killBelow(s.Dir)
@@ -136,7 +139,7 @@ func (s *Server) waitReady(ctx context.Context, proc *process) error {
 // It may be called more than once, and on a server that is down or paused.
 func (s *Server) Stop() error {
 	var errs []error
-	if s.proc != nil {
+	if s.proc.Load() != nil {
 		_ = s.Resume()
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
@@ -170,16 +173,17 @@ func (s *Server) discard() error {
 	return errors.Join(errs...)
 }
 
-// end asks the process to end and makes it after stopTimeout.
+// end asks the process to end, and kills it after stopTimeout.
 func (s *Server) end() error {
+	proc := s.proc.Load()
 	if err := s.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
 	select {
-	case <-s.proc.done:
-		s.proc = nil
+	case <-proc.done:
+		s.proc.Store(nil)
 		return nil
 	case <-timer.C:
 		return s.Kill()
@@ -189,14 +193,15 @@ func (s *Server) end() error {
 // Kill ends the server as a crash would. What it runs is left running, until
 // Stop.
 func (s *Server) Kill() error {
-	if s.proc == nil {
+	proc := s.proc.Load()
+	if proc == nil {
 		return nil
 	}
 	if err := s.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	<-s.proc.done
-	s.proc = nil
+	<-proc.done
+	s.proc.Store(nil)
 	return nil
 }
 
@@ -208,9 +213,9 @@ func (s *Server) Pause() error {
 	}
 	// The signal is on its way when it has been sent, and until it arrives the
 	// server answers.
-	for deadline := time.Now().Add(stopTimeout); !paused(s.proc.pid); {
+	for deadline := time.Now().Add(stopTimeout); !paused(s.Pid()); {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pause %s: process %d is still running", s.name, s.proc.pid)
+			return fmt.Errorf("pause %s: process %d is still running", s.name, s.Pid())
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -234,16 +239,17 @@ func (s *Server) Restart(ctx context.Context) error {
 
 // signal sends one to the server itself, if it still runs.
 func (s *Server) signal(sig syscall.Signal) error {
-	if s.proc == nil {
+	proc := s.proc.Load()
+	if proc == nil {
 		return fmt.Errorf("signal %s: it is not running", s.name)
 	}
 	select {
-	case <-s.proc.done:
+	case <-proc.done:
 		return nil
 	default:
 	}
-	if err := syscall.Kill(s.proc.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("send %s to %s, process %d: %w", sig, s.name, s.proc.pid, err)
+	if err := syscall.Kill(proc.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("send %s to %s, process %d: %w", sig, s.name, proc.pid, err)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestPausedServerDoesNotAnswer(t *testing.T) {
 	if err := s.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.waitReady(t.Context(), s.proc); err != nil {
+	if err := s.waitReady(t.Context(), s.proc.Load()); err != nil {
 		t.Error(err)
 	}
 }

@@ -70,7 +70,7 @@ ssl.clientAuth=%s
 	// The port for TLS is opened behind the other one, also after a restart.
 	plain := s.ready
 	s.ready = func(ctx context.Context) error { return errors.Join(plain(ctx), reachable(ctx, s.TLSAddr)) }
-	if err := s.waitReady(ctx, s.proc); err != nil {
+	if err := s.waitReady(ctx, s.proc.Load()); err != nil {
 		return s, errors.Join(err, s.Stop())
 	}
 	return s, nil
