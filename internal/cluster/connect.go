@@ -40,11 +40,11 @@ func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	toState, err := c.bastions.Dial(s.State.Tunnel)
+	toState, err := c.bastions.Dial(s.State.Tunnel) //nolint:contextcheck // it only reads files
 	if err != nil {
 		return nil, err
 	}
-	toNomad, err := c.bastions.Dial(s.Nomad.Tunnel)
+	toNomad, err := c.bastions.Dial(s.Nomad.Tunnel) //nolint:contextcheck // it only reads files
 	if err != nil {
 		return nil, err
 	}
