@@ -141,7 +141,11 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.wait {
 		opts.Wait = flags.waitTimeout
 	}
-	done, err := prepared.Submit(ctx, cl.Cluster, opts)
+	decisions, err := prepared.Decide(ctx, cl.Cluster)
+	if err != nil {
+		return err
+	}
+	done, err := submit.Submit(ctx, cl.Cluster, decisions, opts)
 	if done == nil {
 		done = []*submit.Submitted{}
 	}

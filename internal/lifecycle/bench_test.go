@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/submit"
 )
@@ -29,7 +30,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) manifest(id string) *submit.Manifest {
 	b.T.Helper()
-	m, err := submit.Decide(submit.Input{
+	m, err := submit.NewManifest(submit.Input{
 		Settings: b.Settings, Definition: clustertest.Words(id),
 		DefinitionFile: "words.defn", BinaryFile: "words.jar", PackageType: "jar",
 		Package: submit.PackageFile{
@@ -46,9 +47,18 @@ func (b *bench) manifest(id string) *submit.Manifest {
 	return m
 }
 
-func (b *bench) submit(ctx context.Context) error {
-	_, err := submit.Submit(ctx, b.Cluster, b.d, submit.Options{})
+// submitTo submits a manifest to a cluster.
+func submitTo(ctx context.Context, cl cluster.Cluster, m *submit.Manifest) error {
+	there, err := cl.Look(ctx, m.Definition.Name(), cluster.Scope{Job: true, Originals: true})
+	if err != nil {
+		return err
+	}
+	_, err = submit.Submit(ctx, cl, []submit.Decision{{Manifest: m, There: there}}, submit.Options{})
 	return err
+}
+
+func (b *bench) submit(ctx context.Context) error {
+	return submitTo(ctx, b.Cluster, b.d)
 }
 
 func (b *bench) kill(ctx context.Context, opts KillOptions) (*Killed, error) {

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/outcome"
-	"github.com/heron-nomad/heron/internal/submit"
 )
 
 // crashes runs f after a kill that died at each of its changes, before and
@@ -52,7 +51,7 @@ func TestSubmitAfterACrashedKill(t *testing.T) {
 		running := job != nil && (job.Stop == nil || !*job.Stop)
 		old := b.d
 		b.d = b.manifest("words5678")
-		_, err := submit.Submit(b.T.Context(), b.Cluster, b.d, submit.Options{})
+		err := submitTo(b.T.Context(), b.Cluster, b.d)
 		if running {
 			if remedy, ok := outcome.RemedyOf(err); outcome.KindOf(err) != outcome.Exists || ok && remedy != b.Cluster.KillRemedy("words") {
 				b.T.Errorf("kind %s, %v", outcome.KindOf(err), err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 )
@@ -29,7 +30,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) manifest(id string) *Manifest {
 	b.T.Helper()
-	m, err := Decide(Input{
+	m, err := NewManifest(Input{
 		Settings: b.Settings, Definition: clustertest.Words(id),
 		DefinitionFile: "words.defn", BinaryFile: "words.jar", PackageType: "jar",
 		Package: PackageFile{
@@ -46,8 +47,29 @@ func (b *bench) manifest(id string) *Manifest {
 	return m
 }
 
+// submitTo submits a manifest to a cluster.
+func submitTo(ctx context.Context, cl cluster.Cluster, m *Manifest) (*Submitted, error) {
+	list, err := submitAll(ctx, cl, m)
+	if len(list) == 0 {
+		return nil, err
+	}
+	return list[0], err
+}
+
+func submitAll(ctx context.Context, cl cluster.Cluster, manifests ...*Manifest) ([]*Submitted, error) {
+	var decisions []Decision
+	for _, m := range manifests {
+		there, err := cl.Look(ctx, m.Definition.Name(), scope())
+		if err != nil {
+			return nil, err
+		}
+		decisions = append(decisions, Decision{m, there})
+	}
+	return Submit(ctx, cl, decisions, Options{})
+}
+
 func (b *bench) submit(ctx context.Context) error {
-	_, err := Submit(ctx, b.Cluster, b.d, Options{})
+	_, err := submitTo(ctx, b.Cluster, b.d)
 	return err
 }
 

@@ -56,7 +56,7 @@ func crashes(t *testing.T, f func(b *bench)) {
 		for at, died := 1, true; died; at++ {
 			b := newBench(t)
 			env, m := b.Mortal(at, after)
-			_, err := Submit(t.Context(), env, b.d, Options{})
+			_, err := submitTo(t.Context(), env, b.d)
 			if died = m.Dead; !died {
 				b.Must(err)
 				if at < 9 {
@@ -123,10 +123,10 @@ func TestCrashAfterCrash(t *testing.T) {
 			for at := 1; ; at++ {
 				b := newBench(t)
 				env, _ := b.Mortal(7, false) // in the state, or near it
-				_, _ = Submit(t.Context(), env, b.d, Options{})
+				_, _ = submitTo(t.Context(), env, b.d)
 				b.d = b.manifest(id)
 				env, m := b.Mortal(at, true)
-				_, err := Submit(t.Context(), env, b.d, Options{})
+				_, err := submitTo(t.Context(), env, b.d)
 				if !m.Dead {
 					b.Must(err)
 					return
@@ -181,7 +181,7 @@ func TestASubmitThatWasTakenForDeadTouchesNothingMore(t *testing.T) {
 				other.Uploader = b.Uploader.Uploader
 				pause := once2(func() {
 					b.takeover()
-					_, err := Submit(t.Context(), other, second, Options{})
+					_, err := submitTo(t.Context(), other, second)
 					if err != nil && (when != "register, after" || outcome.KindOf(err) != outcome.Exists) {
 						t.Errorf("the second: %v", err)
 					}

@@ -28,7 +28,7 @@ func TestDecideAnyTopology(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := Decide(plainInput(settings, def))
+		d, err := NewManifest(plainInput(settings, def))
 		after, bytesErr := def.Bytes()
 		if bytesErr != nil || string(before) != string(after) {
 			t.Fatalf("topology %d: deciding changed its definition", i)

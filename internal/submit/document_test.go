@@ -71,7 +71,7 @@ type printed struct {
 
 func show(t *testing.T, in Input) (*Manifest, string, printed) {
 	t.Helper()
-	d, err := Decide(in)
+	d, err := NewManifest(in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (d *draft) decide(ctx context.Context, who identity) (*Manifest, error) {
 		return nil, err
 	}
 	defer up.Close()
-	return Decide(Input{
+	return NewManifest(Input{
 		Settings:       settings,
 		Definition:     def,
 		DefinitionFile: def.Filename(),

@@ -133,7 +133,7 @@ func TestStoredDefinitionsAreTheOriginals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, err := Decide(plainInput(settings, def))
+			d, err := NewManifest(plainInput(settings, def))
 			var unpacked *packing.Error
 			var impossible *jobspec.InputError
 			switch {

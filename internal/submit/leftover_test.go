@@ -80,11 +80,11 @@ func TestPackagesThatCannotBeRemoved(t *testing.T) {
 	t.Run("of a submit that died", func(t *testing.T) {
 		b := newBench(t)
 		env, _ := b.Mortal(5, true)
-		_, _ = Submit(t.Context(), env, b.d, Options{})
+		_, _ = submitTo(t.Context(), env, b.d)
 		old := b.d.Package.URI
 		b.Uploader.OnDelete = unsupported
 		b.d = b.manifest("words5678")
-		done, err := Submit(t.Context(), b.Cluster, b.d, Options{})
+		done, err := submitTo(t.Context(), b.Cluster, b.d)
 		if err != nil || len(done.Kept) != 1 || done.Kept[0].ID != old {
 			t.Errorf("%+v, %v", done, err)
 		}
@@ -104,7 +104,7 @@ func TestIntentsThatAreNotToBeTouched(t *testing.T) {
 	b.Must(b.Store.Apply(t.Context(), statemgr.Delete(path)))
 
 	env, _ := b.Mortal(8, true) // about to register
-	_, _ = Submit(t.Context(), env, b.d, Options{})
+	_, _ = submitTo(t.Context(), env, b.d)
 	b.Settings.Nomad.Namespace = "elsewhere"
 	if _, err := b.kill(t.Context(), lifecycle.KillOptions{}); outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), `Nomad's namespace "default", not "elsewhere"`) {
 		t.Errorf("kill in another namespace: %v", err)

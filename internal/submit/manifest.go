@@ -73,8 +73,8 @@ type Manifest struct {
 	in Input
 }
 
-// Decide computes the manifest. It reads and writes nothing.
-func Decide(in Input) (*Manifest, error) {
+// NewManifest computes a manifest. It reads and writes nothing.
+func NewManifest(in Input) (*Manifest, error) {
 	alg, err := packing.New(in.Settings.Packing.Algorithm, packing.Settings{
 		InstanceCPU:  in.Settings.Packing.InstanceCPU,
 		InstanceRAM:  in.Settings.Packing.InstanceRAM,
@@ -87,11 +87,11 @@ func Decide(in Input) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pack topology %q with %s: %w", in.Definition.Name(), in.Settings.Packing.Class, err)
 	}
-	return decide(in, plan)
+	return manifestOf(in, plan)
 }
 
-// decide computes the manifest of a plan.
-func decide(in Input, plan *packing.Plan) (*Manifest, error) {
+// manifestOf computes the manifest of a plan.
+func manifestOf(in Input, plan *packing.Plan) (*Manifest, error) {
 	m := &Manifest{Definition: in.Definition, Plan: plan, Stored: plan.Homogeneous(), in: in}
 	n, err := in.Definition.Stmgrs()
 	if err != nil {

@@ -50,25 +50,20 @@ func (p *Preview) Fits() bool { return p.Unplaced == 0 && len(p.Changes) == 0 }
 // fits. What a submission would refuse, it refuses as well, but for a topology
 // that exists: that one is compared. It changes nothing.
 func (p *Prepared) Preview(ctx context.Context, cl cluster.Cluster) ([]*Preview, error) {
-	list := []*Preview{}
-	for _, d := range p.drafts {
-		there, err := cl.Look(ctx, d.def.Name(), scope())
-		if err == nil {
-			err = there.Definition.Err
-		}
-		if err != nil {
-			return nil, err
-		}
+	decisions, err := p.decide(ctx, cl, func(d *draft, there *cluster.Topology) (identity, error) {
 		who := d.own()
 		if id := there.ID(); id != "" && d.req.TopologyID == "" {
 			// Ids differ at every run of the user's program.
 			who.id = id
 		}
-		m, err := d.decide(ctx, who)
-		if err != nil {
-			return nil, err
-		}
-		preview, err := previewOf(ctx, cl, m, there)
+		return who, there.Definition.Err
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := []*Preview{}
+	for _, d := range decisions {
+		preview, err := previewOf(ctx, cl, d)
 		if err != nil {
 			return nil, err
 		}
@@ -78,15 +73,17 @@ func (p *Prepared) Preview(ctx context.Context, cl cluster.Cluster) ([]*Preview,
 }
 
 // previewOf compares a manifest with what there is.
-func previewOf(ctx context.Context, cl cluster.Cluster, m *Manifest, there *cluster.Topology) (*Preview, error) {
-	s, err := newSubmission(cl, m, there)
+func previewOf(ctx context.Context, cl cluster.Cluster, d Decision) (*Preview, error) {
+	there := d.There
+	s, err := newSubmission(cl, d)
 	if err == nil {
 		err = s.checkPreview(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if m, err = s.placed(); err != nil {
+	m, err := s.placed()
+	if err != nil {
 		return nil, err
 	}
 	set := m.in.Settings

@@ -54,7 +54,7 @@ func TestPreviewOfARunningTopologyFindsNoDifference(t *testing.T) {
 	b.Must(b.submit(t.Context()))
 	there, err := b.Cluster.Look(t.Context(), "words", scope())
 	b.Must(err)
-	p, err := previewOf(t.Context(), b.Cluster, b.d, there)
+	p, err := previewOf(t.Context(), b.Cluster, Decision{b.d, there})
 	if err != nil || !p.Fits() || !p.Exists {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -86,13 +86,13 @@ func TestPreviewTakesThePlaceOfAPackageThatOnlyItsServerKnows(t *testing.T) {
 		in := b.d.in
 		in.Locate = func(string) uploader.Location { return c.now }
 		in.Package.SHA256 = cmp.Or(c.sha, in.Package.SHA256)
-		now, err := Decide(in)
+		now, err := NewManifest(in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		there, err := b.Cluster.Look(t.Context(), "words", scope())
 		b.Must(err)
-		s, err := newSubmission(b.Cluster, now, there)
+		s, err := newSubmission(b.Cluster, Decision{now, there})
 		b.Must(err)
 		if now, err = s.placed(); err != nil {
 			t.Fatal(err)

@@ -98,7 +98,7 @@ func (v recording) decide(t *testing.T, step testenv.RecordedStep) (*Manifest, e
 		return nil, err
 	}
 	in.Script = string(script)
-	return Decide(in)
+	return NewManifest(in)
 }
 
 // settings are those of a vector's configuration. What the state does not

@@ -53,9 +53,9 @@ type submission struct {
 	kept  []outcome.Leftover
 }
 
-func newSubmission(cl cluster.Cluster, m *Manifest, there *cluster.Topology) (*submission, error) {
-	cl, err := cl.With(m.in.Settings)
-	return &submission{cl: cl, m: m, name: m.Definition.Name(), there: there}, err
+func newSubmission(cl cluster.Cluster, d Decision) (*submission, error) {
+	cl, err := cl.With(d.Manifest.in.Settings)
+	return &submission{cl: cl, m: d.Manifest, name: d.Manifest.Definition.Name(), there: d.There}, err
 }
 
 // steps are the side effects of a submission, in order, under its claim.

@@ -35,20 +35,32 @@ type Submitted struct {
 	Kept []outcome.Leftover `json:"kept,omitempty"`
 }
 
-// Submit carries out what was prepared, one topology after the other. All are
-// looked at, decided and checked before the first one writes. The first failure
-// ends it; what was submitted before stays and is returned beside the error.
-//
-// A submission that died is continued under its id if it was to write the very
-// same; otherwise what it left is removed first.
-func (p *Prepared) Submit(ctx context.Context, cl cluster.Cluster, opts Options) ([]*Submitted, error) {
-	var list []*submission
+// Decision is what to write, decided from a definition and from what there is.
+type Decision struct {
+	Manifest *Manifest
+	// There is what the decision was made from.
+	There *cluster.Topology
+}
+
+// scope is what of a topology a submission has to know.
+func scope() cluster.Scope { return cluster.Scope{Job: true, Originals: true} }
+
+// Decide looks at what there is of each topology and decides what a submission
+// writes. A submission that died is continued under its id if it was to write
+// the very same. It changes nothing.
+func (p *Prepared) Decide(ctx context.Context, cl cluster.Cluster) ([]Decision, error) {
+	return p.decide(ctx, cl, func(d *draft, there *cluster.Topology) (identity, error) { return d.resumed(ctx, cl, there) })
+}
+
+// decide is Decide with the identity that a topology gets.
+func (p *Prepared) decide(ctx context.Context, cl cluster.Cluster, identify func(*draft, *cluster.Topology) (identity, error)) ([]Decision, error) {
+	var list []Decision
 	for _, d := range p.drafts {
 		there, err := cl.Look(ctx, d.def.Name(), scope())
 		if err != nil {
 			return nil, err
 		}
-		who, err := d.resumed(ctx, cl, there)
+		who, err := identify(d, there)
 		if err != nil {
 			return nil, err
 		}
@@ -56,37 +68,19 @@ func (p *Prepared) Submit(ctx context.Context, cl cluster.Cluster, opts Options)
 		if err != nil {
 			return nil, err
 		}
-		s, err := newSubmission(cl, m, there)
-		if err == nil {
-			err = s.check(ctx)
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, s)
+		list = append(list, Decision{m, there})
 	}
-	return carryOut(ctx, list, opts)
+	return list, nil
 }
 
-// Submit looks at what there is and carries a manifest out.
-func Submit(ctx context.Context, cl cluster.Cluster, m *Manifest, opts Options) (*Submitted, error) {
-	list, err := All(ctx, cl, []*Manifest{m}, opts)
-	if len(list) == 0 {
-		return nil, err
-	}
-	return list[0], err
-}
-
-// All is Submit for several manifests: all are checked before the first one
-// writes.
-func All(ctx context.Context, cl cluster.Cluster, manifests []*Manifest, opts Options) ([]*Submitted, error) {
+// Submit carries decisions out, one topology after the other. All are checked
+// before the first one writes. The first failure ends it; what was submitted
+// before stays and is returned beside the error. What an operation left that
+// died, and whose work is of no use, is removed first.
+func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts Options) ([]*Submitted, error) {
 	var list []*submission
-	for _, m := range manifests {
-		there, err := cl.Look(ctx, m.Definition.Name(), scope())
-		if err != nil {
-			return nil, err
-		}
-		s, err := newSubmission(cl, m, there)
+	for _, d := range decisions {
+		s, err := newSubmission(cl, d)
 		if err == nil {
 			err = s.check(ctx)
 		}
@@ -95,13 +89,6 @@ func All(ctx context.Context, cl cluster.Cluster, manifests []*Manifest, opts Op
 		}
 		list = append(list, s)
 	}
-	return carryOut(ctx, list, opts)
-}
-
-// scope is what of a topology a submission has to know.
-func scope() cluster.Scope { return cluster.Scope{Job: true, Originals: true} }
-
-func carryOut(ctx context.Context, list []*submission, opts Options) ([]*Submitted, error) {
 	var done []*Submitted
 	for _, s := range list {
 		if err := s.carryOut(ctx); err != nil {

@@ -22,7 +22,7 @@ import (
 
 func TestSubmitWritesPackageStateAndJob(t *testing.T) {
 	b := newBench(t)
-	done, err := Submit(t.Context(), b.Cluster, b.d, Options{})
+	done, err := submitTo(t.Context(), b.Cluster, b.d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestASecondSubmissionWaitsForItsTurn(t *testing.T) {
 			var refused error
 			b.Uploader.OnUpload = func() error {
 				b.Uploader.OnUpload = nil
-				_, refused = Submit(t.Context(), b.Cluster, other, Options{})
+				_, refused = submitTo(t.Context(), b.Cluster, other)
 				return nil
 			}
 			b.Must(b.submit(t.Context()))
@@ -232,7 +232,7 @@ func TestTwoSubmissionsThatPassTheirChecksTogether(t *testing.T) {
 		if method == "Forecast" {
 			b.Jobs.Before = nil
 			// The second is done before the first goes on from its checks.
-			_, refused = Submit(t.Context(), b.Cluster, other, Options{})
+			_, refused = submitTo(t.Context(), b.Cluster, other)
 		}
 		return nil
 	}
@@ -250,10 +250,10 @@ func TestAllAreCheckedBeforeTheFirstIsSubmitted(t *testing.T) {
 	first.Name = proto.String("first")
 	in := b.d.in
 	in.Definition = topology.FromProto(first)
-	d, err := Decide(in)
+	d, err := NewManifest(in)
 	b.Must(err)
 	b.Must(b.submit(t.Context()))
-	done, err := All(t.Context(), b.Cluster, []*Manifest{d, b.d}, Options{})
+	done, err := submitAll(t.Context(), b.Cluster, d, b.d)
 	if outcome.KindOf(err) != outcome.Exists || len(done) > 0 {
 		t.Errorf("kind %s, %v, %v", outcome.KindOf(err), err, done)
 	}
