@@ -1,12 +1,12 @@
 package main
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // clusterFlags are those of every command that acts on a cluster.
@@ -77,7 +77,7 @@ func (c *clusterFlags) again() string {
 }
 
 // plain are words that a shell takes as they are.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var plain = lazyregexp.New(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 func quote(word string) string {
 	if plain.MatchString(word) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -18,7 +18,7 @@ type place struct {
 
 // A part becomes a folder name, a token value and an argument of the
 // executor.
-var placePart = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$`)
+var placePart = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$`)
 
 // parsePlace reads cluster/[role]/[env]. A role that is not given is the
 // user, an environment that is not given is "default".

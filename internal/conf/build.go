@@ -1,10 +1,11 @@
 package conf
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // reader turns keys of one configuration into values and keeps the first
@@ -113,7 +114,7 @@ func (r *reader) choose(key string, parts []part) part {
 	return p
 }
 
-var leftToken = regexp.MustCompile(`\$\{([A-Za-z_]+)\}`)
+var leftToken = lazyregexp.New(`\$\{([A-Za-z_]+)\}`)
 
 // place is text in which every token must have found its value, such as a
 // path: what is left of one is a misspelling.

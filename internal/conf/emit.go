@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // emit writes a map as YAML that every reader of Heron's (Java, Python, C++)
@@ -98,7 +99,7 @@ func floatText(f float64) string {
 
 // plainForm is what no reader takes for anything but a string, given that
 // plainTag agrees.
-var plainForm = regexp.MustCompile(`^[A-Za-z_/$.][A-Za-z0-9_/$.:;,@%+=*()!?~{}\- ]*$`)
+var plainForm = lazyregexp.New(`^[A-Za-z_/$.][A-Za-z0-9_/$.:;,@%+=*()!?~{}\- ]*$`)
 
 func quote(s string) string {
 	plain := plainForm.MatchString(s) && plainTag(s) == tagString &&

@@ -2,10 +2,11 @@ package conf
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // What the engine reads in heron_internals.yaml is a whole number of 32 bits
@@ -150,7 +151,7 @@ func (l *Loaded) checkSinks() error {
 }
 
 // capitalToken is what executors take for a token.
-var capitalToken = regexp.MustCompile(`\$\{[A-Z_]+\}`)
+var capitalToken = lazyregexp.New(`\$\{[A-Z_]+\}`)
 
 // forExecutors is statemgr.yaml as executors can read it. They refuse the file
 // for a token that they do not know in any of its values, also in those of

@@ -2,8 +2,9 @@ package conf
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // nomadKeys are what Nomad can do and the original could not say.
@@ -65,7 +66,7 @@ const (
 )
 
 // nomadName is what Nomad accepts as the name of a namespace or node pool.
-var nomadName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
+var nomadName = lazyregexp.New(`^[a-zA-Z0-9_-]{1,128}$`)
 
 // nomadOptions reads what the original has no keys for.
 func (r *reader) nomadOptions(n *Nomad) {
@@ -133,7 +134,7 @@ func (r *reader) secretText(key string) string {
 }
 
 // variableName is what a shell takes as the name of a variable.
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // containerVariables reads further environment variables of containers.
 // Heron's own stay as they are.

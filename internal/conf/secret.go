@@ -2,10 +2,11 @@ package conf
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // secretKeys are those whose words mislead: secrets that do not sound so, and
@@ -60,7 +61,7 @@ func splitWords(key string) []string {
 
 // passwordURL finds user:password@ in a URL, wherever in a text it stands and
 // whatever its scheme is made of.
-var passwordURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:[^/?#\s]+@`)
+var passwordURL = lazyregexp.New(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:[^/?#\s]+@`)
 
 // holdsPassword says whether a text has a URL with a password in it.
 func holdsPassword(v any) bool {
@@ -110,10 +111,10 @@ func withoutSecrets(v any) any {
 }
 
 // secretName finds what reads like the name of a key with a value behind it.
-var secretName = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)["']?[ \t]*[:=]`)
+var secretName = lazyregexp.New(`([A-Za-z_][A-Za-z0-9_.-]*)["']?[ \t]*[:=]`)
 
 // privateKey begins the text form of a key.
-var privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
+var privateKey = lazyregexp.New(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 
 // namesSecret tells the first line of a text that has the name of a secret
 // key, an address with a password or a private key, and what it is; line 0 for

@@ -2,10 +2,11 @@ package conf
 
 import (
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 func (r *reader) packing() Packing {
@@ -76,7 +77,7 @@ func (r *reader) workingDir(key string) string {
 	return dir
 }
 
-var sha256Form = regexp.MustCompile(`^(?:[0-9a-f]{64})?$`)
+var sha256Form = lazyregexp.New(`^(?:[0-9a-f]{64})?$`)
 
 func (r *reader) core() Core {
 	c := Core{

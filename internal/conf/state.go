@@ -3,11 +3,12 @@ package conf
 import (
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 const (
@@ -56,10 +57,10 @@ func (r *reader) state() State {
 }
 
 // hostForm is what all of the engine's readers take for a host.
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
+var hostForm = lazyregexp.New(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
 
 // portForm is a port without a sign.
-var portForm = regexp.MustCompile(`^[0-9]{1,5}$`)
+var portForm = lazyregexp.New(`^[0-9]{1,5}$`)
 
 // servers splits a connection string the way an executor does: host:port
 // parts and nothing else. A path behind them (chroot) would lead this program
@@ -116,7 +117,7 @@ func (r *reader) checkZooKeeperRoot(root string) {
 }
 
 var (
-	anyToken = regexp.MustCompile(`\$\{[^}]*\}`)
+	anyToken = lazyregexp.New(`\$\{[^}]*\}`)
 	// executorTokens are those that an executor replaces in statemgr.yaml.
 	executorTokens = map[string]bool{"${HOME}": true, "${CLUSTER}": true, "${JAVA_HOME}": true}
 )

@@ -1,16 +1,17 @@
 package conf
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // Tokens are replaced in string values, path component by path component: a
 // component that is wholly ${NAME} gives way to the value of the key of that
 // name. A value that looks like a URL keeps what stands before its last "://".
 var (
-	urlForm   = regexp.MustCompile(`^([^\n\r\x{85}\x{2028}\x{2029}]+)://([^\n\r\x{85}\x{2028}\x{2029}]+)$`)
-	tokenForm = regexp.MustCompile(`^\$\{([A-Z_]+)\}$`)
+	urlForm   = lazyregexp.New(`^([^\n\r\x{85}\x{2028}\x{2029}]+)://([^\n\r\x{85}\x{2028}\x{2029}]+)$`)
+	tokenForm = lazyregexp.New(`^\$\{([A-Z_]+)\}$`)
 )
 
 const (

@@ -3,18 +3,19 @@ package conf
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 var (
-	lineInMessage = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?`)
+	lineInMessage = lazyregexp.New(`^yaml: (?:line ([0-9]+): )?`)
 	// tabIndent is indentation with a tab in it.
-	tabIndent = regexp.MustCompile(`^ *\t\s*\S`)
+	tabIndent = lazyregexp.New(`^ *\t\s*\S`)
 	// gluedValue is a key whose value follows without a blank; not an address
 	// such as http://host, nor a time such as 1:30.
-	gluedValue = regexp.MustCompile(`^\s*(?:- )?["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?:[^\s:/]`)
+	gluedValue = lazyregexp.New(`^\s*(?:- )?["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?:[^\s:/]`)
 )
 
 // nearLines is how far from the place that the parser names a mistake can be:

@@ -16,10 +16,10 @@ import (
 	"hash"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 )
@@ -76,7 +76,7 @@ type Result struct {
 	SHA256 string `json:"sha256"`
 }
 
-var digestForm = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+var digestForm = lazyregexp.New(`^[0-9A-Fa-f]{64}$`)
 
 // File fetches what is at a URI into a file that is empty and open for
 // reading and writing, and leaves it open at its beginning. URIs are http,

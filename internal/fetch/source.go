@@ -7,14 +7,14 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/s3uri"
 )
 
 // A scheme has two letters at least, so that a path such as c:/x is none.
-var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+var schemeForm = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
 // open finds the source that a URI names. It connects to nothing.
 func open(uri string) (source, error) {

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -152,7 +152,7 @@ func (c *Client) explainAnswer(what string, needs right, hint *retryHint, answer
 }
 
 // errorCount heads each level of Nomad's lists of errors.
-var errorCount = regexp.MustCompile(`\d+ errors? occurred:`)
+var errorCount = lazyregexp.New(`\d+ errors? occurred:`)
 
 // oneLine makes one line of Nomad's nested lists of errors.
 func oneLine(message string) string {

@@ -3,17 +3,18 @@ package nomad
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 var (
 	// policyComment matches texts as well, in which nothing is a comment.
-	policyComment = regexp.MustCompile(`"(?:\\.|[^"\\])*"|/\*(?s:.*?)\*/|(?m:(?:#|//).*$)`)
-	namespaceWord = regexp.MustCompile(`(?m)\bnamespace\b`)
+	policyComment = lazyregexp.New(`"(?:\\.|[^"\\])*"|/\*(?s:.*?)\*/|(?m:(?:#|//).*$)`)
+	namespaceWord = lazyregexp.New(`(?m)\bnamespace\b`)
 	// namespaceRule is the head of a rule, as namespace "default" {.
-	namespaceRule = regexp.MustCompile(`\bnamespace\b"?\s*(?:"([^"]+)"|([A-Za-z0-9_*-]+))\s*\{`)
+	namespaceRule = lazyregexp.New(`\bnamespace\b"?\s*(?:"([^"]+)"|([A-Za-z0-9_*-]+))\s*\{`)
 )
 
 // ruledIn are the namespaces, or patterns, that the rules of a policy are

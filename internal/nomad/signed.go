@@ -1,10 +1,10 @@
 package nomad
 
-import "regexp"
+import "github.com/heron-nomad/heron/internal/lazyregexp"
 
 // signedQuery is the query of a URL that lets in whoever has it, wherever in a
 // text it stands.
-var signedQuery = regexp.MustCompile(`(?i)\?(?:[^\s"'<>]*&)?(?:x-amz-signature|x-goog-signature|signature|sig|token|access_token)=[^\s"'<>]*`)
+var signedQuery = lazyregexp.New(`(?i)\?(?:[^\s"'<>]*&)?(?:x-amz-signature|x-goog-signature|signature|sig|token|access_token)=[^\s"'<>]*`)
 
 // unsigned is a text for people: without what lets in whoever reads it. Nomad
 // repeats the addresses of artifacts in its messages.

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // Form is what an address may look like, for messages. Those must not show an
@@ -28,7 +29,7 @@ func supported(scheme string) bool {
 }
 
 // schemeForm is what stands before "://".
-var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+var schemeForm = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*$`)
 
 // Parse reads an address. Without a scheme it is http. A user and password may
 // be escaped as in a URL; what is no valid URL is taken as it is, and the last

@@ -6,8 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // kind is how a topology file is run.
@@ -156,7 +157,7 @@ func interpreter(file string) []string {
 }
 
 // scheme is how a URI begins; a drive letter is not one.
-var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+var scheme = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
 // checkFile says why a topology file cannot be used, whatever its type.
 func checkFile(file string) error {

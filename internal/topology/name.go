@@ -2,12 +2,12 @@ package topology
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // Limits of a topology's name. MaxNameLength, in bytes, leaves room for what
@@ -55,7 +55,7 @@ func nomadProblems(d *Definition, cluster string) []string {
 
 // idForm is what an id may be made of: it goes into paths, arguments that
 // Nomad and shells read, and the executor's flags.
-var idForm = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
+var idForm = lazyregexp.New(`^[\p{L}\p{N}_][\p{L}\p{N}_.+@~-]*$`)
 
 // maxIDLength is the longest id, in bytes: file systems take names of 255.
 const maxIDLength = 200

@@ -4,8 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // maxPart is the longest part of a package's name in bytes; file systems take
@@ -30,10 +31,10 @@ func PackageName(cluster, role, environ, topology, id, sha string) string {
 // NameParts are the parts of a package's name, as EscapePart writes them.
 type NameParts struct{ Cluster, Role, Environ, Topology, ID, SHA256 string }
 
-var nameForm = regexp.MustCompile(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)/([^/]+)/([0-9a-f]{64})\.tar\.gz$`)
+var nameForm = lazyregexp.New(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)/([^/]+)/([0-9a-f]{64})\.tar\.gz$`)
 
 // escapedForm is what EscapePart gives.
-var escapedForm = regexp.MustCompile(`^(~|([A-Za-z0-9_-]|~[0-9a-f]{2})([A-Za-z0-9_.-]|~[0-9a-f]{2})*(~~[0-9a-f]{64})?)$`)
+var escapedForm = lazyregexp.New(`^(~|([A-Za-z0-9_-]|~[0-9a-f]{2})([A-Za-z0-9_.-]|~[0-9a-f]{2})*(~~[0-9a-f]{64})?)$`)
 
 // ParsePackageName takes a name apart that PackageName could have made; ok is
 // false for any other.

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // ResourceMap reads one of the maps from component to a number of bytes:
@@ -92,7 +92,7 @@ func javaTrim(s string) string {
 
 // doubleSyntax is that of Java's Double.parseDouble, but for its hexadecimal
 // numbers.
-var doubleSyntax = regexp.MustCompile(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?)$`)
+var doubleSyntax = lazyregexp.New(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?)$`)
 
 func javaDouble(s string) (float64, error) {
 	s = javaTrim(s)

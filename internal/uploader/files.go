@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"path"
-	"regexp"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // What uploaders that store packages as files have in common.
@@ -28,7 +29,7 @@ func TempName(name string) string {
 }
 
 // tempName is the base name of a file that TempName named.
-var tempName = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}\.part$`)
+var tempName = lazyregexp.New(`^\.(.+)\.[0-9a-f]{16}\.part$`)
 
 // TempOf is the reverse of TempName: the name of the package that a file is a
 // part of. ok is false for other files.

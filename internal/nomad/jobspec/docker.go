@@ -1,8 +1,9 @@
 package jobspec
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 const (
@@ -61,7 +62,7 @@ func checkImage(image string) error {
 
 // dockerNetwork is the name of a network; the modes default, host and bridge
 // are names too.
-var dockerNetwork = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var dockerNetwork = lazyregexp.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // checkNetworkMode refuses modes in which containers cannot reach each
 // other. That of the group is no choice: there "bridge" would hide the

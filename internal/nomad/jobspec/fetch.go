@@ -3,10 +3,11 @@ package jobspec
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // Variables of the start script. Those from HERON_NOMAD_WORKING_DIR to
@@ -96,7 +97,7 @@ func artifact(uri, sha256, name string) *api.TaskArtifact {
 	}
 }
 
-var sha256Hex = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+var sha256Hex = lazyregexp.New(`^[0-9a-fA-F]{64}$`)
 
 func isSHA256(text string) bool { return sha256Hex.MatchString(text) }
 

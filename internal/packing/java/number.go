@@ -3,9 +3,10 @@ package java
 import (
 	"errors"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
 // Round is Math.round: halves go up, what does not fit becomes the nearest
@@ -112,7 +113,7 @@ func notFinite(v float64) (string, bool) {
 var ErrSyntax = errors.New("not a number")
 
 // doubleSyntax is that of Double.parseDouble, but for hexadecimal numbers.
-var doubleSyntax = regexp.MustCompile(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?)$`)
+var doubleSyntax = lazyregexp.New(`^[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?)$`)
 
 // ParseDouble is Double.parseDouble: it takes "1.5", " 1.5 " and "1.5f", and
 // what is too big becomes infinite.

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -121,6 +121,6 @@ func (h *Uploader) hide(text string) string {
 }
 
 var (
-	userText  = regexp.MustCompile(`//[^/\s"]*@`)
-	queryText = regexp.MustCompile(`\?[^\s"<]+`)
+	userText  = lazyregexp.New(`//[^/\s"]*@`)
+	queryText = lazyregexp.New(`\?[^\s"<]+`)
 )

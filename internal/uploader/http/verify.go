@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -63,7 +63,7 @@ func checkFetchURI(text string) (*url.URL, string) {
 
 // uriText is what RFC 3986 lets a URI consist of. Braces are not among it, so
 // that there is nothing for Nomad to replace.
-var uriText = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+$`)
+var uriText = lazyregexp.New(`^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+$`)
 
 // signedURL says whether a URI lets in whoever has it.
 func signedURL(u *url.URL) bool {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/awsconfig"
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/proxyurl"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -42,7 +42,7 @@ const (
 )
 
 // bucketName is what AWS and others take as a bucket; an ARN is none.
-var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
+var bucketName = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$`)
 
 // connect makes the client of the SDK. It reads the environment and the files
 // of AWS's tools, and connects to nothing.

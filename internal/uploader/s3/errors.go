@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -40,7 +40,7 @@ func (e *requestError) Error() string {
 func (e *requestError) Unwrap() error { return e.class }
 
 // expectedRegion is how a server names its region in a message.
-var expectedRegion = regexp.MustCompile(`expecting ['"]?([a-z0-9-]+)`)
+var expectedRegion = lazyregexp.New(`expecting ['"]?([a-z0-9-]+)`)
 
 // fault turns an error of the SDK into one that says what to do. The end of
 // ctx stays what it is.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -24,7 +24,7 @@ const (
 )
 
 // codeText finds the code in what S3 says about an error.
-var codeText = regexp.MustCompile(`<Code>([A-Za-z0-9.]+)</Code>`)
+var codeText = lazyregexp.New(`<Code>([A-Za-z0-9.]+)</Code>`)
 
 // look fetches a byte of an object of this size as nodes do, without
 // credentials. The address may hold a signature, and no error shows it.
