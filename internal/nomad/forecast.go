@@ -63,11 +63,14 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 		return nil, err
 	}
 	f := &Forecast{Warnings: resp.Warnings}
+	var reasons []reason
 	for _, group := range slices.Sorted(maps.Keys(resp.FailedTGAllocs)) {
 		m := resp.FailedTGAllocs[group]
 		f.Unplaced += m.CoalescedFailures + 1
-		f.Reasons = append(f.Reasons, metricText(m))
+		reasons = append(reasons, wants(job).placeReason(m))
 	}
+	c.addReadyNodes(ctx, reasons)
+	f.Reasons = reasonTexts(reasons)
 	if d := resp.Diff; d != nil && d.Type == diffEdited {
 		f.fields("", d.Fields)
 		f.objects("", d.Objects)
