@@ -123,18 +123,21 @@ func (w wanted) placeReason(m *api.AllocationMetric) reason {
 
 // where names the datacenters and the node pool of a job, as far as it chose.
 func (w wanted) where() string {
-	text := ""
-	if len(w.datacenters) > 0 && !slices.Equal(w.datacenters, []string{"*"}) {
-		noun := "datacenter"
-		if len(w.datacenters) > 1 {
-			noun = "datacenters"
-		}
-		text = fmt.Sprintf(" in %s %s", noun, strings.Join(w.datacenters, ", "))
+	var in []string
+	switch {
+	case len(w.datacenters) == 0 || slices.Equal(w.datacenters, []string{"*"}):
+	case len(w.datacenters) == 1:
+		in = append(in, "datacenter "+w.datacenters[0])
+	default:
+		in = append(in, "datacenters "+strings.Join(w.datacenters, ", "))
 	}
 	if w.pool != "" && w.pool != api.NodePoolDefault && w.pool != api.NodePoolAll {
-		text += " of node pool " + w.pool
+		in = append(in, "node pool "+w.pool)
 	}
-	return text
+	if len(in) == 0 {
+		return ""
+	}
+	return " in " + strings.Join(in, ", ")
 }
 
 // addReadyNodes says in reasons about a place without nodes where nodes are.
@@ -159,7 +162,7 @@ func (c *Client) addReadyNodes(ctx context.Context, reasons []reason) {
 		}
 		place := "datacenter " + n.Datacenter
 		if n.NodePool != "" && n.NodePool != api.NodePoolDefault {
-			place += " of node pool " + n.NodePool
+			place += ", node pool " + n.NodePool
 		}
 		ready[place]++
 	}
@@ -167,9 +170,9 @@ func (c *Client) addReadyNodes(ctx context.Context, reasons []reason) {
 	for _, place := range slices.Sorted(maps.Keys(ready)) {
 		texts = append(texts, nodes(ready[place])+" in "+place)
 	}
-	text := "none takes work anywhere else"
+	text := "no node takes work anywhere"
 	if len(texts) > 0 {
-		text = "ready are " + some(texts, ", ")
+		text = "elsewhere: " + some(texts, "; ")
 	}
 	for i, r := range reasons {
 		if r.noNode {

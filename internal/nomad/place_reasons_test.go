@@ -30,7 +30,7 @@ func TestPlaceReason(t *testing.T) {
 		`no place for 1 container: not enough cpu on 1 node, not enough memory on 2 nodes`:                         {mars, api.AllocationMetric{NodesEvaluated: 3, DimensionExhausted: map[string]int{"memory": 2, "cpu": 1}}},
 		`no place for 1 container: class "big" rules out 1 node`:                                                   {mars, api.AllocationMetric{NodesEvaluated: 1, ClassFiltered: map[string]int{"big": 1}}},
 		`no place for 1 container: no node is ready in datacenter mars`:                                            {mars, api.AllocationMetric{NodePool: "default"}},
-		`no place for 1 container: no node is ready in datacenters mars, dc1 of node pool batch`:                   {wanted{datacenters: []string{"mars", "dc1"}, pool: "batch"}, api.AllocationMetric{NodesAvailable: map[string]int{"dc1": 0}}},
+		`no place for 1 container: no node is ready in datacenters mars, dc1, node pool batch`:                     {wanted{datacenters: []string{"mars", "dc1"}, pool: "batch"}, api.AllocationMetric{NodesAvailable: map[string]int{"dc1": 0}}},
 		`no place for 1 container: no node is ready`:                                                               {wanted{datacenters: []string{"*"}, pool: "default"}, api.AllocationMetric{NodePool: "default"}},
 		`no place for 1 container: 4 nodes looked at, none fits`:                                                   {mars, api.AllocationMetric{NodesEvaluated: 4}},
 		`no place for 1 container: the quota is used up: memory exhausted (900 needed > 100 limit)`:                {mars, api.AllocationMetric{NodesEvaluated: 1, QuotaExhausted: []string{"memory exhausted (900 needed > 100 limit)"}}},

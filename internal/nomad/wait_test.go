@@ -137,7 +137,6 @@ func TestWaitsOutlastAShortOutage(t *testing.T) {
 	}
 }
 
-// Newer servers name a driver that no node has by another rule than older ones.
 func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*api.Job)
@@ -145,7 +144,7 @@ func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 	}{
 		"constraint": {func(j *api.Job) { unplaceable(j) }, []string{`constraint "${attr.kernel.name} = plan9" rules out 1 node`}},
 		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = new(100 << 20) }, []string{"not enough memory on 1 node"}},
-		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no node is ready in datacenter mars (ready are 1 node in datacenter dc1)"}},
+		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no node is ready in datacenter mars (elsewhere: 1 node in datacenter dc1)"}},
 		"driver":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Driver = "qemu" }, []string{`driver "qemu" is missing or not healthy on 1 node`}},
 	} {
 		t.Run(name, func(t *testing.T) {
