@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // nomadKeys are what Nomad can do and the original could not say.
@@ -30,6 +31,8 @@ func nomadKeys() []string {
 		keyNomadEnv,
 		"heron.nomad.memory.max.percent",
 		"heron.nomad.service.provider",
+		"heron.nomad.shutdown.delay",
+		"heron.nomad.disconnect.stop",
 
 		"heron.nomad.docker.auth.username",
 		keyDockerPassword,
@@ -79,6 +82,8 @@ func (r *reader) nomadOptions(n *Nomad) {
 	n.Place = r.nomadPlace()
 	n.Policy = r.nomadPolicy()
 	n.Env = r.containerEnv()
+	n.ShutdownDelay = r.atLeast("heron.nomad.shutdown.delay", 0, 3*time.Second)
+	n.DisconnectStop = r.atLeast("heron.nomad.disconnect.stop", 0, time.Minute)
 	if v, ok := r.number("heron.nomad.memory.max.percent", 100, 10_000); ok {
 		n.MemoryMaxPercent = v
 	}

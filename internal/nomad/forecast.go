@@ -41,7 +41,11 @@ type Change struct {
 func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) {
 	what := fmt.Sprintf("plan job %q", value(job.ID))
 	var resp *api.JobPlanResponse
-	err := c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
+	job, err := c.fitting(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	err = c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
 		v, err := c.ask(ctx, bounded, what, submitJob, func(q *api.QueryOptions) (err error) {
 			w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
 			resp, _, err = c.api.Jobs().PlanOpts(jobspec.Revealed(job), &api.PlanOptions{Diff: true}, w)
