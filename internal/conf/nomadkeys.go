@@ -3,6 +3,7 @@ package conf
 import (
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
@@ -29,6 +30,8 @@ func nomadKeys() []string {
 		keyNomadVariables,
 		"heron.nomad.memory.max.percent",
 		"heron.nomad.service.provider",
+		"heron.nomad.shutdown.delay",
+		"heron.nomad.disconnect.stop",
 
 		"heron.nomad.docker.auth.username",
 		keyDockerPassword,
@@ -78,6 +81,8 @@ func (r *reader) nomadOptions(n *Nomad) {
 	n.Place = r.nomadPlace()
 	n.Policy = r.nomadPolicy()
 	n.Variables = r.containerVariables()
+	n.ShutdownDelay = r.atLeast("heron.nomad.shutdown.delay", 0, 3*time.Second)
+	n.DisconnectStop = r.atLeast("heron.nomad.disconnect.stop", 0, time.Minute)
 	if v, ok := r.number("heron.nomad.memory.max.percent", 100, 10_000); ok {
 		n.MemoryMaxPercent = v
 	}

@@ -74,6 +74,12 @@ type Nomad struct {
 	// Script is the path of the start script.
 	Script      string
 	KillTimeout time.Duration
+	// ShutdownDelay is how long a container runs on after its metrics service
+	// was taken from the catalog; 0 for not at all.
+	ShutdownDelay time.Duration
+	// DisconnectStop is how long a node without a connection to Nomad keeps its
+	// containers; 0 for as long as they run.
+	DisconnectStop time.Duration
 	// RequestDisk asks Nomad for the plan's disk.
 	RequestDisk   bool
 	DockerImage   string

@@ -41,7 +41,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 		KillTimeout: 30 * time.Second, DockerImage: "apache/heron:latest", DockerNetwork: "default",
 		CheckInterval: 10 * time.Second, CheckTimeout: 2 * time.Second, ExtraTags: []string{""},
 		RequestTimeout: 30 * time.Second, StopTimeout: 2 * time.Minute,
-		ServiceProvider: "consul", Policy: DefaultNomadPolicy(),
+		ServiceProvider: "consul", Policy: DefaultNomadPolicy(), ShutdownDelay: 3 * time.Second, DisconnectStop: time.Minute,
 	}, nomad); diff != "" {
 		t.Error(diff)
 	}

@@ -190,7 +190,7 @@ func TestAnotherNamespace(t *testing.T) {
 	elsewhere := *user
 	user.env = append(user.env, "NOMAD_NAMESPACE=ads")
 
-	c.want(user.plan([]string{"--config-property", "heron.nomad.node.pool=apart"}), 3, "it does not fit now", "(node pool apart)")
+	c.want(user.plan([]string{"--config-property", "heron.nomad.node.pool=apart"}), 3, "it does not fit now", "no node is ready in node pool apart")
 	c.want(user.submit("--wait"), 0, "topology "+c.topology+" runs at")
 	job, _, err := n.API.Jobs().Info(c.jobID(), &api.QueryOptions{Namespace: "ads"})
 	if err != nil || *job.Namespace != "ads" {

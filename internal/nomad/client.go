@@ -69,6 +69,7 @@ type Client struct {
 	// direct is false where something of the caller's connects to Nomad.
 	direct   bool
 	progress progress.Sink
+	version  cachedVersion
 }
 
 // NewClient makes a client; it connects to nothing. Wrong options are an
@@ -155,17 +156,8 @@ func (c *Client) Ping(ctx context.Context) (Server, error) {
 	if err != nil {
 		return Server{}, err
 	}
-	var self api.AgentSelf
-	err = c.read(ctx, "ask for the version", agentRead, func(q *api.QueryOptions) error {
-		_, err := c.api.Raw().Query("/v1/agent/self", &self, q)
-		return err
-	})
-	if rejected(err) {
-		return s, nil
-	}
-	if err != nil {
+	if s.Version, err = c.askVersion(ctx); err != nil {
 		return Server{}, err
 	}
-	s.Version = self.Member.Tags["build"]
 	return s, nil
 }

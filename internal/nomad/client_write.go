@@ -67,8 +67,12 @@ func (c *Client) Register(ctx context.Context, job *api.Job, index uint64) (Regi
 func (c *Client) register(ctx context.Context, job *api.Job, index uint64) (Registration, verdict, error) {
 	what := fmt.Sprintf("register job %q", value(job.ID))
 	var resp *api.JobRegisterResponse
+	job, err := c.fitting(ctx, job)
+	if err != nil {
+		return Registration{}, lasting, err
+	}
 	v := lasting
-	err := c.write(ctx, what, submitJob, func(w *api.WriteOptions) (err error) {
+	err = c.write(ctx, what, submitJob, func(w *api.WriteOptions) (err error) {
 		resp, _, err = c.api.Jobs().RegisterOpts(jobspec.Revealed(job), &api.RegisterOptions{EnforceIndex: true, ModifyIndex: index}, w)
 		v = judge(err)
 		return err

@@ -41,7 +41,11 @@ type Change struct {
 func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) {
 	what := fmt.Sprintf("plan job %q", value(job.ID))
 	var resp *api.JobPlanResponse
-	err := c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
+	job, err := c.fitting(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	err = c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
 		//nolint:contextcheck // the context is in q
 		v, err := c.ask(ctx, bounded, what, submitJob, func(q *api.QueryOptions) (err error) {
 			w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
@@ -64,11 +68,14 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 		return nil, err
 	}
 	f := &Forecast{Warnings: resp.Warnings}
+	var reasons []reason
 	for _, group := range slices.Sorted(maps.Keys(resp.FailedTGAllocs)) {
 		m := resp.FailedTGAllocs[group]
 		f.Unplaced += m.CoalescedFailures + 1
-		f.Reasons = append(f.Reasons, metricText(m))
+		reasons = append(reasons, wants(job).placeReason(m))
 	}
+	c.addReadyNodes(ctx, reasons)
+	f.Reasons = reasonTexts(reasons)
 	if d := resp.Diff; d != nil && d.Type == diffEdited {
 		f.fields("", d.Fields)
 		f.objects("", d.Objects)

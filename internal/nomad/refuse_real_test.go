@@ -160,7 +160,11 @@ func TestRealContainersRefuseAChangedPackage(t *testing.T) {
 			awaitFailed(t, c, job)
 			for i, alloc := range byIndex(t, c, job) {
 				text := test.says(t, c, alloc)
-				if !strings.Contains(text, s.PackageSHA256) || !strings.Contains(text, changed) {
+				digests := strings.Contains(text, s.PackageSHA256) && strings.Contains(text, changed)
+				// An older server keeps the cause to itself, so our own text has to
+				// say what it may be.
+				silent := strings.Contains(text, "getter subprocess failed: exit status 1") && strings.Contains(failureText(alloc.TaskStates[jobspec.TaskName]), "another SHA-256")
+				if !digests && !silent {
 					t.Errorf("container %d does not say that the package has the digest %s, not %s: %s", i, changed, s.PackageSHA256, text)
 				}
 			}

@@ -16,36 +16,15 @@ type RunProgress struct {
 	Want, Placed, Running int
 }
 
-// NotRunningError says that containers of a job do not run, and why.
-type NotRunningError struct {
-	JobID         string
-	Want, Running int
-	// Waited is the time that was given, 0 where it was not used up because
-	// waiting on would not help.
-	Waited time.Duration
-	// Reasons are sentences for people, the gravest first; maybe none.
-	Reasons []string
-}
-
-// Error implements error.
-func (e *NotRunningError) Error() string {
-	text := fmt.Sprintf("job %q: %d of %d containers run", e.JobID, e.Running, e.Want)
-	if e.Waited > 0 {
-		text += fmt.Sprintf(" after %s", e.Waited)
-	}
-	if len(e.Reasons) > 0 {
-		text += ": " + some(e.Reasons, "; ")
-	}
-	return text
-}
-
 // WaitRunning waits until count containers of the job's present version run,
-// for at most timeout. It gives up before that where waiting would not help:
-// Nomad finds no place for a container, or one fails again and again. Both
-// are a *NotRunningError. A job that is changed meanwhile is ErrConflict, one
-// that is stopped, purged or unknown ErrNotFound. report, which may be nil, is
-// called in this goroutine at every change.
+// for at most timeout; then the error is a *NotRunningError. It gives up before
+// that where waiting would not help: Nomad finds no place for a container, a
+// *NoPlaceError, or one fails again and again, a *FailingError. A job that is
+// changed meanwhile is ErrConflict, one that is stopped, purged or unknown
+// ErrNotFound. report, which may be nil, is called in this goroutine at every
+// change.
 func (c *Client) WaitRunning(ctx context.Context, jobID string, count int, timeout time.Duration, report func(RunProgress)) error {
+	start := time.Now()
 	job, err := c.Job(ctx, jobID)
 	if err != nil {
 		return err
@@ -56,15 +35,31 @@ func (c *Client) WaitRunning(ctx context.Context, jobID string, count int, timeo
 	bounded, over, cancel := within(ctx, timeout)
 	w := &startWait{client: c, job: job, want: count, report: report}
 	err = w.run(bounded, cancel)
-	if err != nil && over() {
-		var failed *NotRunningError
-		if errors.As(err, &failed) {
-			return err
+	switch {
+	case errors.Is(err, errGaveUp):
+		if noPlace := w.placement(); len(noPlace) > 0 {
+			return &NoPlaceError{RunState: w.state(ctx, start, append(noPlace, taskReasons(w.allocs, false)...))}
 		}
-		return &NotRunningError{JobID: jobID, Want: count, Running: w.running(), Waited: timeout, Reasons: w.reasons(true)}
+		return &FailingError{RunState: w.state(ctx, start, taskReasons(w.allocs, false))}
+	case err != nil && over():
+		return &NotRunningError{Limit: timeout, RunState: w.state(ctx, start, append(w.placement(), taskReasons(w.allocs, true)...))}
 	}
 	return err
 }
+
+// errGaveUp ends a wait that would not help.
+var errGaveUp = errors.New("waiting would not help")
+
+// state is how far the start is, with all that can be learned of the reasons.
+func (w *startWait) state(ctx context.Context, start time.Time, reasons []reason) RunState {
+	s := RunState{JobID: value(w.job.ID), Want: w.want, Placed: w.placed(), Running: w.running(), Waited: time.Since(start)}
+	w.client.addReadyNodes(ctx, reasons)
+	s.Output = w.client.addOutput(ctx, reasons)
+	s.Reasons = reasonTexts(reasons)
+	return s
+}
+
+func (w *startWait) placement() []reason { return placementReasons(wants(w.job), w.evals) }
 
 // startWait is one wait for a job to run. allocs and evals are what is known,
 // of the job's present version only.
@@ -184,8 +179,8 @@ func (w *startWait) take(ctx context.Context, u update) (end bool, err error) {
 	if p.Running >= w.want {
 		return true, nil
 	}
-	if reasons := w.reasons(false); len(reasons) > 0 {
-		return false, &NotRunningError{JobID: value(w.job.ID), Want: w.want, Running: p.Running, Reasons: reasons}
+	if len(w.placement()) > 0 || len(taskReasons(w.allocs, false)) > 0 {
+		return false, errGaveUp
 	}
 	return false, nil
 }

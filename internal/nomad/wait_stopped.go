@@ -2,6 +2,7 @@ package nomad
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,8 +12,8 @@ import (
 
 // StopProgress says how far the stopping of a job is.
 type StopProgress struct {
-	// Total counts the allocations that Nomad knows of, Ended those that are
-	// over.
+	// Total counts the allocations that had not ended when the job was stopped,
+	// Ended those of them that have ended now.
 	Total, Ended int
 	// Running are those waited for; Lost those on nodes that are gone, of which
 	// nobody can tell whether they still run.
@@ -80,6 +81,10 @@ func (c *Client) WaitStopped(ctx context.Context, jobID string, timeout time.Dur
 func (c *Client) waitStopped(ctx context.Context, jobID string, report func(StopProgress)) ([]AllocationRef, error) {
 	evals, allocs := c.watchEvaluations(jobID), c.watchAllocations(jobID, true)
 	down := map[string]bool{}
+	before, err := c.endedBefore(ctx, jobID)
+	if err != nil {
+		return nil, err
+	}
 	for {
 		// An evaluation under way may have been started before the stop, and
 		// still place containers.
@@ -109,7 +114,13 @@ func (c *Client) waitStopped(ctx context.Context, jobID string, report func(Stop
 				running = append(running, a)
 			}
 		}
-		p := StopProgress{Total: len(list), Ended: len(list) - len(running) - len(lost), Running: refs(running), Lost: refs(lost)}
+		total := 0
+		for _, a := range list {
+			if !before(a) {
+				total++
+			}
+		}
+		p := StopProgress{Total: total, Ended: total - len(running) - len(lost), Running: refs(running), Lost: refs(lost)}
 		report(p)
 		if len(running) > 0 {
 			evals.index = 0
@@ -122,6 +133,43 @@ func (c *Client) waitStopped(ctx context.Context, jobID string, report func(Stop
 		}
 		evals.index, allocs.index = 0, 0
 	}
+}
+
+// endedBefore tells the allocations of a job that the stop did not end: those
+// of earlier versions, and failed ones that were replaced. Nomad touches them
+// once more when a job is stopped, so their indexes and times say nothing.
+// What has ended of a job that is gone was ended by nobody knows what.
+func (c *Client) endedBefore(ctx context.Context, jobID string) (func(*api.AllocationListStub) bool, error) {
+	job, err := c.Job(ctx, jobID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	list, err := c.Allocations(ctx, jobID)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[string]*api.AllocationListStub{}
+	for _, a := range list {
+		if last := newest[a.Name]; last == nil || last.CreateIndex < a.CreateIndex {
+			newest[a.Name] = a
+		}
+	}
+	before := map[string]bool{}
+	for _, a := range list {
+		if live, lost := split([]*api.AllocationListStub{a}); len(live)+len(lost) == 0 {
+			before[a.ID] = job == nil || a != newest[a.Name] || a.JobVersion < ranVersion(job)
+		}
+	}
+	return func(a *api.AllocationListStub) bool { return before[a.ID] }, nil
+}
+
+// ranVersion is the version of a job that runs, or ran until it was stopped:
+// stopping a job makes a version too.
+func ranVersion(job *api.Job) uint64 {
+	if v := value(job.Version); value(job.Stop) && v > 0 {
+		return v - 1
+	}
+	return value(job.Version)
 }
 
 // stoppedNow says whether nothing is under way for a job of which total

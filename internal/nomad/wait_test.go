@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 func TestWaitRunningAndStopped(t *testing.T) {
@@ -140,23 +142,32 @@ func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 		change func(*api.Job)
 		want   []string
 	}{
-		"constraint": {func(j *api.Job) { unplaceable(j) }, []string{"no place for 3 containers", `constraint "${attr.kernel.name} = plan9" rules out 1 node`}},
-		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = new(100 << 20) }, []string{"no place for 3 containers", "not enough memory on 1 node"}},
-		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no place for 3 containers", "no node is ready", "node pool default"}},
+		"constraint": {func(j *api.Job) { unplaceable(j) }, []string{`constraint "${attr.kernel.name} = plan9" rules out 1 node`}},
+		"memory":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Resources.MemoryMB = new(100 << 20) }, []string{"not enough memory on 1 node"}},
+		"datacenter": {func(j *api.Job) { j.Datacenters = []string{"mars"} }, []string{"no node is ready in datacenter mars (elsewhere: 1 node in datacenter dc1)"}},
+		"driver":     {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Driver = "qemu" }, []string{`driver "qemu" is missing or not healthy on 1 node`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job := testJob(t, 3)
 			c.change(job)
 			mustRegister(t, realClient(t), job)
-			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, patience, nil)
-			var not *NotRunningError
-			if !errors.As(err, &not) || not.Waited != 0 || not.Want != 3 || not.Running != 0 {
-				t.Fatalf("got %v, want a *NotRunningError before the time is over", err)
+			const limit = time.Hour
+			start := time.Now()
+			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, limit, nil)
+			var not *NoPlaceError
+			if !errors.As(err, &not) || not.Waited > time.Since(start) || not.Want != 3 || not.Running != 0 || outcome.KindOf(err) != outcome.WaitExpired {
+				t.Fatalf("got %v, want a *NoPlaceError before the time is over", err)
 			}
-			for _, want := range c.want {
+			for _, want := range append(c.want, "no place for 3 containers", "gave up after "+rounded(not.Waited).String()) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in: %v", want, err)
 				}
+			}
+			if strings.Contains(err.Error(), limit.String()) {
+				t.Errorf("it speaks of the time given: %v", err)
+			}
+			if _, err := realClient(t).Forecast(t.Context(), job); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -165,30 +176,37 @@ func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*api.Job)
-		want   string
+		want   []string
 	}{
 		// Which of the two has failed for good by then is a matter of time.
-		"exits": {func(j *api.Job) { shell(j, "exit 7") }, " failed: Exit Code: 7"},
+		"exits":         {func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, []string{" failed: exit code 7; the last line of its standard error: boom"}},
+		"writes to out": {func(j *api.Job) { shell(j, "echo boom; exit 7") }, []string{" failed: exit code 7; the last line of its standard output: boom"}},
+		"writes a log": {func(j *api.Job) {
+			shell(j, "d=local/container-$NOMAD_ALLOC_INDEX/log-files; mkdir -p $d; echo boom >$d/heron-executor-$NOMAD_ALLOC_INDEX.log; exit 7")
+		}, []string{" failed: exit code 7; the last line of its executor/local/container-", ".log: boom"}},
+		"is ended": {func(j *api.Job) { shell(j, "kill -9 $$") }, []string{" failed: ", "9"}},
 		"exits and is restarted": {func(j *api.Job) {
 			shell(j, "exit 7")
 			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: new(100), Interval: new(time.Hour), Delay: new(10 * time.Millisecond), Mode: new(api.RestartPolicyModeDelay)}
-		}, "Exit Code: 7"},
-		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, "/no/such/program"},
+		}, []string{"exit code 7"}},
+		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, []string{"/no/such/program"}},
 		"no artifact": {func(j *api.Job) {
 			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: new("http://127.0.0.1:1/core.tar.gz")}}
-		}, "failed to download artifact"},
+		}, []string{"failed to download artifact"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job := testJob(t, 2)
 			c.change(job)
 			mustRegister(t, realClient(t), job)
-			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, patience, nil)
-			var not *NotRunningError
-			if !errors.As(err, &not) || not.Waited != 0 {
-				t.Fatalf("got %v, want a *NotRunningError before the time is over", err)
+			err := realClient(t).WaitRunning(context.Background(), *job.ID, 3, time.Hour, nil)
+			var not *FailingError
+			if !errors.As(err, &not) || strings.Contains(err.Error(), "1h0m0s") {
+				t.Fatalf("got %v, want a *FailingError before the time is over", err)
 			}
-			if !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%q is not in: %v", c.want, err)
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
 			}
 		})
 	}
@@ -203,11 +221,58 @@ func TestWaitRunningRunsOutOfTime(t *testing.T) {
 	const timeout = 3 * time.Second
 	err := c.WaitRunning(ctx, *job.ID, 2, timeout, nil)
 	var not *NotRunningError
-	if !errors.As(err, &not) || not.Waited != timeout || not.Running != 1 || not.Want != 2 {
+	if !errors.As(err, &not) || not.Limit != timeout || not.Waited < timeout || not.Placed != 1 || not.Running != 1 || not.Want != 2 {
 		t.Fatalf("got %v, want a *NotRunningError with 1 of 2", err)
 	}
 	if err := c.WaitRunning(ctx, "no-such-job", 1, patience, nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such job: got %v, want ErrNotFound", err)
+	}
+}
+
+// What had ended before a job was stopped is nothing that stopping it ends.
+func TestWaitStoppedCountsWhatTheStopEnds(t *testing.T) {
+	ctx, c := context.Background(), realClient(t)
+	job := testJob(t, 3)
+	stored := mustRegister(t, c, job)
+	if err := c.WaitRunning(ctx, *job.ID, 3, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	stored.TaskGroups[0].Tasks[0].Env = map[string]string{"CHANGED": "yes"}
+	if _, err := c.Register(ctx, stored, *stored.JobModifyIndex); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitRunning(ctx, *job.ID, 3, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnded(t, c, *job.ID, 3)
+	stored = mustRead(t, c, *job.ID)
+	if err := c.Stop(ctx, stored); err != nil {
+		t.Fatal(err)
+	}
+	var reports []StopProgress
+	if _, err := c.WaitStopped(ctx, *job.ID, patience, func(p StopProgress) { reports = append(reports, p) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range reports {
+		if p.Total != 3 || p.Ended+len(p.Running) != 3 {
+			t.Errorf("report: %+v, want 3 in all", p)
+		}
+	}
+}
+
+// awaitEnded waits until n containers of a job have ended.
+func awaitEnded(t *testing.T, c *Client, id string, n int) {
+	t.Helper()
+	list := c.watchAllocations(id, true)
+	for {
+		allocs, _, err := list.next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		live, _ := split(allocs)
+		if len(allocs)-len(live) == n {
+			return
+		}
 	}
 }
 

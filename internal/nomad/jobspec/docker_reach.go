@@ -10,19 +10,20 @@ import (
 	"github.com/heron-nomad/heron/internal/conf"
 )
 
-// CheckReach says what a container in an image could not reach of what it
-// needs: a package or a state in a folder of the node that is not mounted, or
-// a ZooKeeper at the address by which every container means itself. A
-// job of that kind can be made and shown, but none of its containers would
-// run. With another driver there is nothing to say.
+// CheckReach returns an error for what a container in an image needs and could
+// not reach: a package or a state in a folder of the node that is not mounted,
+// or a ZooKeeper at a loopback address, which in a container is the container
+// itself. Such a job can be made and shown, but none of its containers would
+// run. Other drivers have no such limits.
 func CheckReach(s *conf.Settings, packageURI string) error {
 	n := s.Nomad
 	if n.Driver != driverDocker {
 		return nil
 	}
 	if file, ok := localFile(packageURI); ok && !mounted(n.DockerVolumes, file) {
+		folder := packageRoot(s.Upload, file)
 		return badInput("the package", "will be at %s, which containers of driver docker do not see; "+
-			"mount its folder with heron.nomad.docker.volumes: [%[2]q], or choose an uploader that nodes can fetch from", packageURI, path.Dir(file)+":"+path.Dir(file)+":ro")
+			"mount its folder with heron.nomad.docker.volumes: [%q], or choose an uploader that nodes can fetch from", packageURI, folder+":"+folder+":ro")
 	}
 	if s.State.Kind == "localfs" && !mounted(n.DockerVolumes, s.State.Root) {
 		return badInput("heron.statemgr.root.path", "is the folder %s, which containers of driver docker do not see; "+
@@ -38,6 +39,22 @@ func CheckReach(s *conf.Settings, packageURI string) error {
 		}
 	}
 	return nil
+}
+
+// packageRoot is the folder to mount for a package: that of all packages where
+// the uploader has one, because the others change with every submission.
+func packageRoot(u conf.Upload, file string) string {
+	root := ""
+	switch u.Kind {
+	case "localfs":
+		root = u.LocalDir
+	case "scp":
+		root = u.SCP.Dir
+	}
+	if root = path.Clean(root); path.IsAbs(root) && strings.HasPrefix(file, strings.TrimRight(root, "/")+"/") {
+		return root
+	}
+	return path.Dir(file)
 }
 
 // localFile is the path of a file:// URI, or of a bare path.

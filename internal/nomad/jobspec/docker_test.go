@@ -2,6 +2,8 @@ package jobspec
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -162,6 +164,29 @@ func TestCheckReach(t *testing.T) {
 				t.Errorf("got %v, want an error about %q", err, test.what)
 			}
 		})
+	}
+}
+
+// The advice helps the next submission too, whose package has another name.
+func TestAdviceToMountAFolderHelps(t *testing.T) {
+	const root = "/home/ann/.herondata/repository"
+	for name, upload := range map[string]conf.Upload{
+		"localfs": {Kind: "localfs", LocalDir: root},
+		"slash":   {Kind: "localfs", LocalDir: root + "/"},
+		"scp":     {Kind: "scp", SCP: conf.SCPUpload{Dir: root}},
+	} {
+		s := dockerSpec().Settings
+		s.Upload = upload
+		uri := func(id string) string { return "file://" + root + "/nomad/ann/prod/wc/" + id + "/package.tar.gz" }
+		err := CheckReach(s, uri("wc1"))
+		advice := regexp.MustCompile(`heron\.nomad\.docker\.volumes: \["([^"]*)"\]`).FindStringSubmatch(fmt.Sprint(err))
+		if advice == nil {
+			t.Fatalf("%s: no advice in: %v", name, err)
+		}
+		s.Nomad.DockerVolumes = advice[1:]
+		if err := CheckReach(s, uri("wc2")); err != nil {
+			t.Errorf("%s: with %s the next run says: %v", name, advice[1], err)
+		}
 	}
 }
 

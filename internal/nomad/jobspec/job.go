@@ -3,6 +3,7 @@ package jobspec
 import (
 	"math"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/hashicorp/nomad/api"
@@ -55,7 +56,17 @@ func (s Spec) group() (*api.TaskGroup, error) {
 		RestartPolicy:    restartPolicy(blocks.Restart),
 		ReschedulePolicy: reschedulePolicy(blocks.Reschedule),
 		EphemeralDisk:    disk,
+		Disconnect:       disconnect(s.Settings.Nomad.DisconnectStop),
 	}, nil
+}
+
+// disconnect has a node that lost Nomad end its containers, nil for not. Nomad
+// starts them elsewhere, and two executors of one index must not work.
+func disconnect(after time.Duration) *api.DisconnectStrategy {
+	if after == 0 {
+		return nil
+	}
+	return &api.DisconnectStrategy{StopOnClientAfter: ptr(after)}
 }
 
 // resources gives every container what the largest of the plan needs: the

@@ -131,3 +131,30 @@ func TestExtraVariablesDoNotReplaceHerons(t *testing.T) {
 		}
 	}
 }
+
+// Who reads metrics leaves before the container does.
+func TestContainersWithAServiceEndLater(t *testing.T) {
+	for _, registered := range []bool{false, true} {
+		s := someSpec()
+		s.Settings.Nomad.ShutdownDelay = 3 * time.Second
+		s.Settings.Executor.MetricsPortFile, s.Settings.Nomad.RegisterMetrics = "port_file", registered
+		want := time.Duration(0)
+		if registered {
+			want = 3 * time.Second
+		}
+		if got := mustBuild(t, s).TaskGroups[0].Tasks[0].ShutdownDelay; got != want {
+			t.Errorf("registered %v: shutdown delay %s, want %s", registered, got, want)
+		}
+	}
+}
+
+func TestANodeWithoutNomadEndsItsContainers(t *testing.T) {
+	s := someSpec()
+	if block := mustBuild(t, s).TaskGroups[0].Disconnect; block != nil {
+		t.Errorf("switched off: %+v", block)
+	}
+	s.Settings.Nomad.DisconnectStop = time.Minute
+	if block := mustBuild(t, s).TaskGroups[0].Disconnect; block == nil || *block.StopOnClientAfter != time.Minute || block.LostAfter != nil {
+		t.Errorf("after a minute: %+v", block)
+	}
+}

@@ -54,7 +54,7 @@ func (s Spec) task() (*api.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.Task{
+	t := &api.Task{
 		Name:        TaskName,
 		Driver:      n.Driver,
 		Config:      config,
@@ -66,7 +66,11 @@ func (s Spec) task() (*api.Task, error) {
 		KillTimeout: ptr(n.KillTimeout),
 		KillSignal:  stopSignal,
 		LogConfig:   s.logs(),
-	}, nil
+	}
+	if len(t.Services) > 0 {
+		t.ShutdownDelay = n.ShutdownDelay
+	}
+	return t, nil
 }
 
 // driverConfig is the part of a task that its driver reads. Both drivers run

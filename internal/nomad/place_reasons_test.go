@@ -20,18 +20,23 @@ import (
 	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
-func TestMetricText(t *testing.T) {
-	for want, m := range map[string]api.AllocationMetric{
-		`no place for 3 containers: constraint "${attr.kernel.name} = plan9" rules out 2 nodes`:              {CoalescedFailures: 2, NodesEvaluated: 2, ConstraintFiltered: map[string]int{"${attr.kernel.name} = plan9": 2}, ClassFiltered: map[string]int{"big": 2}},
-		`no place for 1 container: not enough cpu on 1 node, not enough memory on 2 nodes`:                   {NodesEvaluated: 3, DimensionExhausted: map[string]int{"memory": 2, "cpu": 1}},
-		`no place for 1 container: class "big" rules out 1 node`:                                             {NodesEvaluated: 1, ClassFiltered: map[string]int{"big": 1}},
-		`no place for 1 container: no node is ready in dc1, dc2 (node pool default)`:                         {NodesAvailable: map[string]int{"dc2": 0, "dc1": 0}, NodePool: "default"},
-		`no place for 1 container: no node is ready`:                                                         {},
-		`no place for 1 container: 4 nodes looked at, none fits`:                                             {NodesEvaluated: 4},
-		`no place for 1 container: the quota is used up: memory exhausted (900 needed > 100 limit)`:          {NodesEvaluated: 1, QuotaExhausted: []string{"memory exhausted (900 needed > 100 limit)"}},
-		`no place for 2 containers: constraint "missing drivers" rules out 1 node, not enough cpu on 1 node`: {CoalescedFailures: 1, NodesEvaluated: 2, ConstraintFiltered: map[string]int{"missing drivers": 1}, DimensionExhausted: map[string]int{"cpu": 1}},
+func TestPlaceReason(t *testing.T) {
+	mars := wanted{datacenters: []string{"mars"}, driver: "docker"}
+	for want, c := range map[string]struct {
+		job wanted
+		m   api.AllocationMetric
+	}{
+		`no place for 3 containers: constraint "${attr.kernel.name} = plan9" rules out 2 nodes`:                    {mars, api.AllocationMetric{CoalescedFailures: 2, NodesEvaluated: 2, ConstraintFiltered: map[string]int{"${attr.kernel.name} = plan9": 2}, ClassFiltered: map[string]int{"big": 2}}},
+		`no place for 1 container: not enough cpu on 1 node, not enough memory on 2 nodes`:                         {mars, api.AllocationMetric{NodesEvaluated: 3, DimensionExhausted: map[string]int{"memory": 2, "cpu": 1}}},
+		`no place for 1 container: class "big" rules out 1 node`:                                                   {mars, api.AllocationMetric{NodesEvaluated: 1, ClassFiltered: map[string]int{"big": 1}}},
+		`no place for 1 container: no node is ready in datacenter mars`:                                            {mars, api.AllocationMetric{NodePool: "default"}},
+		`no place for 1 container: no node is ready in datacenters mars, dc1, node pool batch`:                     {wanted{datacenters: []string{"mars", "dc1"}, pool: "batch"}, api.AllocationMetric{NodesAvailable: map[string]int{"dc1": 0}}},
+		`no place for 1 container: no node is ready`:                                                               {wanted{datacenters: []string{"*"}, pool: "default"}, api.AllocationMetric{NodePool: "default"}},
+		`no place for 1 container: 4 nodes looked at, none fits`:                                                   {mars, api.AllocationMetric{NodesEvaluated: 4}},
+		`no place for 1 container: the quota is used up: memory exhausted (900 needed > 100 limit)`:                {mars, api.AllocationMetric{NodesEvaluated: 1, QuotaExhausted: []string{"memory exhausted (900 needed > 100 limit)"}}},
+		`no place for 2 containers: driver "docker" is missing or not healthy on 1 node, not enough cpu on 1 node`: {mars, api.AllocationMetric{CoalescedFailures: 1, NodesEvaluated: 2, ConstraintFiltered: map[string]int{"missing drivers": 1}, DimensionExhausted: map[string]int{"cpu": 1}}},
 	} {
-		if got := metricText(&m); got != want {
+		if got := c.job.placeReason(&c.m).text; got != want {
 			t.Errorf("\ngot  %s\nwant %s", got, want)
 		}
 	}
@@ -54,7 +59,7 @@ func TestPlacementReasonsOnlyOfWhatIsStillOpen(t *testing.T) {
 		"evaluated anew":     {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusFailed, CreateIndex: 1}, {ID: "2", Status: "complete", CreateIndex: 2}}, nil},
 		"still being placed": {[]*api.Evaluation{{ID: "1", Status: api.EvalStatusPending}}, nil},
 	} {
-		if diff := cmp.Diff(c.want, placementReasons(c.evals)); diff != "" {
+		if diff := cmp.Diff(c.want, reasonTexts(placementReasons(wanted{}, c.evals))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
