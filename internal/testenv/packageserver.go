@@ -78,14 +78,19 @@ func RunPackageServer(t testing.TB, opts PackageServerOptions) *PackageServer {
 	server := httptest.NewUnstartedServer(s)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Config.ConnState = s.count
+	// All is set before the first request can come.
+	scheme := "http"
+	if opts.Authority != nil {
+		scheme = "https"
+		server.TLS = s.tls()
+	}
+	s.URL = scheme + "://" + server.Listener.Addr().String()
+	s.public, s.Upload = s.URL, s.URL+uploadPath
 	if opts.Authority == nil {
 		server.Start()
 	} else {
-		server.TLS = s.tls()
 		server.StartTLS()
 	}
-	s.URL, s.public = server.URL, server.URL
-	s.Upload = s.URL + uploadPath
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
