@@ -21,6 +21,8 @@ type errorDoc struct {
 		Removed []outcome.Resource `json:"removed,omitempty"`
 		Undone  []outcome.Resource `json:"undone,omitempty"`
 		Left    []outcome.Leftover `json:"left,omitempty"`
+		// Output is what failed containers wrote last.
+		Output []nomad.ContainerOutput `json:"output,omitempty"`
 		// Repair is a command line, for a shell.
 		Repair string `json:"repair,omitempty"`
 	} `json:"error"`
@@ -30,6 +32,7 @@ func (a *app) failureDoc(err error) errorDoc {
 	var doc errorDoc
 	e := &doc.Error
 	e.Message, e.Kind, e.Code, e.Repair = a.explain(err), outcome.KindOf(err), exitCode(err), a.repair(err)
+	e.Output = lastOutput(err)
 	var f *operation.Failure
 	if errors.As(err, &f) {
 		e.Removed, e.Undone, e.Left = f.Removed, f.Undone, f.Left
@@ -117,6 +120,15 @@ func (a *app) command(name, cluster, role, environ, topology string) string {
 	return strings.Join(append(words, cluster+"/"+role+"/"+environ, quote(topology)), " ")
 }
 
+// lastOutput is what containers wrote last whose failure ended a wait.
+func lastOutput(err error) []nomad.ContainerOutput {
+	var failed interface{ LastOutput() []nomad.ContainerOutput }
+	if errors.As(err, &failed) {
+		return failed.LastOutput()
+	}
+	return nil
+}
+
 // shownError is a failure whose result document is printed already.
 type shownError struct{ err error }
 
@@ -133,6 +145,9 @@ func (a *app) fail(err error) int {
 		a.printJSON(a.failureDoc(err))
 	default:
 		fmt.Fprintf(a.stderr, "heron: %s\n", a.explain(err))
+		for _, o := range lastOutput(err) {
+			fmt.Fprintf(a.stderr, "container %d, last lines of its %s:\n    %s\n", o.Index, o.From, strings.Join(o.Lines, "\n    "))
+		}
 	}
 	return code
 }

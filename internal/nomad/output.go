@@ -17,12 +17,12 @@ import (
 // ContainerOutput is what a container wrote last.
 type ContainerOutput struct {
 	// Index is the container's.
-	Index int
+	Index int `json:"container"`
 	// From is "standard error", "standard output", or the path of a log below
 	// the allocation's folder.
-	From string
+	From string `json:"from"`
 	// Lines are the last ones, the oldest first; blank ones are left out.
-	Lines []string
+	Lines []string `json:"lines"`
 }
 
 // Bounds of what is read of a container's output.

@@ -24,6 +24,9 @@ type RunState struct {
 // Kind implements the contract of package outcome.
 func (s *RunState) Kind() outcome.Kind { return outcome.WaitExpired }
 
+// LastOutput is what failed containers wrote last.
+func (s *RunState) LastOutput() []ContainerOutput { return s.Output }
+
 func (s *RunState) text(format string, args ...any) string {
 	text := fmt.Sprintf("job %q: %d of %d containers run; ", s.JobID, s.Running, s.Want) + fmt.Sprintf(format, args...)
 	if len(s.Reasons) > 0 {

@@ -176,7 +176,7 @@ func (s *submission) wait(ctx context.Context, limit time.Duration) error {
 	case ctx.Err() != nil:
 		err = outcome.Errorf(outcome.WaitExpired, "stopped waiting: topology %q is submitted, but not known to run", s.name)
 	default:
-		err = outcome.Errorf(outcome.WaitExpired, "topology %q is submitted, but does not run: %w; look at job %s", s.name, err, *s.m.Job.ID)
+		err = outcome.Errorf(outcome.WaitExpired, "topology %q is submitted, but does not run: %w; for more: nomad job status %s", s.name, err, *s.m.Job.ID)
 	}
 	return outcome.WithRemedy(err, s.remedy())
 }
