@@ -159,12 +159,14 @@ func TestPackagesThatNodesCannotFetchFromS3(t *testing.T) {
 			class  error
 			says   string
 		}{
-			"denied":      {func(w http.ResponseWriter, _ *http.Request) { fail(w, 403, "AccessDenied") }, uploader.ErrTarget, "403 Forbidden (AccessDenied)"},
-			"not there":   {func(w http.ResponseWriter, _ *http.Request) { fail(w, 404, "NoSuchKey") }, uploader.ErrTarget, "404 Not Found (NoSuchKey)"},
-			"busy":        {func(w http.ResponseWriter, _ *http.Request) { fail(w, 503, "SlowDown") }, uploader.ErrUnreachable, "503"},
-			"other size":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "other") }, uploader.ErrTarget, "has 5 bytes, the package 10"},
-			"no end":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, uploader.ErrUnreachable, "redirects more than"},
-			"elsewhere":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusTemporaryRedirect) }, uploader.ErrUnreachable, "redirects more than"},
+			"denied":     {func(w http.ResponseWriter, _ *http.Request) { fail(w, 403, "AccessDenied") }, uploader.ErrTarget, "403 Forbidden (AccessDenied)"},
+			"not there":  {func(w http.ResponseWriter, _ *http.Request) { fail(w, 404, "NoSuchKey") }, uploader.ErrTarget, "404 Not Found (NoSuchKey)"},
+			"busy":       {func(w http.ResponseWriter, _ *http.Request) { fail(w, 503, "SlowDown") }, uploader.ErrUnreachable, "503"},
+			"other size": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "other") }, uploader.ErrTarget, "has 5 bytes, the package 10"},
+			"no end":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, uploader.ErrUnreachable, "redirects more than"},
+			"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "/other", http.StatusTemporaryRedirect)
+			}, uploader.ErrUnreachable, "redirects more than"},
 			"hanging up ": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, uploader.ErrUnreachable, "EOF"},
 		} {
 			s := newClockServer(t, 0)
