@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 )
@@ -57,14 +58,36 @@ func (g *guarded) bounded(ctx context.Context, call func(context.Context) error)
 	return err
 }
 
+// List implements Uploader. Each thing that is listed, and each sign of life
+// (Working), starts the time anew; that of the caller does not count.
+func (g *guarded) List(ctx context.Context, folder string) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		within, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		w := &watchdog{allowed: g.end, end: g.end}
+		w.start(cancel)
+		defer w.stop()
+		for s, err := range g.Uploader.List(context.WithValue(within, watchdogKey{}, w), folder) {
+			if err != nil && ctx.Err() == nil && Stalled(within) {
+				err = &stallError{"no answer", g.end, err}
+			}
+			w.pause()
+			if !yield(s, err) {
+				return
+			}
+			w.alive(0, 0)
+		}
+	}
+}
+
 // Upload implements Uploader.
 func (g *guarded) Upload(ctx context.Context, src Source) (Location, error) {
 	within, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := watchdog{guarded: g, size: src.Size, allowed: g.limit}
-	w.timer = time.AfterFunc(g.limit, func() { cancel(errStalled) })
-	defer w.timer.Stop()
-	where, err := g.Uploader.Upload(context.WithValue(within, watchdogKey{}, &w), tapped(src, w.alive, nil))
+	w := &watchdog{size: src.Size, allowed: g.limit, end: g.end}
+	w.start(cancel)
+	defer w.stop()
+	where, err := g.Uploader.Upload(context.WithValue(within, watchdogKey{}, w), tapped(src, w.alive, nil))
 	if err != nil && ctx.Err() == nil && Stalled(within) {
 		var left *LeftoverError
 		if errors.As(err, &left) {
@@ -75,15 +98,32 @@ func (g *guarded) Upload(ctx context.Context, src Source) (Location, error) {
 	return where, err
 }
 
-// watchdog ends an upload that gave no sign of life for some time.
+// watchdog ends a call that gave no sign of life for some time.
 type watchdog struct {
-	*guarded
+	// size is that of an upload, end what is allowed once all is read.
 	size int64
+	end  time.Duration
 	read coverage
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	allowed time.Duration
+	// fired: it must not be started again. paused: nobody is waited for.
+	fired, paused bool
+}
+
+func (w *watchdog) start(cancel context.CancelCauseFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.allowed, func() {
+		w.mu.Lock()
+		paused := w.paused
+		w.fired = !paused
+		w.mu.Unlock()
+		if !paused {
+			cancel(errStalled)
+		}
+	})
 }
 
 // alive takes note of what was read. Before the end more must follow soon.
@@ -91,14 +131,24 @@ func (w *watchdog) alive(off, n int64) {
 	total, _ := w.read.add(off, n, w.size)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if total == w.size {
+	if w.size > 0 && total == w.size {
 		w.allowed = w.end
 	}
-	// One that has fired must not be started again.
-	if w.timer.Stop() {
+	w.paused = false
+	if !w.fired {
 		w.timer.Reset(w.allowed)
 	}
 }
+
+// pause stops the time until the next sign of life.
+func (w *watchdog) pause() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.paused = true
+	w.timer.Stop()
+}
+
+func (w *watchdog) stop() { w.timer.Stop() }
 
 func (w *watchdog) limitNow() time.Duration {
 	w.mu.Lock()
@@ -108,8 +158,8 @@ func (w *watchdog) limitNow() time.Duration {
 
 type watchdogKey struct{}
 
-// Working is for uploaders: it tells the watch for stalls that an upload makes
-// progress although it reads nothing of its source.
+// Working is for uploaders: it tells the watch for stalls that an upload or a
+// list makes progress although it reads nothing of a source.
 func Working(ctx context.Context) {
 	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
 		w.alive(0, 0)

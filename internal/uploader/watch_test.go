@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -208,4 +209,80 @@ func TestStallsOfOtherCalls(t *testing.T) {
 			cancel()
 		}
 	})
+}
+
+// listed is an uploader whose list waits as long before each thing as is said.
+type listed struct {
+	uploader.Uploader
+	waits []time.Duration
+	sign  bool
+}
+
+func (l *listed) Capabilities() uploader.Capabilities { return uploader.Capabilities{List: true} }
+
+func (l *listed) List(ctx context.Context, _ string) iter.Seq2[uploader.Stored, error] {
+	return func(yield func(uploader.Stored, error) bool) {
+		for _, wait := range l.waits {
+			for range 4 {
+				select {
+				case <-time.After(wait / 4):
+				case <-ctx.Done():
+					yield(uploader.Stored{}, ctx.Err())
+					return
+				}
+				if l.sign {
+					uploader.Working(ctx)
+				}
+			}
+			if !yield(uploader.Stored{Name: "a"}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestStallsOfLists(t *testing.T) {
+	const limit = 5 * time.Minute
+	for name, c := range map[string]struct {
+		base   listed
+		caller time.Duration
+		things int
+		want   time.Duration // 0: no stall
+	}{
+		"nothing comes":          {listed{waits: []time.Duration{time.Hour}}, 0, 0, limit},
+		"nothing more comes":     {listed{waits: []time.Duration{time.Minute, time.Minute, time.Hour}}, 0, 2, 2*time.Minute + limit},
+		"slowly":                 {listed{waits: []time.Duration{4 * time.Minute, 4 * time.Minute, 4 * time.Minute}}, 0, 3, 0},
+		"with signs of life":     {listed{waits: []time.Duration{16 * time.Minute}, sign: true}, 0, 1, 0},
+		"to a caller that waits": {listed{waits: []time.Duration{time.Minute, time.Minute}}, time.Hour, 2, 0},
+		"a slow caller, then nothing": {listed{waits: []time.Duration{time.Minute, time.Hour}}, time.Hour, 1,
+			time.Minute + time.Hour + limit},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			u := uploader.Decorate(&c.base, conf.Upload{StallTimeout: time.Minute}, uploader.Options{})
+			start := time.Now()
+			things := 0
+			var last error
+			for _, err := range u.List(t.Context(), "x") {
+				if last = err; err == nil {
+					things++
+					time.Sleep(c.caller)
+				}
+			}
+			took := time.Since(start)
+			if things != c.things || (last != nil) != (c.want > 0) {
+				t.Errorf("%s: %d things, then %v", name, things, last)
+			}
+			if c.want > 0 && (!errors.Is(last, uploader.ErrUnreachable) || errors.Is(last, context.Canceled) || took != c.want) {
+				t.Errorf("%s: %v after %s, want a stall after %s", name, last, took, c.want)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			for _, err := range u.List(ctx, "x") {
+				last = err
+			}
+			if !errors.Is(last, context.DeadlineExceeded) {
+				t.Errorf("%s: %v when its context ends", name, last)
+			}
+		})
+	}
 }

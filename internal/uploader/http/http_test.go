@@ -74,7 +74,7 @@ func (p *httpPlace) LeavePart(*testing.T, uploader.Source) bool { return false }
 
 func (p *httpPlace) Secrets() []string { return []string{testToken} }
 
-func (p *httpPlace) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, *testenv.FaultProxy) {
+func (p *httpPlace) Faults(t *testing.T) (func(conf.Upload) uploader.Uploader, *testenv.FaultProxy) {
 	if p.noFaults {
 		return nil, nil
 	}
@@ -82,16 +82,18 @@ func (p *httpPlace) Faults(t *testing.T, common conf.Upload) (uploader.Uploader,
 	server, path, _ := strings.Cut(strings.TrimPrefix(p.settings.URI, scheme+"://"), "/")
 	proxy := testenv.Proxy(t, server)
 	p.server.Behind(scheme + "://" + proxy.Addr)
-	common.Kind, common.HTTP = "http", p.settings
-	common.HTTP.URI = scheme + "://" + proxy.Addr + "/" + path
-	if common.HTTP.ResponseTimeout == 0 {
-		common.HTTP.ResponseTimeout = uploadertest.Soon
-	}
-	u, err := New(common, uploader.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u, proxy
+	return func(common conf.Upload) uploader.Uploader {
+		common.Kind, common.HTTP = "http", p.settings
+		common.HTTP.URI = scheme + "://" + proxy.Addr + "/" + path
+		if common.HTTP.ResponseTimeout == 0 {
+			common.HTTP.ResponseTimeout = uploadertest.Soon
+		}
+		u, err := New(common, uploader.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}, proxy
 }
 
 func newHTTP(t *testing.T, s conf.HTTPUpload) uploader.Uploader {

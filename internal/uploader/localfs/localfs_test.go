@@ -96,7 +96,7 @@ func (p *localPlace) Full(t *testing.T) uploader.Uploader {
 func (p *localPlace) PartSize() int     { return 0 }
 func (p *localPlace) Secrets() []string { return nil }
 
-func (p *localPlace) Faults(*testing.T, conf.Upload) (uploader.Uploader, *testenv.FaultProxy) {
+func (p *localPlace) Faults(*testing.T) (func(conf.Upload) uploader.Uploader, *testenv.FaultProxy) {
 	return nil, nil
 }
 

@@ -90,6 +90,7 @@ func (s *Uploader) List(ctx context.Context, folder string) iter.Seq2[uploader.S
 				yield(uploader.Stored{}, s.fault(ctx, doing, err))
 				return
 			}
+			uploader.Working(ctx)
 			for _, o := range page.Contents {
 				name, ok := s.place.name(aws.ToString(o.Key))
 				if ok && !yield(uploader.Stored{Name: name, URI: s.place.uri(*o.Key), Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {

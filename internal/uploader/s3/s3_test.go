@@ -66,11 +66,13 @@ func (b *s3Bucket) PartSize() int { return conf.MinS3Part }
 
 func (b *s3Bucket) Secrets() []string { return []string{b.server.AccessKey, b.server.SecretKey} }
 
-func (b *s3Bucket) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, *testenv.FaultProxy) {
+func (b *s3Bucket) Faults(t *testing.T) (func(conf.Upload) uploader.Uploader, *testenv.FaultProxy) {
 	proxy := testenv.Proxy(t, b.server.Addr)
-	common.S3 = b.settings()
-	common.S3.Endpoint = "http://" + proxy.Addr
-	return newS3With(t, common), proxy
+	return func(common conf.Upload) uploader.Uploader {
+		common.S3 = b.settings()
+		common.S3.Endpoint = "http://" + proxy.Addr
+		return newS3With(t, common)
+	}, proxy
 }
 
 // leavePart sends the first part.

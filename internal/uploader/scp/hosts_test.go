@@ -184,7 +184,7 @@ func TestWithoutProgramsAndExtensions(t *testing.T) {
 		"read by a program": {SFTP: "/usr/lib/openssh/sftp-server"},
 	} {
 		t.Run(label, func(t *testing.T) {
-			h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, o)}}
+			h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, atHome(t, o))}}
 			h.home = testenv.SSHHome(t, h.servers...)
 			p := h.newPlace(t)
 			u := p.Uploader(t)
@@ -200,7 +200,7 @@ func TestWithoutProgramsAndExtensions(t *testing.T) {
 		})
 	}
 	t.Run("no SFTP", func(t *testing.T) {
-		h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, testenv.SSHOptions{SFTP: "/bin/false"})}}
+		h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{testenv.SSHD(t, atHome(t, testenv.SSHOptions{SFTP: "/bin/false"}))}}
 		h.home = testenv.SSHHome(t, h.servers...)
 		if err := on(t, h, nil, nil, h.home).Check(t.Context()); !errors.Is(err, uploader.ErrTarget) || !strings.Contains(err.Error(), "Subsystem sftp") {
 			t.Errorf("got %v", err)

@@ -81,6 +81,7 @@ func (s *Uploader) listHost(ctx context.Context, c *session, folder string, yiel
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, c.failed(ctx, "list", path.Join(s.dir, dir), err)
 		}
+		uploader.Working(ctx)
 		for _, entry := range entries {
 			name := path.Join(dir, entry.Name())
 			if entry.IsDir() {

@@ -31,13 +31,21 @@ type sshHosts struct {
 func newSSHHosts(t *testing.T, n int) *sshHosts {
 	t.Helper()
 	h := &sshHosts{private: t.TempDir()}
-	o := testenv.SSHOptions{}
+	o := atHome(t, testenv.SSHOptions{})
 	if n > 1 {
 		o.Private = h.private
 	}
 	h.servers = testenv.SSHHosts(t, n, o)
 	h.home = testenv.SSHHome(t, h.servers...)
 	return h
+}
+
+// atHome gives a server's sessions an empty home folder: the real one has start
+// files of a shell, which may do anything.
+func atHome(t *testing.T, o testenv.SSHOptions) testenv.SSHOptions {
+	t.Helper()
+	o.Config = "SetEnv HOME=" + t.TempDir() + "\n" + o.Config
+	return o
 }
 
 // newPlace makes a folder that does not exist at first, in one that does.
@@ -125,7 +133,7 @@ func (p *scpPlace) smallDisk(t *testing.T, options, sftp string) (uploader.Uploa
 	h := &sshHosts{private: t.TempDir()}
 	port := testenv.Ports(t, 1)[0]
 	for i := range p.servers {
-		o := testenv.SSHOptions{Host: fmt.Sprintf("127.0.0.%d", i+2), Port: port, Private: h.private}
+		o := atHome(t, testenv.SSHOptions{Host: fmt.Sprintf("127.0.0.%d", i+2), Port: port, Private: h.private})
 		if i == len(p.servers)/2 {
 			o.Disk, o.SFTP = options, sftp
 		}
@@ -156,7 +164,7 @@ func (p *scpPlace) Secrets() []string {
 }
 
 // faults puts a proxy before the last of the hosts.
-func (p *scpPlace) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, *testenv.FaultProxy) {
+func (p *scpPlace) Faults(t *testing.T) (func(conf.Upload) uploader.Uploader, *testenv.FaultProxy) {
 	t.Helper()
 	last := p.servers[len(p.servers)-1]
 	proxy := testenv.Proxy(t, last.Addr)
@@ -173,14 +181,16 @@ func (p *scpPlace) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, 
 	if err := errors.Join(err, known.Close(), os.WriteFile(filepath.Join(home, ".ssh", "config"), []byte(config), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	settings := p.settings(p.dir)
-	common.Kind, common.SCP = settings.Kind, settings.SCP
-	common.SCP.Options, common.SCP.SSHOptions = "", ""
-	for i, s := range p.servers {
-		common.SCP.Hosts[i] = "ssh://" + s.User + "@" + s.Addr
-	}
-	common.SCP.Hosts[len(p.servers)-1] = last.User + "@behind"
-	return newSCP(t, home, common), proxy
+	return func(common conf.Upload) uploader.Uploader {
+		settings := p.settings(p.dir)
+		common.Kind, common.SCP = settings.Kind, settings.SCP
+		common.SCP.Options, common.SCP.SSHOptions = "", ""
+		for i, s := range p.servers {
+			common.SCP.Hosts[i] = "ssh://" + s.User + "@" + s.Addr
+		}
+		common.SCP.Hosts[len(p.servers)-1] = last.User + "@behind"
+		return newSCP(t, home, common)
+	}, proxy
 }
 
 func (p *scpPlace) LeavePart(t *testing.T, src uploader.Source) bool {

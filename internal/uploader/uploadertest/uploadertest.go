@@ -39,10 +39,10 @@ type Place interface {
 	// place that has room for less than 1 MiB.
 	ReadOnly(t *testing.T) uploader.Uploader
 	Full(t *testing.T) uploader.Uploader
-	// Faults is an undecorated uploader of this place that goes through a
-	// proxy, with these settings for what all uploaders share, and the proxy;
-	// nil where no network is in between.
-	Faults(t *testing.T, common conf.Upload) (uploader.Uploader, *testenv.FaultProxy)
+	// Faults is a proxy before this place, and what makes undecorated uploaders
+	// that go through it, with these settings for what all uploaders share; nil
+	// where no network is in between.
+	Faults(t *testing.T) (through func(common conf.Upload) uploader.Uploader, proxy *testenv.FaultProxy)
 	// Foreign are URIs that an uploader of this place never returned.
 	Foreign(t *testing.T) []string
 	// Secrets must occur in nothing that is shown.
@@ -125,9 +125,12 @@ func (w *watchedPlace) Uploader(t *testing.T) uploader.Uploader { return w.over(
 func (w *watchedPlace) ReadOnly(t *testing.T) uploader.Uploader { return w.over(w.Place.ReadOnly(t)) }
 func (w *watchedPlace) Full(t *testing.T) uploader.Uploader     { return w.over(w.Place.Full(t)) }
 
-func (w *watchedPlace) Faults(t *testing.T, common conf.Upload) (uploader.Uploader, *testenv.FaultProxy) {
-	u, proxy := w.Place.Faults(t, common)
-	return w.over(u), proxy
+func (w *watchedPlace) Faults(t *testing.T) (func(conf.Upload) uploader.Uploader, *testenv.FaultProxy) {
+	through, proxy := w.Place.Faults(t)
+	if through == nil {
+		return nil, nil
+	}
+	return func(common conf.Upload) uploader.Uploader { return w.over(through(common)) }, proxy
 }
 
 type watchedUploader struct {
