@@ -128,9 +128,9 @@ func TestStateLocation(t *testing.T) {
 			statemgr: "heron.class.state.manager: x\nheron.statemgr.root.path: ${JAVA_HOME}/s",
 			err:      "${JAVA_HOME}",
 		}, {
-			name:     "a path behind the hosts",
+			name:     "a path after the hosts",
 			statemgr: "heron.class.state.manager: " + zooKeeperClass, connection: "a:1/chroot",
-			err: "a path behind the hosts",
+			err: "a path after the hosts",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
