@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -16,16 +17,23 @@ type Jobs struct {
 	Jobs          map[string]*api.Job
 	Before, After func(method string) error
 	Calls         []string
+
+	mu sync.Mutex
 }
 
 func (f *Jobs) call(method string, effect func() error) error {
+	f.mu.Lock()
 	f.Calls = append(f.Calls, method)
+	f.mu.Unlock()
 	if f.Before != nil {
 		if err := f.Before(method); err != nil {
 			return err
 		}
 	}
-	if err := effect(); err != nil {
+	f.mu.Lock()
+	err := effect()
+	f.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	if f.After != nil {
