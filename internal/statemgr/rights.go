@@ -13,12 +13,13 @@ import (
 // node that exists already, are no error here.
 func (t Tree) CheckRights(ctx context.Context, ops ...Op) error {
 	var all []Op
+	there, err := t.ReadAll(ctx, t.Dirs()...)
+	if err != nil {
+		return fmt.Errorf("check the rights below %s: %w", t.Root, err)
+	}
 	for _, dir := range t.Dirs() {
-		switch _, err := t.Read(ctx, dir); {
-		case errors.Is(err, ErrNotFound):
+		if _, ok := there[dir]; !ok {
 			all = append(all, Create(dir, nil))
-		case err != nil:
-			return fmt.Errorf("check the rights below %s: %w", t.Root, err)
 		}
 	}
 	for _, op := range ops {
@@ -28,7 +29,7 @@ func (t Tree) CheckRights(ctx context.Context, ops ...Op) error {
 		all = append(all, op)
 	}
 	all = append(all, Check(t.Root+"/no-such-node").At(math.MaxInt32))
-	err := t.Apply(ctx, all...)
+	err = t.Apply(ctx, all...)
 	var refused *TxError
 	if errors.As(err, &refused) && !errors.Is(err, ErrDenied) {
 		return nil
