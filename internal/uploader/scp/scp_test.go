@@ -40,11 +40,12 @@ func newSSHHosts(t *testing.T, n int) *sshHosts {
 	return h
 }
 
-// atHome gives a server's sessions an empty home folder: the real one has start
-// files of a shell, which may do anything.
-func atHome(t *testing.T, o testenv.SSHOptions) testenv.SSHOptions {
+// atHome gives a server's sessions an empty home folder, for the real one has
+// start files of a shell, which may do anything; and more variables.
+func atHome(t *testing.T, o testenv.SSHOptions, variables ...string) testenv.SSHOptions {
 	t.Helper()
-	o.Config = "SetEnv HOME=" + t.TempDir() + "\n" + o.Config
+	// Only the first such line counts.
+	o.Config = "SetEnv HOME=" + t.TempDir() + " " + strings.Join(variables, " ") + "\n" + o.Config
 	return o
 }
 

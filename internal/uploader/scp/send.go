@@ -77,7 +77,7 @@ func (s *Uploader) send(ctx context.Context, cancel context.CancelFunc, copies [
 	queues := make([]chan *block, len(copies))
 	for i, c := range copies {
 		queues[i] = make(chan *block, count)
-		v := c.session.startDigest(c.part, src.Size)
+		v := c.session.startDigest(ctx, c.part, src.Size)
 		verifying[i] = v
 		for n := range count {
 			f := c.open[n%len(c.open)]

@@ -66,6 +66,10 @@ func (s *Uploader) open(ctx context.Context, h *host) (*session, error) {
 		case !c.alive():
 			return nil, fmt.Errorf("connect to %s: %w: %w", h, uploader.ErrUnreachable, err)
 		}
+		var said *chatterError
+		if errors.As(err, &said) {
+			return nil, fmt.Errorf("%w: %s %w", uploader.ErrTarget, h, said)
+		}
 		return nil, fmt.Errorf("%w: %s does not offer SFTP: %w; its SSH server needs a line \"Subsystem sftp\"", uploader.ErrTarget, h, err)
 	}
 	return c, nil
@@ -94,11 +98,13 @@ func (c *session) channel() (*sftp.Client, error) {
 		_ = session.Close()
 		return nil, err
 	}
-	client, err := sftp.NewClientPipe(out, in, sftp.MaxPacketUnchecked(c.packet), sftp.UseConcurrentReads(true))
+	heard := newBeginning(out)
+	client, err := sftp.NewClientPipe(heard, in, sftp.MaxPacketUnchecked(c.packet), sftp.UseConcurrentReads(true))
 	if err != nil {
 		_ = session.Close()
+		return nil, heard.explain(err)
 	}
-	return client, err
+	return client, nil
 }
 
 // alive asks the host for a sign of life.

@@ -160,7 +160,7 @@ func (c *replica) isThere(ctx context.Context, src uploader.Source) (bool, error
 	case info.Size() != src.Size:
 		return false, nil
 	}
-	sum, err := c.session.digest(ctx, c.file)
+	sum, err := c.session.digest(ctx, c.file, src.Size)
 	if err != nil {
 		return false, c.session.failed(ctx, "read", c.file, err)
 	}
@@ -189,7 +189,7 @@ func (c *replica) finish(ctx context.Context, src uploader.Source) error {
 	c.written = info.ModTime()
 	sum := c.sum()
 	if sum == "" {
-		if sum, err = c.session.digest(ctx, c.part); err != nil {
+		if sum, err = c.session.digest(ctx, c.part, src.Size); err != nil {
 			return c.session.failed(ctx, "read", c.part, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package scp
 
 import (
+	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,13 +13,15 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/heron-nomad/heron/internal/sshclient"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // segmentSize is how much of a file a host reads at a time for its digest.
 const segmentSize = 8 << 20
 
-// verification is the digest of a file that a host computes while the file is
-// still on its way. It tells the host how far the file is whole.
+// verification is the digest of a file that a host computes with a program of
+// its own, perhaps while the file is still on its way. It tells the host how
+// far the file is whole. What the host has read is a sign of life.
 type verification struct {
 	session *ssh.Session
 	in      io.WriteCloser
@@ -36,7 +40,7 @@ const hashing = "{ openssl dgst -sha256 -r || sha256sum; }"
 
 // startDigest begins to compute the digest of a file that will have a size.
 // A host that lets us run no programs has no answer in the end.
-func (c *session) startDigest(file string, size int64) *verification {
+func (c *session) startDigest(ctx context.Context, file string, size int64) *verification {
 	v := &verification{left: make([]int64, (size+segmentSize-1)/segmentSize)}
 	for i := range v.left {
 		v.left[i] = min(segmentSize, size-int64(i)*segmentSize)
@@ -46,15 +50,25 @@ func (c *session) startDigest(file string, size int64) *verification {
 		return v
 	}
 	const mib = 1 << 20
-	script := fmt.Sprintf("{ while read n; do dd if=%s bs=%d skip=$n count=%d; done | %s; } 2>/dev/null",
+	// Each segment that went down the pipe is a line on standard error.
+	script := fmt.Sprintf("while read n; do dd if=%s bs=%d skip=$n count=%d 2>/dev/null; echo >&2; done | %s 2>/dev/null",
 		sshclient.Quote(file), mib, segmentSize/mib, hashing)
 	in, err1 := session.StdinPipe()
 	out, err2 := session.StdoutPipe()
-	if err1 != nil || err2 != nil || session.Start("exec sh -c "+sshclient.Quote(script)) != nil {
+	signs, err3 := session.StderrPipe()
+	if err1 != nil || err2 != nil || err3 != nil || session.Start("exec sh -c "+sshclient.Quote(script)) != nil {
 		_ = session.Close()
 		return v
 	}
 	v.session, v.in, v.out = session, in, out
+	go func() {
+		for lines := bufio.NewScanner(signs); lines.Scan(); {
+			// What a shell prints when it starts is none.
+			if lines.Text() == "" {
+				uploader.Working(ctx)
+			}
+		}
+	}()
 	return v
 }
 
@@ -88,12 +102,52 @@ func (v *verification) end() string {
 	return readDigest(v.out)
 }
 
-// readDigest is "" for what does not look like one.
+// readDigest takes the last line that looks like a digest: a shell may print
+// something first. "" is none.
 func readDigest(r io.Reader) string {
-	text, err := io.ReadAll(io.LimitReader(r, 1<<10))
-	sum, _, _ := strings.Cut(string(text), " ")
-	if raw, herr := hex.DecodeString(sum); err != nil || herr != nil || len(raw) != sha256.Size {
+	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
+	if err != nil {
 		return ""
 	}
-	return sum
+	found := ""
+	for line := range strings.Lines(string(text)) {
+		sum, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		if raw, err := hex.DecodeString(sum); err == nil && len(raw) == sha256.Size {
+			found = sum
+		}
+	}
+	return found
+}
+
+// digest is the SHA-256 of a file of this size: by the host's own program where
+// it lets us run one, else by reading all of it back.
+func (c *session) digest(ctx context.Context, file string, size int64) (string, error) {
+	v := c.startDigest(ctx, file, size)
+	for i, n := range v.left {
+		v.taken(int64(i)*segmentSize, int(n))
+	}
+	if sum := v.end(); sum != "" || ctx.Err() != nil {
+		return sum, ctx.Err()
+	}
+	f, err := c.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(signOfLife{ctx, hash}, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// signOfLife tells the watch for stalls of each piece that is written.
+type signOfLife struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (s signOfLife) Write(p []byte) (int, error) {
+	uploader.Working(s.ctx)
+	return s.Writer.Write(p)
 }
