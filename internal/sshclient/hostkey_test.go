@@ -40,6 +40,7 @@ func TestUnknownAndChangedHostKeys(t *testing.T) {
 	if failed.Fingerprint != fingerprint || failed.Type != "ssh-ed25519" || !strings.Contains(failed.Error(), fingerprint) {
 		t.Errorf("fingerprint %s is missing in %v", fingerprint, failed)
 	}
+	write(t, home, "known_hosts", "")
 	accept := lastLine(failed.Error())
 	if !strings.HasPrefix(accept, "ssh-keyscan -p "+s.Port+" -H 127.0.0.1 >> "+known) {
 		t.Errorf("command is %q", accept)

@@ -28,7 +28,9 @@ func parseJump(text string) (*jump, error) {
 		return &jump{none: true}, nil
 	}
 	text, _, _ = strings.Cut(text, "#")
-	text = strings.TrimRight(text, blanks)
+	if at := strings.IndexAny(text, blanks+"\f\v"); at > 0 {
+		text = text[:at] // what follows a blank does not count in OpenSSH
+	}
 	j := &jump{hosts: strings.Split(text, ",")}
 	for _, host := range j.hosts {
 		t, err := parseHop(host)
@@ -85,6 +87,9 @@ func parseURL(text string) (target, error) {
 	if strings.Contains(rest, "/") {
 		return target{}, fmt.Errorf("%s has a path; it must be ssh://user@host:port", text)
 	}
+	if _, err := domain(t.host); err != nil && t.host != "" && !strings.Contains(t.host, ":") {
+		return target{}, err
+	}
 	return t, t.check(text)
 }
 
@@ -93,7 +98,7 @@ func (t *target) check(text string) error {
 		return errors.New("the host is missing")
 	}
 	if strings.HasPrefix(t.host, "-") || strings.HasPrefix(t.user, "-") {
-		return fmt.Errorf("%s must not begin with a dash", text)
+		return errors.New("a name must not begin with a dash")
 	}
 	if t.port == "" {
 		return nil
@@ -128,21 +133,13 @@ func cutPort(text string) (host, port string, err error) {
 // parseTarget reads what a caller wants to reach: user@host, where the host may
 // be an address in brackets, or an ssh:// address.
 func parseTarget(text string) (target, error) {
-	bad := func(reason string) (target, error) {
-		return target{}, &InputError{What: "SSH host", Value: text, Reason: reason}
-	}
 	if strings.HasPrefix(text, "ssh://") {
-		t, err := parseURL(text)
-		if err != nil {
-			return bad(err.Error())
-		}
-		return t, t.plain(text)
+		return parseURL(text)
 	}
-	var t target
-	t.host = text
+	t := target{host: text}
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		if t.user, t.host = text[:at], text[at+1:]; t.user == "" {
-			return bad("the user before @ is missing")
+			return target{}, errors.New("the user before @ is missing")
 		}
 	}
 	if inner, ok := strings.CutPrefix(t.host, "["); ok {
@@ -153,19 +150,19 @@ func parseTarget(text string) (target, error) {
 		}
 	}
 	if err := t.check(text); err != nil {
-		return bad(err.Error())
+		return target{}, err
 	}
 	if _, err := netip.ParseAddr(t.host); err != nil && strings.Contains(t.host, ":") {
-		return bad("is not a host name; give the port with the option -p, or as ssh://user@host:port")
+		return target{}, errors.New("it is not a host name; give the port with the option -p, or as ssh://user@host:port")
 	}
-	return t, t.plain(text)
+	return t, nil
 }
 
 // plain refuses characters that no name has.
-func (t *target) plain(text string) error {
-	odd := func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune("/\\'\"`;|&<>", c) }
-	if strings.ContainsFunc(t.host+t.user, odd) {
-		return &InputError{What: "SSH host", Value: text, Reason: "has characters that names of hosts and users do not have"}
+func (t *target) plain() error {
+	odd := func(c rune) bool { return c <= ' ' || c == 0x7f }
+	if strings.ContainsFunc(t.host, func(c rune) bool { return odd(c) || strings.ContainsRune("/\\'\"`;|&<>", c) }) || strings.ContainsFunc(t.user, odd) {
+		return errors.New("it has characters that names of hosts and users do not have")
 	}
 	return nil
 }

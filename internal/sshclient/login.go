@@ -71,16 +71,16 @@ func (l *login) String() string {
 // login reads options and files for a target: one that a caller asks for, or
 // a jump host. Without look no names are looked up.
 func (o Options) login(ctx context.Context, text string, hop bool, look lookup) (*login, error) {
-	t, err := parseTarget(text)
+	parse := parseTarget
 	if hop {
-		if t, err = parseHop(text); err != nil {
-			err = &InputError{What: "SSH jump host", Value: text, Reason: err.Error()}
-		} else {
-			err = t.plain(text)
-		}
+		parse = parseHop
+	}
+	t, err := parse(text)
+	if err == nil {
+		err = t.plain()
 	}
 	if err != nil {
-		return nil, err
+		return nil, &InputError{What: "SSH host", Value: text, Reason: err.Error()}
 	}
 	a, err := parseArgs(o.Args)
 	if err != nil {
@@ -182,9 +182,12 @@ func (l *login) setJumps(j *jump) error {
 	tokens := map[byte]string{'h': l.host, 'n': l.alias, 'p': l.port, 'r': l.user}
 	l.jumps = slices.Clone(j.hosts)
 	for i, host := range l.jumps {
+		var t target
 		var err error
 		if l.jumps[i], err = expandPercent(host, tokens); err == nil {
-			_, err = parseHop(l.jumps[i])
+			if t, err = parseHop(l.jumps[i]); err == nil {
+				err = t.plain()
+			}
 		}
 		if err != nil {
 			return &InputError{What: "SSH option ProxyJump", Value: strings.Join(j.hosts, ","), Reason: err.Error()}

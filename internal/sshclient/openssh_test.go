@@ -2,6 +2,7 @@ package sshclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -198,7 +199,7 @@ func (c configCase) compare(t *testing.T, dir, home string) string {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		want[key] = append(want[key], value)
 	}
-	refused := c.refused(want)
+	refused := c.refused(want, o)
 	if err != nil {
 		if slices.ContainsFunc(refused, func(what string) bool { return strings.Contains(err.Error(), what) }) {
 			return ""
@@ -223,7 +224,7 @@ func (c configCase) compare(t *testing.T, dir, home string) string {
 
 // refused are parts of the messages with which we refuse what OpenSSH does
 // not. docs/upload-scp.md lists them.
-func (c configCase) refused(want map[string][]string) []string {
+func (c configCase) refused(want map[string][]string, o Options) []string {
 	first := func(key string) string {
 		if len(want[key]) == 0 {
 			return ""
@@ -242,6 +243,24 @@ func (c configCase) refused(want map[string][]string) []string {
 	}
 	if methods := first("preferredauthentications"); methods != "" && !strings.Contains(methods, "publickey") {
 		refused = append(refused, "SSH option PreferredAuthentications")
+	}
+	// ssh -G does not look at these, but ssh does.
+	r := o.reader("")
+	tokens, err := (&login{}).tokens(o, "")
+	for key, name := range map[string]string{"identityfile": "IdentityFile", "certificatefile": "CertificateFile", "globalknownhostsfile": "GlobalKnownHostsFile", "revokedhostkeys": "RevokedHostKeys"} {
+		for _, file := range want[key] {
+			file, terr := r.tilde(file)
+			if _, xerr := expand(file, tokens, o.getenv); errors.Join(err, terr) != nil || xerr != nil && strings.HasSuffix(key, "file") {
+				refused = append(refused, "SSH option "+name)
+			}
+		}
+	}
+	odd := func(c rune) bool { return c <= ' ' || strings.ContainsRune("/\\'\"`;|&<>", c) }
+	for _, hop := range strings.FieldsFunc(first("proxyjump"), func(c rune) bool { return c == ',' }) {
+		_, err := expandPercent(hop, map[byte]string{'h': "", 'n': "", 'p': "", 'r': ""})
+		if _, perr := parseHop(hop); errors.Join(err, perr) != nil || strings.ContainsFunc(hop, odd) {
+			refused = append(refused, "SSH option ProxyJump", "SSH jump host")
+		}
 	}
 	here := supportedHere()
 	for key, set := range map[string]algorithmSet{"ciphers": here.ciphers, "kexalgorithms": here.kex, "macs": here.macs, "hostkeyalgorithms": here.hostKeys} {

@@ -39,7 +39,20 @@ func newCase(seed, number uint64, shared string) configCase {
 	if w.IntN(3) > 0 {
 		w.files["etc/ssh_config"] = w.file(1, false)
 	}
+	if w.bad && w.one(2) {
+		w.files["home/.ssh/config"] = w.slip(w.files["home/.ssh/config"])
+	}
 	return c
+}
+
+// slip changes a few characters of a text.
+func (w *writer) slip(text string) string {
+	for range 1 + w.IntN(3) {
+		at := w.IntN(len(text) + 1)
+		end := min(at+w.IntN(2), len(text))
+		text = text[:at] + w.pick("", `"`, "'", `\`, "#", "=", " ", "\t", ",", "!", "*", "?", "%", "~", "$", "\r", "\f", "\n", "@", ":", "[", "\xff", "\x00", "\ufeff") + text[end:]
+	}
+	return text
 }
 
 func (w *writer) pick(list ...string) string { return list[w.IntN(len(list))] }

@@ -68,7 +68,7 @@ func (k keyword) readOne(value string, getenv func(string) string) (string, erro
 	case "choice":
 		return choose(value, k.choices)
 	case "number":
-		n, err := strconv.ParseInt(value, 10, 32)
+		n, err := strconv.ParseInt(strings.TrimLeft(value, blanks+"\f\v"), 10, 32)
 		if err != nil || n < 0 {
 			return "", fmt.Errorf("%s must be a whole number from 0 to %d", value, math.MaxInt32)
 		}
@@ -188,7 +188,7 @@ func domain(name string) (string, error) {
 
 // readPort reads a port or the name of a service.
 func readPort(text string) (int, error) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && n <= 65535 {
+	if n, err := strconv.ParseInt(strings.TrimLeft(text, blanks+"\f\v"), 10, 64); err == nil && n >= 0 && n <= 65535 {
 		return int(n), nil
 	}
 	if text != "" && strings.Trim(text, "+-0123456789") != "" {
