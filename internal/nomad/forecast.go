@@ -46,6 +46,7 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 		return nil, err
 	}
 	err = c.persist(ctx, what, func(bounded context.Context) (verdict, error) {
+		//nolint:contextcheck // the context is in q
 		v, err := c.ask(ctx, bounded, what, submitJob, func(q *api.QueryOptions) (err error) {
 			w := (&api.WriteOptions{Region: q.Region, Namespace: q.Namespace}).WithContext(q.Context())
 			resp, _, err = c.api.Jobs().PlanOpts(jobspec.Revealed(job), &api.PlanOptions{Diff: true}, w)
