@@ -73,8 +73,8 @@ func refs(allocs []*api.AllocationListStub) []AllocationRef {
 	return out
 }
 
-// split separates allocations that may still run from those of which nobody
-// knows, for their node is gone. The rest has ended.
+// split separates allocations that may still run from those whose node is
+// gone, so that it cannot be known. All others have ended.
 func split(allocs []*api.AllocationListStub) (live, lost []*api.AllocationListStub) {
 	for _, a := range allocs {
 		switch a.ClientStatus {

@@ -38,11 +38,11 @@ func (e *HiddenError) Kind() outcome.Kind { return outcome.Denied }
 // Unwrap is the reason.
 func (e *HiddenError) Unwrap() error { return e.Err }
 
-// SeesAllJobs says with a *HiddenError where the token does not let us see
-// the jobs of every namespace. Nomad leaves out of its lists what a token may
-// not see, without a word. So the token is tried on a namespace that nobody
-// has, which only a rule for all of them allows, and on each that a rule of
-// its policies singles out.
+// SeesAllJobs returns a *HiddenError if the token may not see the jobs of
+// every namespace. Nomad silently leaves out of its lists what a token may not
+// see. So the token is tried on a namespace that does not exist, which only a
+// rule for all namespaces allows, and on each one that a rule of its policies
+// names.
 func (c *Client) SeesAllJobs(ctx context.Context) error {
 	if err := c.tryNamespace(ctx, "*"); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (c *Client) ruledNamespaces(ctx context.Context) ([]string, error) {
 // EachJob calls f for every job of every namespace that the token may see, of
 // whatever type and status, stopped ones too; see SeesAllJobs. Jobs are read a
 // few at a time; f is called by one goroutine at once. Jobs that vanish
-// meanwhile are left out.
+// while they are read are left out.
 func (c *Client) EachJob(ctx context.Context, f func(*api.Job) error) error {
 	var stubs []*api.JobListStub
 	err := c.read(ctx, "list the jobs of all namespaces", listJobs, func(q *api.QueryOptions) (err error) {

@@ -27,8 +27,8 @@ func (c *Client) Jobs(ctx context.Context, prefix string) ([]*api.JobListStub, e
 	return c.jobs(ctx, fmt.Sprintf("list the jobs %q", prefix+"*"), prefix, "")
 }
 
-// TopologyJobs lists all jobs of topologies with a name, whoever put them up
-// and whatever their ids: a topology that the original put up has one per
+// TopologyJobs lists all jobs of topologies with a name, whatever client made
+// them and whatever their ids: a topology of the original client has one per
 // container. Stopped ones are there too. It is one request.
 func (c *Client) TopologyJobs(ctx context.Context, name string) ([]*api.JobListStub, error) {
 	// Nomad selects, so that a large cluster's jobs need not travel. Its

@@ -100,8 +100,8 @@ func (c *Client) PurgeOwned(ctx context.Context, id, topologyID string) error {
 }
 
 // Purge removes a job, its history and its allocations from Nomad's memory,
-// whatever its marks. What still runs is stopped, but nobody can find out any
-// more when it has ended, so call it only afterwards. A job that is not there
+// whatever its marks. What still runs is stopped, but Nomad can no longer tell
+// when it has ended, so call it only after that. A job that is not there
 // is no error.
 func (c *Client) Purge(ctx context.Context, id string) error {
 	return c.purge(ctx, id, func(*api.Job) error { return nil })

@@ -85,9 +85,9 @@ func checkVolumesRefused(t *testing.T, c *Client, s jobspec.Spec) {
 	job.TaskGroups[0].ReschedulePolicy.Unlimited = new(false)
 	register(t, c, job)
 	err := c.WaitRunning(t.Context(), *job.ID, *job.TaskGroups[0].Count, patience, nil)
-	var failed *NotRunningError
+	var failed *FailingError
 	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "volumes are not enabled") {
-		t.Errorf("got %v, want a *NotRunningError about volumes", err)
+		t.Errorf("got %v, want a *FailingError about volumes", err)
 	}
 }
 

@@ -20,7 +20,7 @@ type RunProgress struct {
 // for at most timeout; then the error is a *NotRunningError. It gives up before
 // that where waiting would not help: Nomad finds no place for a container, a
 // *NoPlaceError, or one fails again and again, a *FailingError. A job that is
-// changed meanwhile is ErrConflict, one that is stopped, purged or unknown
+// changed during the wait is ErrConflict, one that is stopped, purged or unknown
 // ErrNotFound. report, which may be nil, is called in this goroutine at every
 // change.
 func (c *Client) WaitRunning(ctx context.Context, jobID string, count int, timeout time.Duration, report func(RunProgress)) error {
@@ -196,7 +196,7 @@ func (w *startWait) changed(ctx context.Context) error {
 	case value(now.CreateIndex) == value(w.job.CreateIndex) && value(now.JobModifyIndex) == value(w.job.JobModifyIndex):
 		return nil
 	case value(now.Stop):
-		return fmt.Errorf("job %q was stopped meanwhile: %w", id, ErrNotFound)
+		return fmt.Errorf("job %q was stopped during the wait: %w", id, ErrNotFound)
 	default:
 		return fmt.Errorf("wait for job %q to run: %w", id, ErrConflict)
 	}

@@ -16,14 +16,14 @@ type StopProgress struct {
 	// Ended those of them that have ended now.
 	Total, Ended int
 	// Running are those waited for; Lost those on nodes that are gone, of which
-	// nobody can tell whether they still run.
+	// which cannot be known to have ended.
 	Running, Lost []AllocationRef
 }
 
 // StillRunningError says that containers of a job had not ended in time.
 type StillRunningError struct {
 	JobID string
-	// Waited is how long they were given, 0 where nobody waited.
+	// Waited is how long they were given, 0 if there was no wait.
 	Waited  time.Duration
 	Running []AllocationRef
 }
@@ -138,7 +138,7 @@ func (c *Client) waitStopped(ctx context.Context, jobID string, report func(Stop
 // endedBefore tells the allocations of a job that the stop did not end: those
 // of earlier versions, and failed ones that were replaced. Nomad touches them
 // once more when a job is stopped, so their indexes and times say nothing.
-// What has ended of a job that is gone was ended by nobody knows what.
+// For a job that is gone, all that has ended counts as ended before.
 func (c *Client) endedBefore(ctx context.Context, jobID string) (func(*api.AllocationListStub) bool, error) {
 	job, err := c.Job(ctx, jobID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
