@@ -38,7 +38,7 @@ type reader struct {
 // block is what the last Host or Match line says about the lines below it.
 type block struct {
 	applies bool
-	// doubt, unless nil, is why it cannot be told whether the block applies.
+	// doubt, unless nil, is why it is unknown whether the block applies.
 	doubt error
 }
 

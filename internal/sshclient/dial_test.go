@@ -193,7 +193,7 @@ func TestDialWithAgent(t *testing.T) {
 	if !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), file+": it is encrypted") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("without the key in the agent: %v", err)
 	}
-	// More keys than the server bears: the chosen one comes first.
+	// More keys than the server allows: the chosen one comes first.
 	for i := range 8 {
 		other := filepath.Join(t.TempDir(), fmt.Sprint(i))
 		testenv.SSHKey(t, other)

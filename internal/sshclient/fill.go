@@ -2,7 +2,6 @@ package sshclient
 
 import (
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,9 +30,13 @@ func (l *login) fill(r *reader, o Options) error {
 		l.user = user
 	}
 	l.hostKeyAlias = lower(s.get("hostkeyalias"))
-	l.keyName = strings.ToLower(net.JoinHostPort(l.host, l.port))
-	if l.hostKeyAlias != "" {
-		l.keyName = net.JoinHostPort(l.hostKeyAlias, "22")
+	switch {
+	case l.hostKeyAlias != "":
+		l.keyName = l.hostKeyAlias
+	case l.port == "22":
+		l.keyName = lower(l.host)
+	default:
+		l.keyName = "[" + lower(l.host) + "]:" + l.port
 	}
 	var err error
 	if f.tokens, err = l.tokens(o, r.user); err != nil {

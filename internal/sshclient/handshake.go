@@ -44,14 +44,14 @@ func (l *login) handshake(ctx context.Context, conn net.Conn) (*ssh.Client, erro
 		Config:            ssh.Config{Ciphers: l.ciphers, KeyExchanges: l.kex, MACs: l.macs},
 		User:              l.user,
 		HostKeyAlgorithms: known.algorithms(),
-		HostKeyCallback: func(_ string, remote net.Addr, key ssh.PublicKey) error {
-			a.hostErr = known.check(remote, key)
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			a.hostErr = known.check(key)
 			a.verified = a.hostErr == nil
 			return a.hostErr
 		},
 		AuthCallback: a.next,
 	}
-	transport, channels, requests, err := ssh.NewClientConn(greeted, l.keyName, config)
+	transport, channels, requests, err := ssh.NewClientConn(greeted, l.address(), config)
 	if err == nil {
 		return ssh.NewClient(transport, channels, requests), nil
 	}
@@ -72,7 +72,7 @@ func (a *attempt) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	return ssh.PublicKeys(offer.signer), nil
 }
 
-// failure says what went wrong; how far the attempt came tells part of it.
+// failure says what went wrong, in part by how far the attempt came.
 func (a *attempt) failure(ctx context.Context, err error, known *knownHosts, greeted *greeting) error {
 	var negotiation *ssh.AlgorithmNegotiationError
 	var network net.Error

@@ -4,37 +4,47 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// listed says whether anything is known about the host.
-func (k *knownHosts) listed() bool { return len(k.keys)+len(k.authorities)+len(k.bare) > 0 }
+// with returns the lines with a marker.
+func with(lines []knownKey, marker string) []knownKey {
+	return slices.DeleteFunc(slices.Clone(lines), func(k knownKey) bool { return k.marker != marker })
+}
+
+// listed says whether any key is known that the host may show.
+func (k *knownHosts) listed() bool {
+	return slices.ContainsFunc(k.named, func(k knownKey) bool { return k.marker != "revoked" })
+}
 
 // algorithms are those by which the host may prove itself: of the types that
-// are known for it, so that it does not show another of its keys.
+// are known for it, so that it does not show another of its keys. What is known
+// for its name alone only comes first.
 func (k *knownHosts) algorithms() []string {
-	var types []string
-	for _, key := range slices.Concat(k.keys, k.bare) {
-		types = append(types, key.Key.Type())
+	fitting := func(known []knownKey) []string {
+		authority := len(with(known, "cert-authority")) > 0
+		return slices.DeleteFunc(slices.Clone(k.l.hostKeyAlgorithms), func(name string) bool {
+			if strings.Contains(name, "-cert-") {
+				return !authority
+			}
+			return !slices.ContainsFunc(with(known, ""), func(known knownKey) bool { return known.key.Type() == keyType(name) })
+		})
 	}
-	var algorithms []string
+	if algorithms := fitting(k.named); len(algorithms) > 0 {
+		return algorithms
+	}
+	algorithms := fitting(k.bare)
 	for _, name := range k.l.hostKeyAlgorithms {
-		certificate := strings.Contains(name, "-cert-")
-		ok := len(types) == 0 && len(k.authorities) == 0 && !certificate
-		ok = ok || certificate && len(k.authorities) > 0
-		ok = ok || slices.Contains(types, keyType(name))
-		if ok {
+		if !slices.Contains(algorithms, name) && !strings.Contains(name, "-cert-") {
 			algorithms = append(algorithms, name)
 		}
 	}
 	if len(algorithms) == 0 {
-		// Nothing fits both; the host's key is then reported as it is.
+		// Nothing fits; the host's key is then reported as it is.
 		return k.l.hostKeyAlgorithms
 	}
 	return algorithms
@@ -53,7 +63,7 @@ func keyType(algorithm string) string {
 
 // check says whether a key is the host's, and good enough. A new one is kept if
 // that was asked for.
-func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
+func (k *knownHosts) check(key ssh.PublicKey) error {
 	if bits := rsaBits(key); bits > 0 && bits < k.l.minRSA {
 		e := k.failed(key, KeyWeak, "")
 		e.reason = fmt.Sprintf("%d bits are fewer than the %d of RequiredRSASize", bits, k.l.minRSA)
@@ -62,42 +72,61 @@ func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
 	if err := k.revoked(key); err != nil {
 		return err
 	}
-	err := k.lookup(k.l.keyName, remote, key)
-	var unknown *knownhosts.KeyError
-	var revoked *knownhosts.RevokedError
-	switch {
-	case err == nil:
-		return k.certificate(key)
-	case errors.As(err, &revoked):
-		return k.failed(key, KeyRevoked, fmt.Sprintf("%s:%d", k.names[revoked.Revoked.Filename], revoked.Revoked.Line))
-	case !errors.As(err, &unknown):
-		// A certificate: which rule it breaks is in the text.
-		e := k.failed(key, KeyCertificate, "")
-		e.reason = err.Error()
-		return e
-	case len(k.keys) > 0:
-		return k.failed(key, KeyChanged, k.where(k.keys))
-	}
-	for _, bare := range k.bare {
-		if bytes.Equal(bare.Key.Marshal(), key.Marshal()) {
-			return nil
+	for _, known := range with(slices.Concat(k.named, k.bare), "revoked") {
+		if slices.ContainsFunc(keysOf(key), func(shown ssh.PublicKey) bool { return sameKey(shown, known.key) }) {
+			return k.failed(key, KeyRevoked, known.place())
 		}
 	}
-	if k.l.acceptNew {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		if slices.ContainsFunc(with(slices.Concat(k.named, k.bare), "cert-authority"), func(known knownKey) bool { return sameKey(known.key, cert.SignatureKey) }) {
+			return k.certificate(cert)
+		}
+		// Its authority is not known, but the key itself may be.
+		key = cert.Key
+	}
+	is := func(known knownKey) bool { return sameKey(known.key, key) }
+	plain := with(k.named, "")
+	switch {
+	case slices.ContainsFunc(plain, is):
+		return nil
+	case len(plain) > 0:
+		return k.failed(key, KeyChanged, places(plain))
+	case slices.ContainsFunc(with(k.bare, ""), is):
+		return nil
+	case k.l.acceptNew:
 		return k.l.keep(key)
 	}
 	return k.failed(key, KeyUnknown, "")
 }
 
-// certificate refuses one whose authority signed with an algorithm that
-// CASignatureAlgorithms does not allow.
-func (k *knownHosts) certificate(key ssh.PublicKey) error {
-	cert, ok := key.(*ssh.Certificate)
-	if !ok || slices.Contains(k.l.caAlgorithms, cert.Signature.Format) {
+// keysOf are the keys that vouch for a host: its own, and that of the authority
+// which signed it.
+func keysOf(key ssh.PublicKey) []ssh.PublicKey {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		return []ssh.PublicKey{cert.Key, cert.SignatureKey}
+	}
+	return []ssh.PublicKey{key}
+}
+
+// certificate checks one whose authority is known: that it is for this host,
+// and signed with an algorithm that CASignatureAlgorithms allows.
+func (k *knownHosts) certificate(cert *ssh.Certificate) error {
+	name := k.l.hostKeyAlias
+	if name == "" {
+		name = k.l.host
+	}
+	err := (&ssh.CertChecker{}).CheckCert(name, cert)
+	switch {
+	case cert.CertType != ssh.HostCert:
+		err = errors.New("it is not a certificate for hosts")
+	case err == nil && !slices.Contains(k.l.caAlgorithms, cert.Signature.Format):
+		err = fmt.Errorf("CASignatureAlgorithms does not allow its signature, %s", cert.Signature.Format)
+	}
+	if err == nil {
 		return nil
 	}
-	e := k.failed(key, KeyCertificate, "")
-	e.reason = "CASignatureAlgorithms does not allow its signature, " + cert.Signature.Format
+	e := k.failed(cert, KeyCertificate, "")
+	e.reason = err.Error()
 	return e
 }
 
@@ -118,10 +147,6 @@ func (k *knownHosts) revoked(key ssh.PublicKey) error {
 	if bytes.HasPrefix(text, []byte("SSHKRL\n")) {
 		return bad("key revocation lists in binary form are not read here; name a file with one public key on each line")
 	}
-	shown := []ssh.PublicKey{key}
-	if cert, ok := key.(*ssh.Certificate); ok {
-		shown = []ssh.PublicKey{cert.Key, cert.SignatureKey}
-	}
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -132,9 +157,18 @@ func (k *knownHosts) revoked(key ssh.PublicKey) error {
 		if err != nil {
 			return bad(fmt.Sprintf("line %d is not a public key", number))
 		}
-		if slices.ContainsFunc(shown, func(s ssh.PublicKey) bool { return sameKey(s, public) }) {
+		if slices.ContainsFunc(keysOf(key), func(s ssh.PublicKey) bool { return sameKey(s, public) }) {
 			return k.failed(key, KeyRevoked, fmt.Sprintf("%s:%d", file, number))
 		}
 	}
 	return nil
+}
+
+// places are where keys are known.
+func places(known []knownKey) string {
+	var places []string
+	for _, k := range known {
+		places = append(places, k.place())
+	}
+	return strings.Join(places, ", ")
 }

@@ -2,10 +2,10 @@ package sshclient
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // KeyProblem is what is wrong with a host's key.
@@ -56,7 +56,7 @@ func (e *HostKeyError) Error() string {
 	}
 	switch e.Problem {
 	case KeyChanged:
-		return text + fmt.Sprintf(", but the known key, in %s, is another one; somebody may be in between, or the host has a new key: "+
+		return text + fmt.Sprintf(", but the known key, in %s, is another one; someone may be intercepting the connection, or the host has a new key: "+
 			"ask its administrator, then remove the old key with\n  %s\nand accept the new one with\n  %s", e.Known, e.forget(), e.accept())
 	case KeyRevoked:
 		return text + fmt.Sprintf(", which is revoked in %s; do not use this host until it has another key", e.Known)
@@ -101,7 +101,7 @@ func (e *HostKeyError) forget() string {
 // failed makes the error for a key that the host shows.
 func (k *knownHosts) failed(key ssh.PublicKey, problem KeyProblem, known string) *HostKeyError {
 	e := &HostKeyError{Problem: problem, Host: k.l.String(), Known: known, File: k.l.file(), command: k.l.command}
-	e.name, e.aliased = knownhosts.Normalize(k.l.keyName), k.l.keyName != strings.ToLower(k.l.address())
+	e.name, e.aliased = k.l.keyName, k.l.hostKeyAlias != ""
 	e.scan = "ssh-keyscan -p " + k.l.port + " -H " + Quote(k.l.host)
 	if e.aliased {
 		e.scan = "ssh-keyscan -p " + k.l.port + " " + Quote(k.l.host)
@@ -122,10 +122,8 @@ func (k *knownHosts) failed(key ssh.PublicKey, problem KeyProblem, known string)
 // otherTypes is the error for a host that no longer has a key of the types that
 // are known for it.
 func (k *knownHosts) otherTypes(offered []string) error {
-	known := k.keys
-	known = append(known, k.bare...)
-	known = append(known, k.authorities...)
-	e := k.failed(nil, KeyChanged, k.where(known))
+	known := slices.DeleteFunc(slices.Clone(k.named), func(k knownKey) bool { return k.marker == "revoked" })
+	e := k.failed(nil, KeyChanged, places(known))
 	e.reason = "it offers " + strings.Join(offered, ", ")
 	return e
 }

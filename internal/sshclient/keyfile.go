@@ -16,7 +16,7 @@ import (
 var errUnprotected = errors.New("other users can read this private key, so it is ignored, as OpenSSH does; chmod 600 it")
 
 // publicOf finds the public half of an identity file, where OpenSSH looks for
-// it: the file may itself be one, else FILE.pub, else the private key tells it.
+// it: in the file itself, in FILE.pub, or in the private key.
 // It returns nil if there is none.
 func publicOf(file string) ssh.PublicKey {
 	for _, name := range []string{file, file + ".pub"} {

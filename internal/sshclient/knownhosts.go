@@ -2,36 +2,41 @@ package sshclient
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// knownHosts are the keys that a host may have.
+// knownKey is a line of a known_hosts file.
+type knownKey struct {
+	// marker is "", "cert-authority" or "revoked".
+	marker string
+	key    ssh.PublicKey
+	file   string
+	line   int
+}
+
+// knownHosts are the lines about one host.
 type knownHosts struct {
-	l      *login
-	lookup ssh.HostKeyCallback
-	// keys are those of this host, authorities those that may vouch for it.
-	keys, authorities []knownhosts.KnownKey
-	// bare are keys of the host's name without a port.
-	bare []knownhosts.KnownKey
-	// names are the files that were read, by the names of their copies.
-	names map[string]string
+	l *login
+	// named are those of its name with the port, bare those of its name alone,
+	// which count on other ports than 22 too.
+	named, bare []knownKey
 }
 
 // readKnownHosts reads all files that are there.
 func (l *login) readKnownHosts() (*knownHosts, error) {
-	k := &knownHosts{l: l, names: map[string]string{}}
-	var files []string
-	texts := map[string][][]byte{}
+	k := &knownHosts{l: l}
 	for _, file := range slices.Concat(l.knownHosts, l.globalKnownHosts) {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -40,120 +45,77 @@ func (l *login) readKnownHosts() (*knownHosts, error) {
 		if err != nil {
 			return nil, &InputError{What: "known hosts file", Value: file, Reason: plainReason(err)}
 		}
-		name, err := readable(file, text)
-		if err != nil {
-			return nil, err
-		}
-		if name != file {
-			defer os.Remove(name)
-		}
-		files = append(files, name)
-		k.names[name], texts[name] = file, bytes.Split(text, []byte("\n"))
-	}
-	lookup, err := knownhosts.New(files...)
-	if err != nil {
-		return nil, &InputError{What: "known hosts file", Value: strings.Join(files, " "), Reason: err.Error()}
-	}
-	k.lookup = lookup
-	all := func(name string) []knownhosts.KnownKey {
-		want := wanted(lookup, name)
-		for i := range want {
-			line := texts[want[i].Filename][want[i].Line-1]
-			if bytes.HasPrefix(bytes.TrimSpace(line), []byte("@cert-authority")) {
-				want[i].Key = authority{want[i].Key}
+		number := 0
+		for line := range bytes.Lines(text) {
+			number++
+			hosts := hostsOf(line)
+			named, bare := l.isNamed(hosts, l.keyName), l.isNamed(hosts, l.bareName())
+			if !named && !bare {
+				continue
 			}
-			want[i].Filename = k.names[want[i].Filename]
+			marker, _, key, _, _, err := ssh.ParseKnownHosts(line)
+			known := knownKey{marker: marker, key: key, file: file, line: number}
+			switch {
+			case err == nil && slices.Contains([]string{"", "cert-authority", "revoked"}, marker):
+			case bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("@revoked")):
+				return nil, &InputError{What: "known hosts file", Value: known.place(), Reason: "this line cannot be read, so it is unknown which key it revokes; correct or remove it"}
+			default:
+				continue // OpenSSH takes no notice of such a line either
+			}
+			if named {
+				k.named = append(k.named, known)
+			}
+			if bare {
+				k.bare = append(k.bare, known)
+			}
 		}
-		return want
-	}
-	for _, key := range all(l.keyName) {
-		if a, ok := key.Key.(authority); ok {
-			key.Key = a.PublicKey
-			k.authorities = append(k.authorities, key)
-		} else {
-			k.keys = append(k.keys, key)
-		}
-	}
-	if bare := l.bareName(); bare != "" {
-		k.bare = slices.DeleteFunc(all(bare), func(key knownhosts.KnownKey) bool {
-			_, is := key.Key.(authority)
-			return is
-		})
 	}
 	return k, nil
 }
 
-// authority marks the key of a line that says so.
-type authority struct{ ssh.PublicKey }
+func (k knownKey) place() string { return fmt.Sprintf("%s:%d", k.file, k.line) }
 
-// bareName is the host's name on the standard port, "" if that is its name
-// already. A key that is known for it is good on any port, as in OpenSSH.
-func (l *login) bareName() string {
-	host, port, err := net.SplitHostPort(l.keyName)
-	if err != nil || port == "22" {
+// hostsOf is the field of a line that has the host names.
+func hostsOf(line []byte) string {
+	fields := strings.FieldsFunc(string(line), func(c rune) bool { return c == ' ' || c == '\t' || c == '\n' })
+	if len(fields) > 1 && strings.HasPrefix(fields[0], "@") {
+		fields = fields[1:]
+	}
+	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 		return ""
 	}
-	return net.JoinHostPort(host, "22")
+	return fields[0]
 }
 
-// readable is a file that the library can read. It would refuse a whole file
-// for one line, so such lines are left out in a copy; only a line that revokes
-// a key must not be lost.
-func readable(file string, text []byte) (string, error) {
-	lines := bytes.Split(text, []byte("\n"))
-	whole := true
-	for i, line := range lines {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if _, _, _, _, _, err := ssh.ParseKnownHosts(line); err == nil {
-			continue
-		}
-		if line[0] == '@' && !bytes.HasPrefix(line, []byte("@cert-authority")) {
-			return "", &InputError{What: "known hosts file", Value: fmt.Sprintf("%s:%d", file, i+1), Reason: "this line cannot be read, so it is unknown which key it revokes; correct or remove it"}
-		}
-		whole, lines[i] = false, nil
+// bareName is the host's name without its port, "" if that is its name already.
+func (l *login) bareName() string {
+	if l.port == "22" || l.hostKeyAlias != "" {
+		return ""
 	}
-	if whole {
-		return file, nil
-	}
-	f, err := os.CreateTemp("", "known_hosts-*")
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", file, err)
-	}
-	_, err = f.Write(bytes.Join(lines, []byte("\n")))
-	if err := errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(f.Name())
-		return "", fmt.Errorf("read %s: %w", file, err)
-	}
-	return f.Name(), nil
+	return lower(l.host)
 }
 
-// wanted are the keys that the files have for a host. The library returns them
-// when it is shown another key.
-func wanted(lookup ssh.HostKeyCallback, name string) []knownhosts.KnownKey {
-	var unknown *knownhosts.KeyError
-	if errors.As(lookup(name, &net.TCPAddr{}, noKey{}), &unknown) {
-		return unknown.Want
+// isNamed says whether a list of patterns, or a hashed name, is about a host.
+func (l *login) isNamed(hosts, name string) bool {
+	if hosts == "" || name == "" {
+		return false
 	}
-	return nil
+	if !strings.HasPrefix(hosts, "|") {
+		return matchHost(name, hosts)
+	}
+	parts := strings.Split(hosts, "|")
+	if len(parts) != 4 || parts[1] != "1" {
+		return false
+	}
+	salt, err := base64.StdEncoding.DecodeString(parts[2])
+	return err == nil && hashName(name, salt) == hosts
 }
 
-// noKey is a key that no host has.
-type noKey struct{}
-
-func (noKey) Type() string                        { return "none" }
-func (noKey) Marshal() []byte                     { return nil }
-func (noKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
-
-// where are the places of keys.
-func (k *knownHosts) where(keys []knownhosts.KnownKey) string {
-	var places []string
-	for _, key := range keys {
-		places = append(places, fmt.Sprintf("%s:%d", key.Filename, key.Line))
-	}
-	return strings.Join(places, ", ")
+// hashName hides a name, as HashKnownHosts wants it.
+func hashName(name string, salt []byte) string {
+	mac := hmac.New(sha1.New, salt)
+	mac.Write([]byte(name))
+	return "|1|" + base64.StdEncoding.EncodeToString(salt) + "|" + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // file is where a new key goes, "" for nowhere.
@@ -170,9 +132,11 @@ func (l *login) keep(key ssh.PublicKey) error {
 	if file == "" {
 		return nil
 	}
-	name := knownhosts.Normalize(l.keyName)
+	name := l.keyName
 	if l.hashNames {
-		name = knownhosts.HashHostname(name)
+		salt := make([]byte, sha1.Size)
+		_, _ = rand.Read(salt)
+		name = hashName(name, salt)
 	}
 	line := name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"
 	if err := appendLine(file, line); err != nil {
