@@ -122,7 +122,9 @@ func (a *app) command(name, cluster, role, environ, topology string) string {
 
 // lastOutput is what containers wrote last whose failure ended a wait.
 func lastOutput(err error) []nomad.ContainerOutput {
-	var failed interface{ LastOutput() []nomad.ContainerOutput }
+	var failed interface {
+		LastOutput() []nomad.ContainerOutput
+	}
 	if errors.As(err, &failed) {
 		return failed.LastOutput()
 	}
