@@ -41,10 +41,14 @@ func SamePlace(n conf.Nomad, what, region, namespace string) error {
 	return nil
 }
 
+// StepJob is the step of a submission, as its intent names it, from which on
+// its job may be there.
+const StepJob = "job"
+
 // CheckPlace refuses to look for the job of an operation that died in another
 // region or namespace than it may be in.
 func CheckPlace(n conf.Nomad, i statemgr.Intent) error {
-	if i.Operation == statemgr.OperationSubmit && i.Step != "job" {
+	if i.Operation == statemgr.OperationSubmit && i.Step != StepJob {
 		return nil
 	}
 	return SamePlace(n, fmt.Sprintf("the job %s of a %s that died may be", i.Nomad.JobID, i.Operation), i.Nomad.Region, i.Nomad.Namespace)

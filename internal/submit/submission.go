@@ -24,7 +24,7 @@ import (
 const (
 	stepPackage = "package"
 	stepState   = "state"
-	stepJob     = "job"
+	stepJob     = cluster.StepJob
 )
 
 // submission is one run of Submit.
