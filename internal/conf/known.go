@@ -1,7 +1,10 @@
 package conf
 
 import (
+	"maps"
 	"strings"
+
+	"github.com/heron-nomad/heron/internal/nearest"
 )
 
 // otherKeys are known beside the key table and heron_internals.yaml: keys
@@ -104,37 +107,10 @@ func unknown(known map[string]bool, key string) bool {
 	return strings.HasPrefix(key, ourPrefix) && !strings.HasPrefix(key, openPrefix) && !known[key]
 }
 
-// nearest returns the known key that takes the fewest changes to reach.
-func nearest(known map[string]bool, key string) string {
-	best, least := "", len(key)
-	for k := range known {
-		d := distance(key, k)
-		if d < least || d == least && k < best {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+// nearestKey is the known key that was probably meant.
+func nearestKey(known map[string]bool, key string) string {
+	name, _ := nearest.Name(key, maps.Keys(known))
+	return name
 }
 
 // Check refuses what Load lets pass: keys below "heron." that do not exist,
@@ -166,7 +142,7 @@ func checkKeys(known map[string]bool, values map[string]*entry) error {
 			return e.wrong(k, "this key is not a string", "put it in quotes")
 		}
 		if unknown(known, k) {
-			return e.wrong(k, "unknown key", "did you mean "+nearest(known, k)+"? Keys of your own need a prefix other than "+ourPrefix)
+			return e.wrong(k, "unknown key", "did you mean "+nearestKey(known, k)+"? Keys of your own need a prefix other than "+ourPrefix)
 		}
 	}
 	return nil
