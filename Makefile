@@ -63,7 +63,7 @@ lint: setup ## formatting, vet, golangci-lint, shellcheck
 	@files=$$(gofmt -l cmd conf internal scripts); test -z "$$files" || { echo "not formatted; gofmt -w" $$files >&2; exit 1; }
 	go vet ./...
 	@for module in proto toxiproxy; do (cd scripts/tools/$$module && go vet .) || exit 1; done
-	"$$(scripts/tool golangci-lint)" run
+	"$$(scripts/tool golangci-lint)" run --allow-parallel-runners
 	shellcheck $(SHELL_SCRIPTS)
 
 .PHONY: cross
