@@ -86,7 +86,7 @@ func TestActivateAndDeactivate(t *testing.T) {
 	c.nothingLeft()
 }
 
-// While container 0 starts again, in place, its TManager is away.
+// Where no container runs, there is no TManager to ask.
 func TestActivateWithoutItsTManager(t *testing.T) {
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)

@@ -1,6 +1,7 @@
 package tmanager
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -30,8 +31,8 @@ type RefusedError struct {
 
 // Error names the reason.
 func (e *RefusedError) Error() string {
-	reason := e.Reason
-	if reason == "" && e.Status == http.StatusBadRequest {
+	reason := cmp.Or(e.Reason, http.StatusText(e.Status))
+	if e.Reason == "" && e.Status == http.StatusBadRequest {
 		reason = "the topology is not in the state for that"
 	}
 	return fmt.Sprintf("%s: the TManager at %s refuses: %d %s", e.Action, e.Where, e.Status, reason)

@@ -37,12 +37,12 @@ func (b *Bench) TManager(id string, state heronpb.TopologyState) *TManager {
 }
 
 // put makes or overwrites a node.
-func (b *Bench) put(path string, message proto.Message) {
+func (b *Bench) put(ctx context.Context, path string, message proto.Message) {
 	b.T.Helper()
 	data, err := proto.Marshal(message)
 	b.Must(err)
-	// A canceled test still has a TManager that writes.
-	ctx := context.WithoutCancel(b.T.Context())
+	// An interrupted command does not keep a TManager from writing.
+	ctx = context.WithoutCancel(ctx)
 	err = b.Store.Store.Apply(ctx, statemgr.Create(path, data))
 	if errors.Is(err, statemgr.ErrExists) {
 		err = b.Store.Store.Apply(ctx, statemgr.Set(path, data))
@@ -53,7 +53,7 @@ func (b *Bench) put(path string, message proto.Message) {
 // Locate stores where the TManager of a topology id is.
 func (m *TManager) Locate(id string) {
 	m.b.T.Helper()
-	m.b.put(m.b.Cluster.State.TManager("words"), &heronpb.TManagerLocation{
+	m.b.put(m.b.T.Context(), m.b.Cluster.State.TManager("words"), &heronpb.TManagerLocation{
 		TopologyName: proto.String("words"), TopologyId: &id, Host: proto.String("node"),
 		ControllerPort: proto.Int32(6001), ServerPort: proto.Int32(6000),
 	})
@@ -62,7 +62,12 @@ func (m *TManager) Locate(id string) {
 // Store stores a physical plan.
 func (m *TManager) Store(id string, state heronpb.TopologyState) {
 	m.b.T.Helper()
-	m.b.put(m.b.Cluster.State.PhysicalPlan("words"), m.plan(id, state))
+	m.store(m.b.T.Context(), id, state)
+}
+
+func (m *TManager) store(ctx context.Context, id string, state heronpb.TopologyState) {
+	m.b.T.Helper()
+	m.b.put(ctx, m.b.Cluster.State.PhysicalPlan("words"), m.plan(id, state))
 }
 
 func (m *TManager) plan(id string, state heronpb.TopologyState) *heronpb.PhysicalPlan {
@@ -83,16 +88,16 @@ func (m *TManager) PhysicalPlan(context.Context, *heronpb.TManagerLocation) (*he
 }
 
 // Activate implements cluster.TManager.
-func (m *TManager) Activate(context.Context, *heronpb.TManagerLocation) error {
-	return m.change("activate", heronpb.TopologyState_PAUSED, heronpb.TopologyState_RUNNING)
+func (m *TManager) Activate(ctx context.Context, _ *heronpb.TManagerLocation) error {
+	return m.change(ctx, "activate", heronpb.TopologyState_PAUSED, heronpb.TopologyState_RUNNING)
 }
 
 // Deactivate implements cluster.TManager.
-func (m *TManager) Deactivate(context.Context, *heronpb.TManagerLocation) error {
-	return m.change("deactivate", heronpb.TopologyState_RUNNING, heronpb.TopologyState_PAUSED)
+func (m *TManager) Deactivate(ctx context.Context, _ *heronpb.TManagerLocation) error {
+	return m.change(ctx, "deactivate", heronpb.TopologyState_RUNNING, heronpb.TopologyState_PAUSED)
 }
 
-func (m *TManager) change(action string, from, to heronpb.TopologyState) error {
+func (m *TManager) change(ctx context.Context, action string, from, to heronpb.TopologyState) error {
 	if m.Before != nil {
 		if err := m.Before(); err != nil {
 			return err
@@ -103,7 +108,7 @@ func (m *TManager) change(action string, from, to heronpb.TopologyState) error {
 	}
 	m.State = to
 	m.Changes++
-	m.Store(m.id, to)
+	m.store(ctx, m.id, to)
 	if m.After != nil {
 		return m.After()
 	}
