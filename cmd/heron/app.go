@@ -41,7 +41,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "heron",
 		Short:         "Deploy Heron topologies on Nomad",
-		Long:          "heron submits Heron topologies to a Nomad cluster and ends them again.",
+		Long:          "heron submits Heron topologies to a Nomad cluster, pauses and activates them, and ends them again.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
@@ -54,7 +54,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
+	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.activateCommand(), a.deactivateCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
 		a.downloadCommand())
 	return root
 }
@@ -75,7 +75,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	switch args[0] {
-	case "activate", "deactivate", "restart", "update":
+	case "restart", "update":
 		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
 	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())

@@ -21,7 +21,7 @@ func lines(t *testing.T, args ...string) (code int, out, errs string) {
 }
 
 func TestCommandsOfTheOriginalThatAreNotThereSaySo(t *testing.T) {
-	for _, name := range []string{"activate", "deactivate", "restart", "update"} {
+	for _, name := range []string{"restart", "update"} {
 		code, _, errs := lines(t, name, "nomad", "words")
 		if code != exitInput || !strings.Contains(errs, name+" is not part of this version") {
 			t.Errorf("%s: code %d, %q", name, code, errs)

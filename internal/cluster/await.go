@@ -5,9 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
@@ -15,9 +12,9 @@ import (
 	"github.com/heron-nomad/heron/internal/tmanager"
 )
 
-// planPoll is how often the physical plan is looked for. A store has no
+// PlanPoll is how often the physical plan is looked for. A store has no
 // watches of its own, and a plan comes seconds after its containers.
-const planPoll = 300 * time.Millisecond
+const PlanPoll = 300 * time.Millisecond
 
 // Running says which topology to wait for.
 type Running struct {
@@ -48,7 +45,7 @@ func (c Cluster) AwaitRunning(ctx context.Context, r Running) error {
 // awaitPlan returns when the physical plan is stored and the TManager works by
 // it. A stored plan alone may be one of stream managers that are gone.
 func (c Cluster) awaitPlan(ctx context.Context, r Running) error {
-	tick := time.NewTicker(planPoll)
+	tick := time.NewTicker(PlanPoll)
 	defer tick.Stop()
 	missing := errors.New("its TManager has not made a physical plan")
 	for {
@@ -84,16 +81,12 @@ func (c Cluster) askTManager(ctx context.Context, r Running) (complete bool, err
 	if c.TManager == nil {
 		return true, nil
 	}
-	node, err := c.State.Read(ctx, c.State.TManager(r.Name))
-	if errors.Is(err, statemgr.ErrNotFound) {
-		return false, nil
+	at, err := c.FindTManager(ctx, r.Name, r.ID)
+	if errors.Is(err, ErrNoTManager) {
+		return false, nil // a location of an earlier topology stays until its session ends
 	}
 	if err != nil {
 		return false, err
-	}
-	at := &heronpb.TManagerLocation{}
-	if err := proto.Unmarshal(node.Data, at); err != nil || at.GetTopologyId() != r.ID {
-		return false, nil // of an earlier topology, until its session ends
 	}
 	_, err = c.TManager.PhysicalPlan(ctx, at)
 	switch {

@@ -33,6 +33,12 @@ func (f *fakeTManager) PhysicalPlan(_ context.Context, at *heronpb.TManagerLocat
 	return &heronpb.PhysicalPlan{}, nil
 }
 
+func (*fakeTManager) Activate(context.Context, *heronpb.TManagerLocation) error { return errNotAsked }
+
+func (*fakeTManager) Deactivate(context.Context, *heronpb.TManagerLocation) error { return errNotAsked }
+
+var errNotAsked = errors.New("a wait changes nothing")
+
 // place stores what a TManager of a topology does.
 func place(b *clustertest.Bench, id string) {
 	b.T.Helper()

@@ -33,6 +33,8 @@ type Jobs interface {
 // *tmanager.Client has the contract.
 type TManager interface {
 	PhysicalPlan(ctx context.Context, at *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error)
+	Activate(ctx context.Context, at *heronpb.TManagerLocation) error
+	Deactivate(ctx context.Context, at *heronpb.TManagerLocation) error
 }
 
 // Cluster is the servers of a cluster as one value. Its parts are interfaces:

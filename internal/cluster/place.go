@@ -46,8 +46,12 @@ func SamePlace(n conf.Nomad, what, region, namespace string) error {
 const StepJob = "job"
 
 // CheckPlace refuses to look for the job of an operation that died in another
-// region or namespace than it may be in.
+// region or namespace than it may be in. An operation that touches no job names
+// none.
 func CheckPlace(n conf.Nomad, i statemgr.Intent) error {
+	if i.Nomad.JobID == "" {
+		return nil
+	}
 	if i.Operation == statemgr.OperationSubmit && i.Step != StepJob {
 		return nil
 	}

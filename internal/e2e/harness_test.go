@@ -173,7 +173,8 @@ func (b *lockedBuffer) String() string {
 func (c *cluster) start(args ...string) *running {
 	c.t.Helper()
 	line := args[:1:1]
-	if args[0] == "submit" || args[0] == "plan" || args[0] == "kill" || args[0] == "gc" {
+	switch args[0] {
+	case "submit", "plan", "kill", "activate", "deactivate", "gc":
 		for key, value := range c.properties {
 			line = append(line, "--config-property", key+"="+value)
 		}

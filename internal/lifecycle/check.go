@@ -19,7 +19,7 @@ func (k *killing) checkPlace(there *cluster.Topology) error {
 	if err := checkPending(k.cl, k.name, there.Pending); err != nil {
 		return err
 	}
-	if err := k.checkIdentity(); err != nil {
+	if err := checkIdentity(k.cl, "kill", there); err != nil {
 		return err
 	}
 	return k.checkRecord()
@@ -74,24 +74,25 @@ func claimRights(tree statemgr.Tree, name string, found *operation.Pending) []st
 }
 
 func otherPlace(what, cluster, role, environ, itsCluster, itsRole, itsEnviron string) error {
-	return outcome.Errorf(outcome.Usage, "%s at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ to kill it",
+	return outcome.Errorf(outcome.Usage, "%s at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ",
 		what, itsCluster, itsRole, itsEnviron, cluster, role, environ)
 }
 
 // checkIdentity compares cluster, role and environ with those that the topology
-// was submitted under.
-func (k *killing) checkIdentity() error {
-	state := k.there.ExecutionState
+// was submitted under. Where that cannot be read, a warning about the action
+// says so.
+func checkIdentity(cl cluster.Cluster, action string, there *cluster.Topology) error {
+	state := there.ExecutionState
 	if !state.There {
 		return nil
 	}
 	if state.Err != nil {
-		k.cl.Progress.Warn("kill", outcome.Resource{Kind: outcome.Node, ID: state.Path}, "it cannot be read, so nothing says whose topology this is", state.Err)
+		cl.Progress.Warn(action, outcome.Resource{Kind: outcome.Node, ID: state.Path}, "it cannot be read, so nothing says whose topology this is", state.Err)
 		return nil
 	}
-	es, s := state.Value, k.cl.Settings
+	es, s := state.Value, cl.Settings
 	if es.GetCluster() != s.Cluster || es.GetRole() != s.Role || es.GetEnviron() != s.Environ {
-		return otherPlace(fmt.Sprintf("topology %q runs", k.name), s.Cluster, s.Role, s.Environ, es.GetCluster(), es.GetRole(), es.GetEnviron())
+		return otherPlace(fmt.Sprintf("topology %q runs", there.Name), s.Cluster, s.Role, s.Environ, es.GetCluster(), es.GetRole(), es.GetEnviron())
 	}
 	return nil
 }

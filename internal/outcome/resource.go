@@ -18,6 +18,8 @@ const (
 	Containers = "containers"
 	// Claim is the note of an operation under way on a topology; ID is its path.
 	Claim = "claim"
+	// Topology is a topology as a whole; ID is its name.
+	Topology = "topology"
 	// PhysicalPlan is which containers run what, as the TManager made it; ID is
 	// the topology.
 	PhysicalPlan = "physical_plan"

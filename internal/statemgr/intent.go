@@ -61,6 +61,13 @@ type Intent struct {
 	Owner       Owner     `json:"owner"`
 }
 
+// Partial says that the operation, where it died, may have left a part of a
+// topology only: it makes topologies or removes them. Every other operation
+// leaves the topology in place.
+func (i Intent) Partial() bool {
+	return i.Operation == OperationSubmit || i.Operation == OperationKill
+}
+
 // IntentPackage identifies a package.
 type IntentPackage struct {
 	Uploader string `json:"uploader"`

@@ -90,10 +90,15 @@ func (s *submission) canResume() bool {
 
 // checkFinished refuses where the operation that died left a topology that
 // runs. One whose submission had completed only misses the removal of its
-// intent.
+// intent. An operation that neither makes nor removes a topology has left it
+// whole, whatever its job looks like from here.
 func (s *submission) checkFinished(ctx context.Context) error {
 	job, dead := s.there.Job, s.there.Pending
 	id := dead.Intent.TopologyID
+	if !dead.Intent.Partial() && s.there.Definition.There {
+		return outcome.Errorf(outcome.Exists, "topology %q already exists at %s, and %s died at the step %q; kill it first, or submit under another name",
+			s.name, s.there.Definition.Path, dead.Intent.Owner, dead.Intent.Step)
+	}
 	running := job != nil && job.Meta[jobspec.MetaTopologyID] == id && (job.Stop == nil || !*job.Stop)
 	switch {
 	case dead.Intent.Operation != statemgr.OperationSubmit && (running || len(s.there.Originals) > 0):
@@ -119,7 +124,7 @@ func (s *submission) checkFinished(ctx context.Context) error {
 // asking whether the store would let us do them.
 func (s *submission) checkState() ([]statemgr.Op, error) {
 	dead := s.there.Pending
-	s.oldState = dead != nil && !s.resume && s.there.Of(dead.Intent.TopologyID)
+	s.oldState = dead != nil && !s.resume && dead.Intent.Partial() && s.there.Of(dead.Intent.TopologyID)
 	rights := s.claimRights()
 	for _, op := range s.m.State {
 		data, there := s.there.Data(op.Path)

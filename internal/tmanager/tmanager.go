@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -29,6 +30,8 @@ var (
 	// ErrNoPlan: the TManager has no complete physical plan. Some of the
 	// topology's containers have not connected yet, or are gone.
 	ErrNoPlan = errors.New("the TManager has no complete physical plan")
+	// ErrOther: the TManager of another topology, or of another run, answers.
+	ErrOther = outcome.New(outcome.Unreachable, "the TManager there is another topology's")
 )
 
 const (
@@ -74,26 +77,33 @@ func New(o Options) *Client {
 // no TManager of this topology answers there.
 func (c *Client) PhysicalPlan(ctx context.Context, at *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
 	where := net.JoinHostPort(at.GetHost(), strconv.Itoa(int(at.GetControllerPort())))
-	status, body, err := c.get(ctx, where, "/get_current_physical_plan", url.Values{"topologyid": {at.GetTopologyId()}})
+	got, err := c.get(ctx, where, "/get_current_physical_plan", url.Values{"topologyid": {at.GetTopologyId()}})
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("ask for the physical plan: %w at %s: %w", ErrUnreachable, where, err)
-	case status == http.StatusBadRequest, status == http.StatusNotFound:
+	case got.status == http.StatusBadRequest, got.status == http.StatusNotFound:
 		return nil, fmt.Errorf("ask for the physical plan at %s: %w", where, ErrNoPlan)
-	case status != http.StatusOK:
-		return nil, fmt.Errorf("ask for the physical plan: %w at %s: it answers %d", ErrUnreachable, where, status)
+	case got.status != http.StatusOK:
+		return nil, fmt.Errorf("ask for the physical plan: %w at %s: it answers %d", ErrUnreachable, where, got.status)
 	}
-	plan, err := decodePlan(body)
+	plan, err := decodePlan(got.body)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the physical plan: %w at %s: the answer is no plan: %w", ErrUnreachable, where, err)
 	}
 	if id := plan.GetTopology().GetId(); id != at.GetTopologyId() {
-		return nil, fmt.Errorf("ask for the physical plan: %w at %s: there is topology %s, not %s", ErrUnreachable, where, id, at.GetTopologyId())
+		return nil, fmt.Errorf("ask for the physical plan: %w at %s: %w: there is %s, not %s", ErrUnreachable, where, ErrOther, id, at.GetTopologyId())
 	}
 	return plan, nil
 }
 
-func (c *Client) get(ctx context.Context, where, path string, query url.Values) (status int, body []byte, err error) {
+// answer is what a TManager sent back. reason is the text of its status line.
+type answer struct {
+	status int
+	reason string
+	body   []byte
+}
+
+func (c *Client) get(ctx context.Context, where, path string, query url.Values) (_ answer, err error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -113,15 +123,16 @@ func (c *Client) get(ctx context.Context, where, path string, query url.Values) 
 	target := url.URL{Scheme: "http", Host: where, Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, answerLimit))
-	return resp.StatusCode, body, err
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
+	_, reason, _ := strings.Cut(resp.Status, " ")
+	return answer{resp.StatusCode, strings.TrimSpace(reason), body}, err
 }
 
 // decodePlan reads the answer: the serialized plan in base 64.

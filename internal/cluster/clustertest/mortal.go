@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/statemgr/localfs"
@@ -117,5 +118,22 @@ func (b *Bench) Mortal(n int, after bool) (cluster.Cluster, *Mortal) {
 	b.T.Cleanup(func() { store.Close() })
 	c := b.Cluster
 	c.State.Store, c.Jobs, c.Uploader = mortalStore{store, m}, mortalJobs{b.Jobs, m}, mortalUploader{b.Uploader.Uploader, m}
+	if c.TManager != nil {
+		c.TManager = mortalTManager{c.TManager, m}
+	}
 	return c, m
+}
+
+type mortalTManager struct {
+	cluster.TManager
+	*Mortal
+}
+
+func (t mortalTManager) Activate(ctx context.Context, at *heronpb.TManagerLocation) error {
+	return t.call(func() error { return t.TManager.Activate(ctx, at) })
+}
+
+// Deactivate implements cluster.TManager.
+func (t mortalTManager) Deactivate(ctx context.Context, at *heronpb.TManagerLocation) error {
+	return t.call(func() error { return t.TManager.Deactivate(ctx, at) })
 }

@@ -1,0 +1,116 @@
+package clustertest
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/tmanager"
+)
+
+// TManager is that of the topology "words" on a Bench. It keeps its physical
+// plan in the state store, as the real one does. OnPlan and the hooks around
+// changes, if set, are called before an answer and may fail it.
+type TManager struct {
+	b  *Bench
+	id string
+	// State is the TManager's own.
+	State          heronpb.TopologyState
+	OnPlan         func() error
+	Before, After  func() error
+	Asked, Changes int
+}
+
+// TManager starts the TManager of a topology id: it stores its location and a
+// physical plan, and becomes the one that the bench's cluster asks.
+func (b *Bench) TManager(id string, state heronpb.TopologyState) *TManager {
+	b.T.Helper()
+	m := &TManager{b: b, id: id, State: state}
+	b.Must(b.Store.EnsureDirs(b.T.Context(), b.Cluster.State.Dirs()...))
+	m.Locate(id)
+	m.Store(id, state)
+	b.Cluster.TManager = m
+	return m
+}
+
+// put makes or overwrites a node.
+func (b *Bench) put(ctx context.Context, path string, message proto.Message) {
+	b.T.Helper()
+	data, err := proto.Marshal(message)
+	b.Must(err)
+	// An interrupted command does not keep a TManager from writing.
+	ctx = context.WithoutCancel(ctx)
+	err = b.Store.Store.Apply(ctx, statemgr.Create(path, data))
+	if errors.Is(err, statemgr.ErrExists) {
+		err = b.Store.Store.Apply(ctx, statemgr.Set(path, data))
+	}
+	b.Must(err)
+}
+
+// Locate stores where the TManager of a topology id is.
+func (m *TManager) Locate(id string) {
+	m.b.T.Helper()
+	m.b.put(m.b.T.Context(), m.b.Cluster.State.TManager("words"), &heronpb.TManagerLocation{
+		TopologyName: proto.String("words"), TopologyId: &id, Host: proto.String("node"),
+		ControllerPort: proto.Int32(6001), ServerPort: proto.Int32(6000),
+	})
+}
+
+// Store stores a physical plan.
+func (m *TManager) Store(id string, state heronpb.TopologyState) {
+	m.b.T.Helper()
+	m.store(m.b.T.Context(), id, state)
+}
+
+func (m *TManager) store(ctx context.Context, id string, state heronpb.TopologyState) {
+	m.b.T.Helper()
+	m.b.put(ctx, m.b.Cluster.State.PhysicalPlan("words"), m.plan(id, state))
+}
+
+func (m *TManager) plan(id string, state heronpb.TopologyState) *heronpb.PhysicalPlan {
+	t := proto.CloneOf(Words(id).Proto())
+	t.State = &state
+	return &heronpb.PhysicalPlan{Topology: t}
+}
+
+// PhysicalPlan implements cluster.TManager.
+func (m *TManager) PhysicalPlan(context.Context, *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
+	m.Asked++
+	if m.OnPlan != nil {
+		if err := m.OnPlan(); err != nil {
+			return nil, err
+		}
+	}
+	return m.plan(m.id, m.State), nil
+}
+
+// Activate implements cluster.TManager.
+func (m *TManager) Activate(ctx context.Context, _ *heronpb.TManagerLocation) error {
+	return m.change(ctx, "activate", heronpb.TopologyState_PAUSED, heronpb.TopologyState_RUNNING)
+}
+
+// Deactivate implements cluster.TManager.
+func (m *TManager) Deactivate(ctx context.Context, _ *heronpb.TManagerLocation) error {
+	return m.change(ctx, "deactivate", heronpb.TopologyState_RUNNING, heronpb.TopologyState_PAUSED)
+}
+
+func (m *TManager) change(ctx context.Context, action string, from, to heronpb.TopologyState) error {
+	if m.Before != nil {
+		if err := m.Before(); err != nil {
+			return err
+		}
+	}
+	if m.State != from {
+		return &tmanager.RefusedError{Action: action, Where: "node:6001", Status: 400}
+	}
+	m.State = to
+	m.Changes++
+	m.store(ctx, m.id, to)
+	if m.After != nil {
+		return m.After()
+	}
+	return nil
+}
