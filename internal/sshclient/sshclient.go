@@ -38,6 +38,9 @@ type Options struct {
 	// ConnectTimeout bounds one attempt, log-in included; 0 takes that of the
 	// configuration, else 20 s.
 	ConnectTimeout time.Duration
+	// Jumps shares connections to jump hosts with other log-ins; nil shares
+	// none.
+	Jumps *Jumps
 }
 
 // Client is a connection to a host. It may be used by several goroutines.
@@ -46,6 +49,8 @@ type Client struct {
 	through *Client // the jump host
 	stop    chan struct{}
 	once    sync.Once
+	// release gives back a shared connection instead of closing it.
+	release func()
 }
 
 // Where is where a target leads: what is written of it, read with the options
@@ -85,7 +90,7 @@ func Dial(ctx context.Context, target string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.dial(ctx, l, 0)
+	return o.reach(ctx, l, 0)
 }
 
 // forJump are the options for a jump host: those of the command line are the
@@ -117,7 +122,7 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 		if n > 1 {
 			jump.jumps = l.jumps[:n-1]
 		}
-		if through, err = o.forJump().dial(ctx, jump, depth+1); err != nil {
+		if through, err = o.forJump().reachJump(ctx, jump, depth+1); err != nil {
 			return nil, err
 		}
 		defer func() {
@@ -132,13 +137,10 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 	if err != nil {
 		return nil, l.unreachable(ctx, err)
 	}
-	// A connection through a dead jump host does not end when it is closed.
-	unwatch := context.AfterFunc(ctx, func() {
-		_ = conn.Close()
-		if through != nil {
-			_ = through.Close()
-		}
-	})
+	if through != nil {
+		conn = newCutConn(conn)
+	}
+	unwatch := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	client, err := l.handshake(ctx, conn)
 	if !unwatch() && err == nil {
 		_ = client.Close()
@@ -177,6 +179,10 @@ func (c *Client) Close() error {
 	var err error
 	c.once.Do(func() {
 		close(c.stop)
+		if c.release != nil {
+			c.release()
+			return
+		}
 		err = c.ssh.Close()
 		if errors.Is(err, net.ErrClosed) {
 			err = nil
