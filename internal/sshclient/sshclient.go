@@ -44,6 +44,9 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// Progress takes events about keys that are ignored; it may be nil.
 	Progress progress.Sink
+	// Jumps shares connections to jump hosts with other log-ins; nil shares
+	// none.
+	Jumps *Jumps
 
 	// system is the folder with the system's configuration, and look asks for
 	// names; only tests set them.
@@ -57,6 +60,8 @@ type Client struct {
 	through *Client // the jump host
 	stop    chan struct{}
 	once    sync.Once
+	// release gives back a shared connection instead of closing it.
+	release func()
 }
 
 // Where is where a target leads, by the options and files.
@@ -113,7 +118,7 @@ func Dial(ctx context.Context, target string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.dial(ctx, l, 0)
+	return o.reach(ctx, l, 0)
 }
 
 // forJump are the options for a jump host: those of the command line are the
@@ -143,7 +148,7 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 		if n > 1 {
 			jump.jumps = l.jumps[:n-1]
 		}
-		if through, err = o.forJump(l).dial(ctx, jump, depth+1); err != nil {
+		if through, err = o.forJump(l).reachJump(ctx, jump, depth+1); err != nil {
 			return nil, err
 		}
 		defer func() {
@@ -158,13 +163,10 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 	if err != nil {
 		return nil, l.unreachable(ctx, err)
 	}
-	// A connection through a dead jump host does not end when it is closed.
-	unwatch := context.AfterFunc(ctx, func() {
-		_ = conn.Close()
-		if through != nil {
-			_ = through.Close()
-		}
-	})
+	if through != nil {
+		conn = newCutConn(conn)
+	}
+	unwatch := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	client, err := l.handshake(ctx, conn)
 	if !unwatch() && err == nil {
 		_ = client.Close()
@@ -195,6 +197,10 @@ func (c *Client) Close() error {
 	var err error
 	c.once.Do(func() {
 		close(c.stop)
+		if c.release != nil {
+			c.release()
+			return
+		}
 		err = c.ssh.Close()
 		if errors.Is(err, net.ErrClosed) {
 			err = nil

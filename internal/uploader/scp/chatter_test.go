@@ -92,7 +92,8 @@ func TestAnswersThatAreNotSFTP(t *testing.T) {
 		b := newBeginning(strings.NewReader(text))
 		_, _ = b.Read(make([]byte, 4))
 		err := b.explain(broken)
-		if !errors.Is(err, broken) || (err.Error() != broken.Error()) != (want != "") || !strings.Contains(err.Error(), want) {
+		var said *chatterError
+		if !errors.Is(err, broken) || errors.As(err, &said) != (want != "") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}

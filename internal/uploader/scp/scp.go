@@ -27,6 +27,8 @@ type Uploader struct {
 	nodes    func(context.Context) ([]uploader.Node, error)
 	sink     progress.Sink
 	dir      string
+	// logIns has room for the log-ins under way.
+	logIns chan struct{}
 
 	mu sync.Mutex
 	// hosts are known after the first look at the nodes.
@@ -36,6 +38,10 @@ type Uploader struct {
 }
 
 var _ uploader.Uploader = (*Uploader)(nil)
+
+// maxLogIns are under way at a time. By default OpenSSH's server begins to drop
+// log-ins when ten are, on one host or on a jump host to many (MaxStartups).
+const maxLogIns = 6
 
 // New makes an uploader for the hosts of the settings; it connects to none.
 func New(settings conf.Upload, opts uploader.Options) (*Uploader, error) {
@@ -52,7 +58,8 @@ func New(settings conf.Upload, opts uploader.Options) (*Uploader, error) {
 	}
 	s := &Uploader{
 		settings: settings, nodes: opts.Nodes, sink: opts.Progress, dir: path.Clean(c.Dir), left: map[string][]string{},
-		ssh: sshclient.Options{Home: opts.Home, Getenv: opts.Getenv},
+		logIns: make(chan struct{}, maxLogIns),
+		ssh:    sshclient.Options{Home: opts.Home, Getenv: opts.Getenv, Jumps: &sshclient.Jumps{}},
 	}
 	for key, options := range map[string]string{
 		"heron.uploader.scp.command.options": c.Options, "heron.uploader.ssh.command.options": c.SSHOptions,

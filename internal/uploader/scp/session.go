@@ -41,7 +41,14 @@ func (e *sshError) Unwrap() []error { return []error{e.kind, e.err} }
 
 // open logs in to a host.
 func (s *Uploader) open(ctx context.Context, h *host) (*session, error) {
+	select {
+	case s.logIns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("connect to %s: %w", h, ctx.Err())
+	}
 	ssh, err := sshclient.Dial(ctx, h.target, s.ssh)
+	<-s.logIns
+	uploader.Working(ctx)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
