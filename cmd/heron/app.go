@@ -54,7 +54,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
+	root.AddCommand(a.submitCommand(), a.planCommand(), a.statusCommand(), a.topologiesCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
 		a.downloadCommand())
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -173,7 +174,7 @@ func (b *lockedBuffer) String() string {
 func (c *cluster) start(args ...string) *running {
 	c.t.Helper()
 	line := args[:1:1]
-	if args[0] == "submit" || args[0] == "plan" || args[0] == "kill" || args[0] == "gc" {
+	if slices.Contains([]string{"submit", "plan", "kill", "gc", "status", "topologies"}, args[0]) {
 		for key, value := range c.properties {
 			line = append(line, "--config-property", key+"="+value)
 		}
