@@ -63,7 +63,11 @@ func (l *looker) look(ctx context.Context, known *listing) (*Status, *listing, e
 	)
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Originals: true, Check: l.checkPlace})
+		there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Check: l.checkPlace})
+		if err == nil && !l.ours(there.Job) && there.ExecutionState.Known() {
+			// The original client may have put it up.
+			there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Originals: true, Check: l.checkPlace})
+		}
 		return err
 	})
 	group.Go(func() (err error) {
@@ -134,6 +138,10 @@ func (l *looker) status(ctx context.Context, t *cluster.Topology, nodes map[stri
 	s.setPlans(t.PackingPlan.Value, plan, at)
 	s.Health, s.Reason = judge(s, l.now())
 	return s, nil
+}
+
+func (l *looker) ours(job *api.Job) bool {
+	return job != nil && jobspec.CheckMarks(job, l.cl.Settings) == nil
 }
 
 // job is the topology's job, or the first of those of the original client.

@@ -57,7 +57,8 @@ func rows(all []nomad.Container, wanted bool) (out []Container) {
 	for i, c := range all {
 		run := c.Desired == api.AllocDesiredStatusRun
 		placed = placed || c.Live() && run
-		if !c.Live() && !(wanted && i == last && !placed) {
+		stands := wanted && i == last && !placed
+		if !c.Live() && !stands {
 			continue
 		}
 		row := Container{
