@@ -105,11 +105,9 @@ type listedAllocation struct {
 	TaskStates                  map[string]listedTask
 }
 
-// listedTask keeps its events as they are: of most only the last is needed, and
-// they are the greater part of the list.
 type listedTask struct {
 	Restarts uint64
-	Events   json.RawMessage
+	Events   []listedEvent
 }
 
 // listedEvent is an event of a task.
@@ -168,7 +166,8 @@ func (a *listedAllocation) container(words map[string]string) Container {
 	}
 	for _, task := range a.TaskStates {
 		c.Restarts += int(task.Restarts) //nolint:gosec // a count of restarts
-		if last, ok := task.last(); ok {
+		if n := len(task.Events); n > 0 {
+			last := task.Events[n-1]
 			if at := time.Unix(0, last.Time); at.After(c.EventAt) {
 				c.Event, c.EventAt = once(eventText(last.api())), at
 			}
@@ -184,46 +183,12 @@ func (a *listedAllocation) container(words map[string]string) Container {
 	return c
 }
 
-// last is the task's last event; false where there is none.
-func (t listedTask) last() (e listedEvent, ok bool) {
-	raw := lastElement(t.Events)
-	return e, len(raw) > 0 && json.Unmarshal(raw, &e) == nil
-}
-
 func (t listedTask) api() *api.TaskState {
 	state := &api.TaskState{Restarts: t.Restarts}
-	var events []listedEvent
-	if json.Unmarshal(t.Events, &events) == nil {
-		for _, e := range events {
-			state.Events = append(state.Events, e.api())
-		}
+	for _, e := range t.Events {
+		state.Events = append(state.Events, e.api())
 	}
 	return state
-}
-
-// lastElement is the last element of an array of objects, given as valid JSON;
-// nil for an empty array and for null.
-func lastElement(array []byte) []byte {
-	depth, start, end := 0, 0, 0
-	for i := 0; i < len(array); i++ {
-		switch array[i] {
-		case '"':
-			for i++; i < len(array) && array[i] != '"'; i++ {
-				if array[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			if depth++; depth == 2 {
-				start = i
-			}
-		case '}', ']':
-			if depth--; depth == 1 {
-				end = i + 1
-			}
-		}
-	}
-	return array[start:end]
 }
 
 func (e listedEvent) api() *api.TaskEvent {

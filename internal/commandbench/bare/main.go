@@ -162,7 +162,7 @@ func (o order) get() error {
 	failed := make(chan error, len(o.Get))
 	for _, url := range o.Get {
 		go func() {
-			answer, err := http.Get(url) //nolint:gosec // a server of the benchmark
+			answer, err := http.Get(url) //nolint:gosec,noctx // a server of the benchmark
 			if err == nil {
 				_, err = io.Copy(io.Discard, answer.Body)
 				err = errors.Join(err, answer.Body.Close())
