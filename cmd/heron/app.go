@@ -54,7 +54,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.submitCommand(), a.planCommand(), a.killCommand(), a.activateCommand(), a.deactivateCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
+	root.AddCommand(a.submitCommand(), a.planCommand(), a.statusCommand(), a.topologiesCommand(), a.activateCommand(), a.deactivateCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
 		a.downloadCommand())
 	return root
 }

@@ -37,6 +37,7 @@ type order struct {
 	Nodes                   []node
 	JobID, Job              string
 	Package, Stored, Folder string
+	Files, Get              []string
 }
 
 type node struct {

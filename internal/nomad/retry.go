@@ -115,7 +115,11 @@ func (c *Client) gaveUp(err error) error {
 
 // retryHint is what the answer to a request says about when to send the next
 // one.
-type retryHint struct{ after time.Duration }
+type retryHint struct {
+	after time.Duration
+	// index is that of the state which the answer shows, 0 where it names none.
+	index uint64
+}
 
 type retryHintKey struct{}
 
@@ -125,8 +129,9 @@ func withHint(ctx context.Context) (context.Context, *retryHint) {
 	return context.WithValue(ctx, retryHintKey{}, hint), hint
 }
 
-// note reads Retry-After, in seconds or as a date.
+// note reads Retry-After, in seconds or as a date, and the index.
 func (h *retryHint) note(resp *http.Response) {
+	h.index, _ = strconv.ParseUint(resp.Header.Get("X-Nomad-Index"), 10, 64)
 	text := resp.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		h.after = time.Duration(seconds) * time.Second

@@ -4,6 +4,7 @@
 //	bare submit ORDER   the package, one transaction, plan, register, read back
 //	bare kill ORDER     stop, look at allocations, one transaction, the package, purge
 //	bare pack ORDER     makes the package of the files in a folder
+//	bare get ORDER      reads files and, at the same time, asks for URLs
 //
 // ORDER is a JSON file; see the type.
 package main
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 	"github.com/hashicorp/nomad/api"
+	"golang.org/x/sync/errgroup"
 )
 
 // order says what to send, and where to.
@@ -34,6 +37,8 @@ type order struct {
 	JobID, Job string
 	// Package is copied to Stored. Folder is what it is made of.
 	Package, Stored, Folder string
+	// Files and Get are what is read, and Nodes.
+	Files, Get []string
 }
 
 type node struct {
@@ -43,7 +48,7 @@ type node struct {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bare submit|kill|pack ORDER")
+		fmt.Fprintln(os.Stderr, "usage: bare submit|kill|pack|get ORDER")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
@@ -68,6 +73,8 @@ func run(what, file string) error {
 		return o.kill()
 	case "pack":
 		return o.pack()
+	case "get":
+		return o.get()
 	}
 	return errors.New("no such command")
 }
@@ -148,6 +155,51 @@ func (o order) kill() error {
 	}
 	_, _, err = nomad.Jobs().Deregister(o.JobID, true, nil)
 	return err
+}
+
+// get reads everything and looks at nothing.
+func (o order) get() error {
+	failed := make(chan error, len(o.Get))
+	for _, url := range o.Get {
+		go func() {
+			answer, err := http.Get(url) //nolint:gosec,noctx // a server of the benchmark
+			if err == nil {
+				_, err = io.Copy(io.Discard, answer.Body)
+				err = errors.Join(err, answer.Body.Close())
+			}
+			failed <- err
+		}()
+	}
+	var errs []error
+	if len(o.Nodes) > 0 {
+		errs = append(errs, o.readNodes())
+	}
+	for _, file := range o.Files {
+		_, err := os.ReadFile(file)
+		errs = append(errs, err)
+	}
+	for range o.Get {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
+}
+
+// readNodes reads all nodes, as many at a time as heron does.
+func (o order) readNodes() error {
+	state, _, err := o.connect()
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	var group errgroup.Group
+	group.SetLimit(64)
+	for _, n := range o.Nodes {
+		group.Go(func() error {
+			_, _, err := state.Get(n.Path)
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // store copies the package.
