@@ -86,6 +86,8 @@ func (f *fakeNomad) VersionMeta(context.Context, string) (map[uint64]map[string]
 
 // fakeTManager answers with a plan or an error.
 type fakeTManager struct {
+	cluster.TManager // nothing here changes a topology
+
 	plan *heronpb.PhysicalPlan
 	err  error
 }
