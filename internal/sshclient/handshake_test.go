@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -174,7 +175,7 @@ func TestHostKeysThatAreRefused(t *testing.T) {
 	}
 	for text, want := range map[string]string{"SSHKRL\n\x00": "binary", "nonsense\n": "line 1"} {
 		write(t, home, "revoked", text)
-		var input *InputError
+		var input *sshconfig.InputError
 		if _, err := Dial(t.Context(), s.Host, o("")); !errors.As(err, &input) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", text, err)
 		}
