@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -53,6 +54,17 @@ func dialed(t *testing.T, target string, o Options) *Client {
 	})
 	says(t, c)
 	return c
+}
+
+// homeWith is a home with a configuration file.
+func homeWith(t *testing.T, config string) string {
+	t.Helper()
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, home, "config", config)
+	return home
 }
 
 // write puts a file below a home's .ssh.
@@ -145,7 +157,7 @@ Host circle2
   ProxyJump circle
 `, hosts[0].Port, hosts[0].User, hosts[2].Host, hosts[1].Host, hosts[0].Host))
 	dialed(t, "last", in(home, ""))
-	var input *InputError
+	var input *sshconfig.InputError
 	if _, err := Dial(t.Context(), "circle", in(home, "")); !errors.As(err, &input) {
 		t.Errorf("circle: %v", err)
 	}

@@ -20,27 +20,10 @@ var (
 	ErrHostKey = outcome.New(outcome.Denied, "host key not accepted")
 	// ErrAuth: the host does not let us in. The error is an *AuthError.
 	ErrAuth = outcome.New(outcome.Denied, "log-in refused")
-	// ErrUnreachable: no SSH server answers there, or not in time. Unless the
-	// host could not be looked up, the error is an *UnreachableError.
+	// ErrUnreachable: no SSH server answers there, or not in time, or the host's
+	// name is not found. The error is an *UnreachableError.
 	ErrUnreachable = outcome.New(outcome.Unreachable, "unreachable")
 )
-
-// InputError is a target, an option or a line of a configuration file that
-// cannot be followed.
-type InputError struct {
-	// What is the thing that is wrong, Value what it says.
-	What, Value string
-	// Reason says what is wrong with it and what would be right.
-	Reason string
-}
-
-// Error implements error.
-func (e *InputError) Error() string {
-	return fmt.Sprintf("%s %q: %s", e.What, e.Value, e.Reason)
-}
-
-// Kind implements the contract of package outcome.
-func (e *InputError) Kind() outcome.Kind { return outcome.Usage }
 
 // AuthError is a host that does not let us in. It wraps ErrAuth.
 type AuthError struct {

@@ -41,8 +41,8 @@ func (l *login) handshake(ctx context.Context, conn net.Conn) (*ssh.Client, erro
 	defer a.keys.close()
 	greeted := &greeting{Conn: conn}
 	config := &ssh.ClientConfig{
-		Config:            ssh.Config{Ciphers: l.ciphers, KeyExchanges: l.kex, MACs: l.macs},
-		User:              l.user,
+		Config:            ssh.Config{Ciphers: l.Ciphers, KeyExchanges: l.KeyExchanges, MACs: l.MACs},
+		User:              l.User,
 		HostKeyAlgorithms: known.algorithms(),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			a.hostErr = known.check(key)
@@ -51,7 +51,7 @@ func (l *login) handshake(ctx context.Context, conn net.Conn) (*ssh.Client, erro
 		},
 		AuthCallback: a.next,
 	}
-	transport, channels, requests, err := ssh.NewClientConn(greeted, l.address(), config)
+	transport, channels, requests, err := ssh.NewClientConn(greeted, l.Address(), config)
 	if err == nil {
 		return ssh.NewClient(transport, channels, requests), nil
 	}
@@ -91,7 +91,7 @@ func (a *attempt) failure(ctx context.Context, err error, known *knownHosts, gre
 		text, version := greeted.said()
 		return &UnreachableError{Host: a.l.String(), Said: text, Dropped: lost && !version, Reason: plain(err)}
 	}
-	failed := &AuthError{Host: a.l.String(), User: a.l.user, Tried: a.tried, Skipped: a.keys.skipped, Methods: a.methods, partly: a.partly}
+	failed := &AuthError{Host: a.l.String(), User: a.l.User, Tried: a.tried, Skipped: a.keys.skipped, Methods: a.methods, partly: a.partly}
 	for _, offer := range a.keys.offers {
 		failed.Left = append(failed.Left, offer.name)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -115,19 +116,21 @@ func TestServersThatTurnConnectionsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				// Our version is read, so that closing does not reset.
+				buffer := make([]byte, 4<<10)
+				_, _ = conn.Read(buffer)
+				_, _ = conn.Write([]byte(c.text))
+				_ = conn.(*net.TCPConn).CloseWrite()
+				for err == nil {
+					_, err = conn.Read(buffer)
+				}
+				_ = conn.Close()
 			}
-			// Our version is read, so that closing does not reset.
-			buffer := make([]byte, 4<<10)
-			_, _ = conn.Read(buffer)
-			_, _ = conn.Write([]byte(c.text))
-			_ = conn.(*net.TCPConn).CloseWrite()
-			for err == nil {
-				_, err = conn.Read(buffer)
-			}
-			_ = conn.Close()
 		}()
 		_, port, _ := net.SplitHostPort(l.Addr().String())
 		_, err = Dial(t.Context(), "127.0.0.1", in(homeWith(t, ""), "-p "+port))
@@ -174,7 +177,7 @@ func TestHostKeysThatAreRefused(t *testing.T) {
 	}
 	for text, want := range map[string]string{"SSHKRL\n\x00": "binary", "nonsense\n": "line 1"} {
 		write(t, home, "revoked", text)
-		var input *InputError
+		var input *sshconfig.InputError
 		if _, err := Dial(t.Context(), s.Host, o("")); !errors.As(err, &input) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", text, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // with returns the lines with a marker.
@@ -27,7 +29,7 @@ func (k *knownHosts) listed() bool {
 func (k *knownHosts) algorithms() []string {
 	fitting := func(known []knownKey) []string {
 		authority := len(with(known, "cert-authority")) > 0
-		return slices.DeleteFunc(slices.Clone(k.l.hostKeyAlgorithms), func(name string) bool {
+		return slices.DeleteFunc(slices.Clone(k.l.HostKeyAlgorithms), func(name string) bool {
 			if strings.Contains(name, "-cert-") {
 				return !authority
 			}
@@ -38,14 +40,14 @@ func (k *knownHosts) algorithms() []string {
 		return algorithms
 	}
 	algorithms := fitting(k.bare)
-	for _, name := range k.l.hostKeyAlgorithms {
+	for _, name := range k.l.HostKeyAlgorithms {
 		if !slices.Contains(algorithms, name) && !strings.Contains(name, "-cert-") {
 			algorithms = append(algorithms, name)
 		}
 	}
 	if len(algorithms) == 0 {
 		// Nothing fits; the host's key is then reported as it is.
-		return k.l.hostKeyAlgorithms
+		return k.l.HostKeyAlgorithms
 	}
 	return algorithms
 }
@@ -64,9 +66,9 @@ func keyType(algorithm string) string {
 // check says whether a key is the host's, and good enough. A new one is kept if
 // that was asked for.
 func (k *knownHosts) check(key ssh.PublicKey) error {
-	if bits := rsaBits(key); bits > 0 && bits < k.l.minRSA {
+	if bits := rsaBits(key); bits > 0 && bits < k.l.MinRSABits {
 		e := k.failed(key, KeyWeak, "")
-		e.reason = fmt.Sprintf("%d bits are fewer than the %d of RequiredRSASize", bits, k.l.minRSA)
+		e.reason = fmt.Sprintf("%d bits are fewer than the %d of RequiredRSASize", bits, k.l.MinRSABits)
 		return e
 	}
 	if err := k.revoked(key); err != nil {
@@ -93,7 +95,7 @@ func (k *knownHosts) check(key ssh.PublicKey) error {
 		return k.failed(key, KeyChanged, places(plain))
 	case slices.ContainsFunc(with(k.bare, ""), is):
 		return nil
-	case k.l.acceptNew:
+	case k.l.AcceptNew:
 		return k.l.keep(key)
 	}
 	return k.failed(key, KeyUnknown, "")
@@ -111,15 +113,15 @@ func keysOf(key ssh.PublicKey) []ssh.PublicKey {
 // certificate checks one whose authority is known: that it is for this host,
 // and signed with an algorithm that CASignatureAlgorithms allows.
 func (k *knownHosts) certificate(cert *ssh.Certificate) error {
-	name := k.l.hostKeyAlias
+	name := k.l.HostKeyAlias
 	if name == "" {
-		name = k.l.host
+		name = k.l.HostName
 	}
 	err := (&ssh.CertChecker{}).CheckCert(name, cert)
 	switch {
 	case cert.CertType != ssh.HostCert:
 		err = errors.New("it is not a certificate for hosts")
-	case err == nil && !slices.Contains(k.l.caAlgorithms, cert.Signature.Format):
+	case err == nil && !slices.Contains(k.l.CAAlgorithms, cert.Signature.Format):
 		err = fmt.Errorf("CASignatureAlgorithms does not allow its signature, %s", cert.Signature.Format)
 	}
 	if err == nil {
@@ -133,16 +135,16 @@ func (k *knownHosts) certificate(cert *ssh.Certificate) error {
 // revoked looks a key up in the file of RevokedHostKeys, which has a public key
 // on each line.
 func (k *knownHosts) revoked(key ssh.PublicKey) error {
-	file := k.l.revokedKeys
+	file := k.l.RevokedKeys
 	if file == "" {
 		return nil
 	}
 	bad := func(reason string) error {
-		return &InputError{What: "SSH option RevokedHostKeys", Value: file, Reason: reason}
+		return &sshconfig.InputError{What: "SSH option RevokedHostKeys", Value: file, Reason: reason}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return bad(plainReason(err))
+		return bad(sshconfig.FileReason(err))
 	}
 	if bytes.HasPrefix(text, []byte("SSHKRL\n")) {
 		return bad("key revocation lists in binary form are not read here; name a file with one public key on each line")

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // KeyProblem is what is wrong with a host's key.
@@ -80,9 +82,9 @@ func (e *HostKeyError) accept() string {
 		file = "FILE"
 	}
 	if e.aliased {
-		return fmt.Sprintf("%s | sed 's/^[^ ]*/%s/' >> %s", e.scan, e.name, Quote(file))
+		return fmt.Sprintf("%s | sed 's/^[^ ]*/%s/' >> %s", e.scan, e.name, sshconfig.Quote(file))
 	}
-	return e.scan + " >> " + Quote(file)
+	return e.scan + " >> " + sshconfig.Quote(file)
 }
 
 // forget is the command that removes the known key.
@@ -90,7 +92,7 @@ func (e *HostKeyError) forget() string {
 	var commands []string
 	for place := range strings.SplitSeq(e.Known, ", ") {
 		file := place[:max(strings.LastIndexByte(place, ':'), 0)]
-		command := "ssh-keygen -R " + Quote(e.name) + " -f " + Quote(file)
+		command := "ssh-keygen -R " + sshconfig.Quote(e.name) + " -f " + sshconfig.Quote(file)
 		if len(commands) == 0 || commands[len(commands)-1] != command {
 			commands = append(commands, command)
 		}
@@ -100,15 +102,15 @@ func (e *HostKeyError) forget() string {
 
 // failed makes the error for a key that the host shows.
 func (k *knownHosts) failed(key ssh.PublicKey, problem KeyProblem, known string) *HostKeyError {
-	e := &HostKeyError{Problem: problem, Host: k.l.String(), Known: known, File: k.l.file(), command: k.l.command}
-	e.name, e.aliased = k.l.keyName, k.l.hostKeyAlias != ""
-	e.scan = "ssh-keyscan -p " + k.l.port + " -H " + Quote(k.l.host)
+	e := &HostKeyError{Problem: problem, Host: k.l.String(), Known: known, File: k.l.file(), command: k.l.KnownHostsCommand}
+	e.name, e.aliased = k.l.KeyName, k.l.HostKeyAlias != ""
+	e.scan = "ssh-keyscan -p " + k.l.Port + " -H " + sshconfig.Quote(k.l.HostName)
 	if e.aliased {
-		e.scan = "ssh-keyscan -p " + k.l.port + " " + Quote(k.l.host)
+		e.scan = "ssh-keyscan -p " + k.l.Port + " " + sshconfig.Quote(k.l.HostName)
 	}
-	if n := len(k.l.jumps); n > 0 {
+	if n := len(k.l.Jumps); n > 0 {
 		// Only the jump host reaches it.
-		e.scan = "ssh " + Quote(k.l.jumps[n-1]) + " " + e.scan
+		e.scan = "ssh " + sshconfig.Quote(k.l.Jumps[n-1]) + " " + e.scan
 	}
 	if key != nil {
 		if cert, ok := key.(*ssh.Certificate); ok {

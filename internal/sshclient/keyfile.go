@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // errUnprotected is a private key that others can read.
@@ -59,16 +60,16 @@ func certificateOf(file string) *ssh.Certificate {
 func readPrivate(file string) (ssh.Signer, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, errors.New(plainReason(err))
+		return nil, errors.New(sshconfig.FileReason(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, errors.New(plainReason(err))
+		return nil, errors.New(sshconfig.FileReason(err))
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, errors.New(plainReason(err))
+		return nil, errors.New(sshconfig.FileReason(err))
 	}
 	defer clear(text)
 	signer, err := ssh.ParsePrivateKey(text)
@@ -78,7 +79,7 @@ func readPrivate(file string) (ssh.Signer, error) {
 	case known && exposed(info):
 		return nil, errUnprotected
 	case locked != nil:
-		return nil, fmt.Errorf("it is encrypted, and nobody is asked for its passphrase here; give it to the agent with ssh-add %s", Quote(file))
+		return nil, fmt.Errorf("it is encrypted, and nobody is asked for its passphrase here; give it to the agent with ssh-add %s", sshconfig.Quote(file))
 	case !known:
 		if _, _, _, _, err := ssh.ParseAuthorizedKey(text); err == nil {
 			return nil, errors.New("it is a public key, and the agent does not have the private one")
@@ -115,15 +116,6 @@ func rsaBits(key ssh.PublicKey) int {
 		return rsa.Size() * 8
 	}
 	return 0
-}
-
-// plainReason is a file error without the file's name.
-func plainReason(err error) string {
-	var in *fs.PathError
-	if errors.As(err, &in) {
-		return in.Err.Error()
-	}
-	return err.Error()
 }
 
 // reasonOf is a network error without addresses.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // candidate is a key or a certificate that may be offered.
@@ -50,8 +51,8 @@ func (k *keys) skip(name, reason string) { k.skipped = append(k.skipped, name+":
 // the agent that are identities too, the agent's other keys, and the rest of
 // the identities. An agent that does not answer is given up with the context.
 func (l *login) keys(ctx context.Context) *keys {
-	k := &keys{l: l, skipped: slices.Clone(l.missing)}
-	k.ask(ctx, l.agent)
+	k := &keys{l: l, skipped: slices.Clone(l.Missing)}
+	k.ask(ctx, l.Agent)
 	files := k.files()
 	certificates := k.certificates()
 	var mine, others []candidate
@@ -62,7 +63,7 @@ func (l *login) keys(ctx context.Context) *keys {
 			held.name = files[at].name + " (agent)"
 			mine = append(mine, held)
 			files = slices.Delete(files, at, at+1)
-		case !l.onlyIdentities:
+		case !l.OnlyIdentities:
 			others = append(others, held)
 		}
 	}
@@ -108,19 +109,19 @@ func (k *keys) ask(ctx context.Context, socket string) {
 // certificates are configured.
 func (k *keys) files() []candidate {
 	var files []candidate
-	for _, identity := range k.l.identities {
-		file := identity.name
+	for _, identity := range k.l.Identities {
+		file := identity.File
 		public := publicOf(file)
 		if public == nil {
 			_, err := os.Stat(file)
-			if identity.from != fromDefault || err == nil {
+			if !identity.Default || err == nil {
 				_, err = readPrivate(file)
 				k.private(file, err)
 			}
 			continue
 		}
 		files = append(files, candidate{name: file, public: public, file: file})
-		if len(k.l.certificates) > 0 {
+		if len(k.l.Certificates) > 0 {
 			continue
 		}
 		if cert := certificateOf(file + "-cert"); cert != nil {
@@ -133,16 +134,16 @@ func (k *keys) files() []candidate {
 // certificates are those that are configured.
 func (k *keys) certificates() []candidate {
 	var found []candidate
-	for _, file := range k.l.certificates {
-		if cert := certificateOf(file.name); cert != nil {
-			found = append(found, candidate{name: file.name, public: cert})
+	for _, file := range k.l.Certificates {
+		if cert := certificateOf(file); cert != nil {
+			found = append(found, candidate{name: file, public: cert})
 			continue
 		}
 		reason := "it is not a certificate for users"
-		if _, err := os.Stat(file.name); err != nil {
-			reason = plainReason(err)
+		if _, err := os.Stat(file); err != nil {
+			reason = sshconfig.FileReason(err)
 		}
-		k.skip(file.name, reason)
+		k.skip(file, reason)
 	}
 	return found
 }
@@ -152,7 +153,7 @@ func (k *keys) certificates() []candidate {
 func (k *keys) offer(c candidate) {
 	algorithms := k.l.signingAlgorithms(c.public)
 	switch bits := rsaBits(c.public); {
-	case bits > 0 && bits < k.l.minRSA:
+	case bits > 0 && bits < k.l.MinRSABits:
 		k.skip(c.name, fmt.Sprintf("its %d bits are fewer than RequiredRSASize", bits))
 		return
 	case len(algorithms) == 0:
@@ -188,9 +189,9 @@ func (k *keys) signer(c candidate) ssh.Signer {
 	files := []string{c.file}
 	if c.file == "" {
 		files = nil
-		for _, identity := range k.l.identities {
-			if sameKey(publicOf(identity.name), plain) {
-				files = append(files, identity.name)
+		for _, identity := range k.l.Identities {
+			if sameKey(publicOf(identity.File), plain) {
+				files = append(files, identity.File)
 			}
 		}
 	}

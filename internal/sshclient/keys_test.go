@@ -146,8 +146,7 @@ func TestKeysAreOfferedInTheOrderOfOpenSSH(t *testing.T) {
 	files = append(files, rsa)
 	certificate := filepath.Join(t.TempDir(), "other-cert.pub")
 	run(t, "cp", files[0]+"-cert.pub", certificate)
-	seed := opensshSeed(t)
-	t.Logf("HERON_SSH_SEED=%d", seed)
+	seed := testenv.Seed(t, "HERON_SSH_SEED")
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range 12 {
 		socket := sshAgent(t)
@@ -180,7 +179,7 @@ func TestKeysAreOfferedInTheOrderOfOpenSSH(t *testing.T) {
 				}
 			}
 		}
-		l, err := in(home, "-F "+file).login(t.Context(), s.Host, false, nil)
+		l, err := in(home, "-F "+file).login(t.Context(), s.Host)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // knownKey is a line of a known_hosts file.
@@ -37,19 +39,19 @@ type knownHosts struct {
 // readKnownHosts reads all files that are there.
 func (l *login) readKnownHosts() (*knownHosts, error) {
 	k := &knownHosts{l: l}
-	for _, file := range slices.Concat(l.knownHosts, l.globalKnownHosts) {
+	for _, file := range slices.Concat(l.KnownHosts, l.GlobalKnownHosts) {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, &InputError{What: "known hosts file", Value: file, Reason: plainReason(err)}
+			return nil, &sshconfig.InputError{What: "known hosts file", Value: file, Reason: sshconfig.FileReason(err)}
 		}
 		number := 0
 		for line := range bytes.Lines(text) {
 			number++
 			hosts := hostsOf(line)
-			named, bare := l.isNamed(hosts, l.keyName), l.isNamed(hosts, l.bareName())
+			named, bare := l.isNamed(hosts, l.KeyName), l.isNamed(hosts, l.BareKeyName())
 			if !named && !bare {
 				continue
 			}
@@ -58,7 +60,7 @@ func (l *login) readKnownHosts() (*knownHosts, error) {
 			switch {
 			case err == nil && slices.Contains([]string{"", "cert-authority", "revoked"}, marker):
 			case bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("@revoked")):
-				return nil, &InputError{What: "known hosts file", Value: known.place(), Reason: "this line cannot be read, so it is unknown which key it revokes; correct or remove it"}
+				return nil, &sshconfig.InputError{What: "known hosts file", Value: known.place(), Reason: "this line cannot be read, so it is unknown which key it revokes; correct or remove it"}
 			default:
 				continue // OpenSSH takes no notice of such a line either
 			}
@@ -87,21 +89,13 @@ func hostsOf(line []byte) string {
 	return fields[0]
 }
 
-// bareName is the host's name without its port, "" if that is its name already.
-func (l *login) bareName() string {
-	if l.port == "22" || l.hostKeyAlias != "" {
-		return ""
-	}
-	return lower(l.host)
-}
-
 // isNamed says whether a list of patterns, or a hashed name, is about a host.
 func (l *login) isNamed(hosts, name string) bool {
 	if hosts == "" || name == "" {
 		return false
 	}
 	if !strings.HasPrefix(hosts, "|") {
-		return matchHost(name, hosts)
+		return sshconfig.MatchHost(name, hosts)
 	}
 	parts := strings.Split(hosts, "|")
 	if len(parts) != 4 || parts[1] != "1" {
@@ -120,10 +114,10 @@ func hashName(name string, salt []byte) string {
 
 // file is where a new key goes, "" for nowhere.
 func (l *login) file() string {
-	if len(l.knownHosts) == 0 || l.knownHosts[0] == os.DevNull {
+	if len(l.KnownHosts) == 0 || l.KnownHosts[0] == os.DevNull {
 		return ""
 	}
-	return l.knownHosts[0]
+	return l.KnownHosts[0]
 }
 
 // keep appends the host's key to the user's file.
@@ -132,8 +126,8 @@ func (l *login) keep(key ssh.PublicKey) error {
 	if file == "" {
 		return nil
 	}
-	name := l.keyName
-	if l.hashNames {
+	name := l.KeyName
+	if l.HashNames {
 		salt := make([]byte, sha1.Size)
 		_, _ = rand.Read(salt)
 		name = hashName(name, salt)

@@ -12,14 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // The lines of random known_hosts files that are about a host are compared with
 // those that ssh-keygen finds.
 func TestKnownHostsAreReadAsByOpenSSH(t *testing.T) {
-	seed := opensshSeed(t)
-	t.Logf("HERON_SSH_SEED=%d", seed)
+	seed := testenv.Seed(t, "HERON_SSH_SEED")
 	random := rand.New(rand.NewPCG(seed, 2))
 	pick := func(list ...string) string { return list[random.IntN(len(list))] }
 	dir := t.TempDir()
@@ -33,9 +33,9 @@ func TestKnownHostsAreReadAsByOpenSSH(t *testing.T) {
 	for n := range 200 {
 		name := pick("web", "web.example.com", "Web", "10.0.0.7", "::1")
 		port := pick("22", "2222")
-		l := &login{host: lower(name), port: port, keyName: lower(name)}
+		l := &login{Host: &sshconfig.Host{HostName: strings.ToLower(name), Port: port, KeyName: strings.ToLower(name)}}
 		if port != "22" {
-			l.keyName = "[" + l.host + "]:" + port
+			l.KeyName = "[" + l.HostName + "]:" + port
 		}
 		var text strings.Builder
 		for range random.IntN(12) {
@@ -59,7 +59,7 @@ func TestKnownHostsAreReadAsByOpenSSH(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("ssh-keygen", "-F", l.keyName, "-f", file).Output()
+		out, err := exec.Command("ssh-keygen", "-F", l.KeyName, "-f", file).Output()
 		var failed *exec.ExitError
 		if err != nil && !errors.As(err, &failed) {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestKnownHostsAreReadAsByOpenSSH(t *testing.T) {
 				want = append(want, file+":"+strings.Fields(place)[0])
 			}
 		}
-		l.knownHosts = []string{file}
+		l.KnownHosts = []string{file}
 		k, err := l.readKnownHosts()
 		if err != nil {
 			t.Fatalf("%s: %v", text.String(), err)
@@ -79,7 +79,7 @@ func TestKnownHostsAreReadAsByOpenSSH(t *testing.T) {
 			got = append(got, known.place())
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q\n%s", l.keyName, got, want, text.String())
+			t.Errorf("%s: got %q, want %q\n%s", l.KeyName, got, want, text.String())
 		}
 	}
 }
@@ -137,7 +137,7 @@ func TestNamesWithoutPort(t *testing.T) {
 	}
 	// A line that cannot be read must not hide what it revokes.
 	write(t, home, "known_hosts", s.Host+" "+s.HostKey(t)+"\n@revoked * ssh-future AAAA\n")
-	var input *InputError
+	var input *sshconfig.InputError
 	if _, err := Dial(t.Context(), s.Host, in(home, to(s, ""))); !errors.As(err, &input) || !strings.Contains(err.Error(), "known_hosts:2") {
 		t.Errorf("got %v", err)
 	}

@@ -60,7 +60,8 @@ func (o Options) reach(ctx context.Context, l *login, depth int) (*Client, error
 
 // dropped says whether a host hung up.
 func dropped(err error) bool {
-	return errors.Is(err, ErrUnreachable) &&
+	var unreachable *UnreachableError
+	return errors.As(err, &unreachable) && unreachable.Dropped || errors.Is(err, ErrUnreachable) &&
 		(errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
@@ -71,7 +72,7 @@ func (o Options) reachJump(ctx context.Context, l *login, depth int) (*Client, e
 		return dial(ctx)
 	}
 	// Jump hosts that lead in a circle are found by their depth.
-	key := fmt.Sprintf("%d %s %q via %s", depth, l, o.Args, strings.Join(l.jumps, ","))
+	key := fmt.Sprintf("%d %s %q via %s", depth, l, o.Args, strings.Join(l.Jumps, ","))
 	return o.Jumps.lease(ctx, key, dial)
 }
 
@@ -105,7 +106,7 @@ func (j *Jumps) lease(ctx context.Context, key string, dial func(context.Context
 		if mine || !s.abandoned || ctx.Err() != nil {
 			return nil, s.err
 		}
-		// Whoever was connecting has given up. Now it is somebody else's turn.
+		// The log-in that connected has given up; this one takes its turn.
 	}
 }
 

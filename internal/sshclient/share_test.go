@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -285,8 +286,8 @@ func TestJumpHostsInACircleAreRefusedWhenShared(t *testing.T) {
 	write(t, home, "config", "Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
 	o := in(home, "")
 	o.Jumps = &Jumps{}
-	var input *InputError
+	var input *sshconfig.InputError
 	if _, err := Dial(t.Context(), "a", o); !errors.As(err, &input) {
-		t.Errorf("got %v, want an *InputError", err)
+		t.Errorf("got %v, want an *sshconfig.InputError", err)
 	}
 }

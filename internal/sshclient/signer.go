@@ -11,7 +11,7 @@ import (
 // with.
 func (l *login) signingAlgorithms(key ssh.PublicKey) []string {
 	var algorithms []string
-	for _, name := range l.keyAlgorithms {
+	for _, name := range l.KeyAlgorithms {
 		if keyType(name) == key.Type() {
 			algorithms = append(algorithms, strings.Replace(name, "-cert-v01@openssh.com", "", 1))
 		}

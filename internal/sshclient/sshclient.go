@@ -1,15 +1,15 @@
 // Package sshclient logs in to hosts by SSH, in process: it starts no program.
 //
-// It reaches a host as OpenSSH's client would: with options as on a command
-// line, ~/.ssh/config and /etc/ssh/ssh_config, identity files, the agent and
-// known_hosts, all read by OpenSSH's rules. It never asks a person anything,
-// so it logs in by key only, and it never talks to a host whose key is not
-// known.
+// It reaches a host as OpenSSH's client would: it reads identity files, the
+// agent and known_hosts by OpenSSH's rules. It never asks a person anything, so
+// it logs in by key only, and it never talks to a host whose key is not known.
 //
-// What goes over the connection is up to the caller.
+// What options and configuration files mean is up to package sshconfig, and
+// what goes over the connection is up to the caller.
 package sshclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // DefaultConnectTimeout bounds one attempt if nothing else is configured, from
@@ -35,9 +36,7 @@ type Options struct {
 	Home   string
 	Getenv func(string) string
 	// Args are options as on the command line of ssh or scp, quoted as for a
-	// shell: -i FILE, -p PORT, -P PORT, -l USER, -F FILE, -J HOST, -c CIPHERS,
-	// -m MACS, -b ADDRESS, -B INTERFACE, -o KEY=VALUE, and those that have no
-	// effect here, such as -q.
+	// shell: those of sshconfig.Options.
 	Args string
 	// ConnectTimeout bounds one attempt, log-in included; 0 takes that of the
 	// configuration, else 20 s.
@@ -48,10 +47,8 @@ type Options struct {
 	// none.
 	Jumps *Jumps
 
-	// system is the folder with the system's configuration, and look asks for
-	// names; only tests set them.
+	// system is the folder with the system's configuration; only tests set it.
 	system string
-	look   lookup
 }
 
 // Client is a connection to a host. It may be used by several goroutines.
@@ -71,84 +68,54 @@ type Where struct {
 }
 
 // Check says whether target and options can be understood, without connecting
-// and without looking up names. What it refuses is an *InputError.
+// and without looking up names. What it refuses is an *sshconfig.InputError.
 func Check(target string, o Options) error {
-	_, err := o.route(context.Background(), target, nil)
-	return err
+	return sshconfig.Check(target, o.config())
 }
 
 // Resolve says where a target leads, without connecting. It looks up names
 // only if CanonicalizeHostname or CanonicalizePermittedCNAMEs is configured.
-// Errors are an *InputError, or ErrUnreachable for a name that is not found.
+// Errors are an *sshconfig.InputError, or ErrUnreachable for a name that is not found.
 func Resolve(ctx context.Context, target string, o Options) (Where, error) {
-	l, err := o.route(ctx, target, o.lookup())
+	l, err := o.login(ctx, target)
 	if err != nil {
 		return Where{}, err
 	}
-	return Where{User: l.user, Host: l.host, Port: l.port}, nil
-}
-
-// route reads everything about a target and its jump hosts.
-func (o Options) route(ctx context.Context, target string, look lookup) (*login, error) {
-	l, err := o.login(ctx, target, false, look)
-	if err != nil {
-		return nil, err
-	}
-	for _, jump := range l.jumps {
-		if _, err := o.forJump(l).login(ctx, jump, true, look); err != nil {
-			return nil, err
+	for _, jump := range l.Jumps {
+		if _, err := o.jump(ctx, l, jump); err != nil {
+			return Where{}, err
 		}
 	}
-	return l, nil
-}
-
-func (o Options) lookup() lookup {
-	if o.look != nil {
-		return o.look
-	}
-	return lookUp
+	return Where{User: l.User, Host: l.HostName, Port: l.Port}, nil
 }
 
 // Dial logs in to target: "user@host", "host", an alias of ~/.ssh/config, or
-// "ssh://user@host:port". Errors are an *InputError for what cannot be
+// "ssh://user@host:port". Errors are an *sshconfig.InputError for what cannot be
 // understood, else ErrUnreachable, ErrHostKey or ErrAuth, each with a type
 // that says more. The context bounds the log-in, not the connection's life.
 func Dial(ctx context.Context, target string, o Options) (*Client, error) {
-	l, err := o.login(ctx, target, false, o.lookup())
+	l, err := o.login(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	return o.reach(ctx, l, 0)
 }
 
-// forJump are the options for a jump host: those of the command line are the
-// target's, except for the file.
-func (o Options) forJump(l *login) Options {
-	o.Args = ""
-	if l.config != "" {
-		o.Args = "-F " + Quote(l.config)
-	}
-	return o
-}
-
 func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err error) {
 	if depth > maxJumps {
-		return nil, &InputError{What: "ProxyJump", Value: l.alias, Reason: "leads through too many hosts, or in a circle"}
+		return nil, &sshconfig.InputError{What: "ProxyJump", Value: l.Alias, Reason: "leads through too many hosts, or in a circle"}
 	}
-	timeout := l.connectTimeout
-	if o.ConnectTimeout > 0 {
-		timeout = o.ConnectTimeout
-	}
+	timeout := cmp.Or(max(o.ConnectTimeout, 0), l.ConnectTimeout, DefaultConnectTimeout)
 	var through *Client
-	if n := len(l.jumps); n > 0 {
-		jump, err := o.forJump(l).login(ctx, l.jumps[n-1], true, o.lookup())
+	if n := len(l.Jumps); n > 0 {
+		jump, err := o.jump(ctx, l, l.Jumps[n-1])
 		if err != nil {
 			return nil, err
 		}
 		if n > 1 {
-			jump.jumps = l.jumps[:n-1]
+			jump.Jumps = l.Jumps[:n-1]
 		}
-		if through, err = o.forJump(l).reachJump(ctx, jump, depth+1); err != nil {
+		if through, err = o.reachJump(ctx, jump, depth+1); err != nil {
 			return nil, err
 		}
 		defer func() {
@@ -177,8 +144,8 @@ func (o Options) dial(ctx context.Context, l *login, depth int) (_ *Client, err 
 		return nil, err
 	}
 	c := &Client{ssh: client, through: through, stop: make(chan struct{})}
-	if l.aliveEvery > 0 {
-		go c.keepAlive(l.aliveEvery, l.aliveMax)
+	if l.AliveInterval > 0 {
+		go c.keepAlive(l.AliveInterval, l.AliveCountMax)
 	}
 	return c, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/sshclient"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 )
 
 // Error is a server that could be reached neither directly nor through the
@@ -59,7 +60,7 @@ func (e *Error) Refused() bool {
 
 // permanent reports whether a log-in would fail again.
 func permanent(err error) bool {
-	var input *sshclient.InputError
+	var input *sshconfig.InputError
 	return errors.Is(err, sshclient.ErrHostKey) || errors.Is(err, sshclient.ErrAuth) || errors.As(err, &input)
 }
 

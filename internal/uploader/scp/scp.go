@@ -14,6 +14,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/sshclient"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -83,7 +84,7 @@ func New(settings conf.Upload, opts uploader.Options) (*Uploader, error) {
 
 // inputError is the error for what the SSH client cannot understand.
 func inputError(what string, err error) error {
-	var input *sshclient.InputError
+	var input *sshconfig.InputError
 	if errors.As(err, &input) {
 		return &uploader.ConfigError{What: what + ": " + input.What, Value: input.Value, Reason: input.Reason}
 	}

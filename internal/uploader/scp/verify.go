@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/heron-nomad/heron/internal/sshclient"
+	"github.com/heron-nomad/heron/internal/sshclient/sshconfig"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -52,11 +52,11 @@ func (c *session) startDigest(ctx context.Context, file string, size int64) *ver
 	const mib = 1 << 20
 	// Each segment that went down the pipe is a line on standard error.
 	script := fmt.Sprintf("while read n; do dd if=%s bs=%d skip=$n count=%d 2>/dev/null; echo >&2; done | %s 2>/dev/null",
-		sshclient.Quote(file), mib, segmentSize/mib, hashing)
+		sshconfig.Quote(file), mib, segmentSize/mib, hashing)
 	in, err1 := session.StdinPipe()
 	out, err2 := session.StdoutPipe()
 	signs, err3 := session.StderrPipe()
-	if err1 != nil || err2 != nil || err3 != nil || session.Start("exec sh -c "+sshclient.Quote(script)) != nil {
+	if err1 != nil || err2 != nil || err3 != nil || session.Start("exec sh -c "+sshconfig.Quote(script)) != nil {
 		_ = session.Close()
 		return v
 	}

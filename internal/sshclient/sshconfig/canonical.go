@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"cmp"
@@ -107,7 +107,7 @@ func (r *reader) canonicalize(ctx context.Context, name string, look lookup) (st
 		case err == nil:
 			return r.follow(name, alias, direct), nil
 		case direct:
-			return "", &UnreachableError{Host: name, Reason: err}
+			return "", &LookupError{Host: name, Reason: err}
 		}
 	}
 	return name, nil
@@ -144,7 +144,7 @@ func (r *reader) qualify(ctx context.Context, name, family string, direct bool, 
 		}
 	}
 	if r.settings.get("canonicalizefallbacklocal") == "no" {
-		return "", "", &UnreachableError{Host: name, Reason: errors.New("no domain of CanonicalDomains has this name")}
+		return "", "", &LookupError{Host: name, Reason: errors.New("no domain of CanonicalDomains has this name")}
 	}
 	return "", "", nil
 }

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"
@@ -83,14 +83,14 @@ func (r *reader) readFile(file string, src source, b *block, must, checked bool)
 	f, err := os.Open(file)
 	if err != nil {
 		if must {
-			return bad(plainReason(err))
+			return bad(FileReason(err))
 		}
 		return nil
 	}
 	info, err := f.Stat()
 	_ = f.Close()
 	if err != nil {
-		return bad(plainReason(err))
+		return bad(FileReason(err))
 	}
 	if checked && !private(info, 0o022) {
 		return bad("others may write to it, so OpenSSH refuses it; it must belong to you or root: chmod go-w " + Quote(file))
@@ -100,7 +100,7 @@ func (r *reader) readFile(file string, src source, b *block, must, checked bool)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return bad(plainReason(err))
+		return bad(FileReason(err))
 	}
 	number := 0
 	for line := range strings.Lines(string(text)) {

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"fmt"
@@ -9,43 +9,43 @@ import (
 	"time"
 )
 
-// A filler turns settings into a login and keeps the first mistake.
+// A filler turns settings into a Host and keeps the first mistake.
 type filler struct {
 	*reader
-	l      *login
+	h      *Host
 	tokens map[byte]string
 	err    error
 }
 
 // fill takes over the settings. The names come first, because the tokens of
 // other values stand for them.
-func (l *login) fill(r *reader, o Options) error {
-	f := filler{reader: r, l: l}
+func (h *Host) fill(r *reader, o Options) error {
+	f := filler{reader: r, h: h}
 	s := r.settings
-	l.port, l.user = "22", r.user
+	h.Port, h.User = "22", r.user
 	if port := s.get("port"); port != "" {
-		l.port = port
+		h.Port = port
 	}
 	if user := s.get("user"); user != "" {
-		l.user = user
+		h.User = user
 	}
-	l.hostKeyAlias = lower(s.get("hostkeyalias"))
+	h.HostKeyAlias = lower(s.get("hostkeyalias"))
 	switch {
-	case l.hostKeyAlias != "":
-		l.keyName = l.hostKeyAlias
-	case l.port == "22":
-		l.keyName = lower(l.host)
+	case h.HostKeyAlias != "":
+		h.KeyName = h.HostKeyAlias
+	case h.Port == "22":
+		h.KeyName = lower(h.HostName)
 	default:
-		l.keyName = "[" + lower(l.host) + "]:" + l.port
+		h.KeyName = "[" + lower(h.HostName) + "]:" + h.Port
 	}
 	var err error
-	if f.tokens, err = l.tokens(o, r.user); err != nil {
+	if f.tokens, err = h.tokens(o, r.user); err != nil {
 		return err
 	}
 	f.network()
 	f.refusals()
 	if f.err == nil {
-		f.err = l.setJumps(s.jump)
+		f.err = h.setJumps(s.jump)
 	}
 	f.times()
 	f.logInFiles()
@@ -61,11 +61,11 @@ func (f *filler) wrong(key, reason string) {
 }
 
 func (f *filler) network() {
-	f.l.network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[f.settings.get("addressfamily")]
-	if f.l.network == "" {
-		f.l.network = "tcp"
+	f.h.Network = map[string]string{"inet": "tcp4", "inet6": "tcp6"}[f.settings.get("addressfamily")]
+	if f.h.Network == "" {
+		f.h.Network = "tcp"
 	}
-	f.l.bindAddress, f.l.bindInterface = f.settings.get("bindaddress"), f.settings.get("bindinterface")
+	f.h.BindAddress, f.h.BindInterface = f.settings.get("bindaddress"), f.settings.get("bindinterface")
 }
 
 // refusals are what OpenSSH allows and is not done here.
@@ -96,47 +96,45 @@ func (f *filler) number(key string, otherwise int) int {
 }
 
 func (f *filler) times() {
-	l := f.l
-	l.connectTimeout, l.aliveEvery = DefaultConnectTimeout, 15*time.Second
+	h := f.h
+	h.AliveInterval = 15 * time.Second
 	if n := f.number("connecttimeout", 0); n > 0 {
-		l.connectTimeout = time.Duration(n) * time.Second
+		h.ConnectTimeout = time.Duration(n) * time.Second
 	}
 	if f.settings.has("serveraliveinterval") {
-		l.aliveEvery = time.Duration(f.number("serveraliveinterval", 0)) * time.Second
+		h.AliveInterval = time.Duration(f.number("serveraliveinterval", 0)) * time.Second
 	}
-	l.aliveMax = f.number("serveralivecountmax", 3)
-	l.minRSA = f.number("requiredrsasize", 1024)
+	h.AliveCountMax = f.number("serveralivecountmax", 3)
+	h.MinRSABits = f.number("requiredrsasize", 1024)
 }
 
 // logInFiles finds out which keys there may be.
 func (f *filler) logInFiles() {
-	l, s := f.l, f.settings
-	l.onlyIdentities = s.get("identitiesonly") == "yes"
-	l.missing = s.missing
+	h, s := f.h, f.settings
+	h.OnlyIdentities = s.get("identitiesonly") == "yes"
+	h.Missing = s.missing
 	for _, file := range s.identities {
 		if lower(file.name) != "none" {
-			file.name = f.path("identityfile", file.name)
-			l.identities = append(l.identities, file)
+			h.Identities = append(h.Identities, Identity{File: f.path("identityfile", file.name)})
 		}
 	}
 	if len(s.identities) == 0 {
 		for _, name := range defaultIdentities() {
-			l.identities = append(l.identities, keyFile{filepath.Join(f.home, ".ssh", name), fromDefault})
+			h.Identities = append(h.Identities, Identity{File: filepath.Join(f.home, ".ssh", name), Default: true})
 		}
 	}
 	for _, file := range s.certificates {
-		file.name = f.path("certificatefile", file.name)
-		l.certificates = append(l.certificates, file)
+		h.Certificates = append(h.Certificates, f.path("certificatefile", file.name))
 	}
 	const variable = "SSH_AUTH_SOCK"
 	switch socket := s.get("identityagent"); {
 	case socket == "none":
 	case socket == "" || socket == variable:
-		l.agent = f.getenv(variable)
+		h.Agent = f.getenv(variable)
 	case strings.HasPrefix(socket, "$") && !strings.HasPrefix(socket, "${"):
-		l.agent = f.getenv(socket[1:])
+		h.Agent = f.getenv(socket[1:])
 	default:
-		l.agent = f.path("identityagent", socket)
+		h.Agent = f.path("identityagent", socket)
 	}
 }
 
@@ -148,22 +146,22 @@ func defaultIdentities() []string {
 
 // hostKeys finds out where host keys are looked up.
 func (f *filler) hostKeys() {
-	l, s := f.l, f.settings
-	l.knownHosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
+	h, s := f.h, f.settings
+	h.KnownHosts = []string{"~/.ssh/known_hosts", "~/.ssh/known_hosts2"}
 	if s.has("userknownhostsfile") {
-		l.knownHosts = s.values["userknownhostsfile"]
+		h.KnownHosts = s.values["userknownhostsfile"]
 	}
-	l.globalKnownHosts = []string{filepath.Join(f.system, "ssh_known_hosts"), filepath.Join(f.system, "ssh_known_hosts2")}
+	h.GlobalKnownHosts = []string{filepath.Join(f.system, "ssh_known_hosts"), filepath.Join(f.system, "ssh_known_hosts2")}
 	if s.has("globalknownhostsfile") {
-		l.globalKnownHosts = s.values["globalknownhostsfile"]
+		h.GlobalKnownHosts = s.values["globalknownhostsfile"]
 	}
-	l.knownHosts = f.files("userknownhostsfile", l.knownHosts, f.path)
-	l.globalKnownHosts = f.files("globalknownhostsfile", l.globalKnownHosts, f.homePath)
-	l.hashNames = s.get("hashknownhosts") == "yes"
-	l.acceptNew = s.get("stricthostkeychecking") == "accept-new"
-	l.command = s.has("knownhostscommand") && lower(s.get("knownhostscommand")) != "none"
+	h.KnownHosts = f.files("userknownhostsfile", h.KnownHosts, f.path)
+	h.GlobalKnownHosts = f.files("globalknownhostsfile", h.GlobalKnownHosts, f.homePath)
+	h.HashNames = s.get("hashknownhosts") == "yes"
+	h.AcceptNew = s.get("stricthostkeychecking") == "accept-new"
+	h.KnownHostsCommand = s.has("knownhostscommand") && lower(s.get("knownhostscommand")) != "none"
 	if file := s.get("revokedhostkeys"); file != "" && lower(file) != "none" {
-		l.revokedKeys = f.homePath("revokedhostkeys", file)
+		h.RevokedKeys = f.homePath("revokedhostkeys", file)
 	}
 }
 
@@ -199,7 +197,7 @@ func (f *filler) path(key, file string) string {
 
 // algorithms are lists of names, or changes of the usual lists.
 func (f *filler) algorithms() {
-	l := f.l
+	h := f.h
 	list := func(key string, usual algorithmSet) []string {
 		names, err := f.choose(key, usual)
 		if err != nil {
@@ -208,12 +206,12 @@ func (f *filler) algorithms() {
 		return names
 	}
 	here := supportedHere()
-	l.ciphers = list("ciphers", here.ciphers)
-	l.kex = list("kexalgorithms", here.kex)
-	l.macs = list("macs", here.macs)
-	l.hostKeyAlgorithms = list("hostkeyalgorithms", here.hostKeys)
-	l.keyAlgorithms = list("pubkeyacceptedalgorithms", here.keys)
-	l.caAlgorithms = list("casignaturealgorithms", here.authorities)
+	h.Ciphers = list("ciphers", here.ciphers)
+	h.KeyExchanges = list("kexalgorithms", here.kex)
+	h.MACs = list("macs", here.macs)
+	h.HostKeyAlgorithms = list("hostkeyalgorithms", here.hostKeys)
+	h.KeyAlgorithms = list("pubkeyacceptedalgorithms", here.keys)
+	h.CAAlgorithms = list("casignaturealgorithms", here.authorities)
 }
 
 // choose reads a list of algorithms and keeps those that are supported.

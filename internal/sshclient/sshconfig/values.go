@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 func (w *writer) settingAndValue() (key, value string) {
 	if key, value = w.setting(); value == "" {

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"context"
@@ -13,9 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // This test compares with the ssh of this machine: random files and command
@@ -47,22 +48,13 @@ const opensshHostsFile = `10.0.0.1 real.example.test alias.example.test. box
 10.0.0.6 foo
 `
 
-// opensshSeed is HERON_SSH_SEED, or a new one.
-func opensshSeed(t *testing.T) uint64 {
-	text := os.Getenv("HERON_SSH_SEED")
-	if text == "" {
-		return uint64(time.Now().UnixNano())
-	}
-	seed, err := strconv.ParseUint(text, 10, 64)
+func TestFilesAreReadAsByOpenSSH(t *testing.T) {
+	seed := testenv.Seed(t, "HERON_SSH_SEED")
+	version, err := exec.CommandContext(t.Context(), "ssh", "-V").CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return seed
-}
-
-func TestFilesAreReadAsByOpenSSH(t *testing.T) {
-	seed := opensshSeed(t)
-	t.Logf("HERON_SSH_SEED=%d, %s", seed, strings.TrimSpace(run(t, "ssh", "-V")))
+	t.Logf("%s", version)
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +160,7 @@ func opensshOptions(dir string, args []string) Options {
 	env := map[string]string{"KEYS": opensshKeys, "SSH_AUTH_SOCK": "/some/agent", "OTHER_SOCK": "/other/agent"}
 	return Options{
 		Home: dir + "/home", Args: strings.Join(words, " "), Getenv: func(name string) string { return env[name] },
-		system: dir + "/etc",
+		System: dir + "/etc",
 		look: func(_ context.Context, family, name string) (string, error) {
 			if canonical, ok := opensshHosts()[name]; ok && family != "ip6" {
 				return canonical, nil
@@ -181,7 +173,7 @@ func opensshOptions(dir string, args []string) Options {
 // compare says how we differ from OpenSSH, "" if we do not.
 func (c configCase) compare(t *testing.T, dir, home string) string {
 	o := opensshOptions(dir, c.args)
-	l, err := o.login(t.Context(), c.target, false, o.look)
+	h, err := Resolve(t.Context(), c.target, o)
 	_, failed := os.Stat(dir + "/failed")
 	if failed == nil {
 		if err != nil {
@@ -209,8 +201,8 @@ func (c configCase) compare(t *testing.T, dir, home string) string {
 	if len(refused) > 0 && refused[0] != "Match exec" {
 		return fmt.Sprintf("we should refuse it: %s", refused[0])
 	}
-	ours := l.print()
-	theirs := expected(want, l, o, home)
+	ours := h.print()
+	theirs := expected(want, h, o, home)
 	for key, values := range ours {
 		for i := range values {
 			values[i] = strings.ReplaceAll(strings.ReplaceAll(values[i], dir+"/home", home), dir+"/etc", "/etc/ssh")
@@ -246,7 +238,7 @@ func (c configCase) refused(want map[string][]string, o Options) []string {
 	}
 	// ssh -G does not look at these, but ssh does.
 	r := o.reader("")
-	tokens, err := (&login{}).tokens(o, "")
+	tokens, err := (&Host{}).tokens(o, "")
 	for key, name := range map[string]string{"identityfile": "IdentityFile", "certificatefile": "CertificateFile", "globalknownhostsfile": "GlobalKnownHostsFile", "revokedhostkeys": "RevokedHostKeys"} {
 		for _, file := range want[key] {
 			file, terr := r.tilde(file)
@@ -277,17 +269,15 @@ func (c configCase) refused(want map[string][]string, o Options) []string {
 }
 
 // print lists what we would do as ssh -G does.
-func (l *login) print() map[string][]string {
+func (h *Host) print() map[string][]string {
 	flag := map[bool]string{true: "yes", false: "no"}
-	names := func(files []keyFile) (names []string) {
-		for _, file := range files {
-			names = append(names, file.name)
-		}
-		return names
+	var identities []string
+	for _, identity := range h.Identities {
+		identities = append(identities, identity.File)
 	}
 	sorted := func(list []string) []string { return []string{strings.Join(slices.Sorted(slices.Values(list)), ",")} }
 	hops := []string{}
-	for _, hop := range l.jumps {
+	for _, hop := range h.Jumps {
 		t, _ := parseHop(hop)
 		hops = append(hops, fmt.Sprint(t))
 	}
@@ -298,18 +288,18 @@ func (l *login) print() map[string][]string {
 		return []string{strings.Join(list, " ")}
 	}
 	return map[string][]string{
-		"user": {l.user}, "hostname": {l.host}, "port": {l.port}, "addressfamily": {l.network},
-		"bindaddress": {l.bindAddress}, "bindinterface": {l.bindInterface},
-		"identityfile": names(l.identities), "certificatefile": names(l.certificates),
-		"identitiesonly": {flag[l.onlyIdentities]}, "identityagent": {l.agent},
-		"userknownhostsfile": join(l.knownHosts), "globalknownhostsfile": l.globalKnownHosts, "revokedhostkeys": {l.revokedKeys},
-		"hashknownhosts": {flag[l.hashNames]}, "knownhostscommand": {flag[l.command]}, "hostkeyalias": {l.hostKeyAlias},
-		"stricthostkeychecking": {flag[l.acceptNew]},
-		"connecttimeout":        {l.connectTimeout.String()}, "serveraliveinterval": {l.aliveEvery.String()},
-		"serveralivecountmax": {strconv.Itoa(l.aliveMax)}, "requiredrsasize": {strconv.Itoa(l.minRSA)},
-		"ciphers": sorted(l.ciphers), "kexalgorithms": sorted(l.kex), "macs": sorted(l.macs),
-		"hostkeyalgorithms": {strings.Join(l.hostKeyAlgorithms, ",")}, "pubkeyacceptedalgorithms": {strings.Join(l.keyAlgorithms, ",")},
-		"casignaturealgorithms": {strings.Join(l.caAlgorithms, ",")},
+		"user": {h.User}, "hostname": {h.HostName}, "port": {h.Port}, "addressfamily": {h.Network},
+		"bindaddress": {h.BindAddress}, "bindinterface": {h.BindInterface},
+		"identityfile": identities, "certificatefile": h.Certificates,
+		"identitiesonly": {flag[h.OnlyIdentities]}, "identityagent": {h.Agent},
+		"userknownhostsfile": join(h.KnownHosts), "globalknownhostsfile": h.GlobalKnownHosts, "revokedhostkeys": {h.RevokedKeys},
+		"hashknownhosts": {flag[h.HashNames]}, "knownhostscommand": {flag[h.KnownHostsCommand]}, "hostkeyalias": {h.HostKeyAlias},
+		"stricthostkeychecking": {flag[h.AcceptNew]},
+		"connecttimeout":        {h.ConnectTimeout.String()}, "serveraliveinterval": {h.AliveInterval.String()},
+		"serveralivecountmax": {strconv.Itoa(h.AliveCountMax)}, "requiredrsasize": {strconv.Itoa(h.MinRSABits)},
+		"ciphers": sorted(h.Ciphers), "kexalgorithms": sorted(h.KeyExchanges), "macs": sorted(h.MACs),
+		"hostkeyalgorithms": {strings.Join(h.HostKeyAlgorithms, ",")}, "pubkeyacceptedalgorithms": {strings.Join(h.KeyAlgorithms, ",")},
+		"casignaturealgorithms": {strings.Join(h.CAAlgorithms, ",")},
 		"proxyjump":             hops,
 	}
 }

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"
@@ -8,13 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // port is where a target leads by a configuration file.
 func port(t *testing.T, target, config string) (string, error) {
 	t.Helper()
-	where, err := Resolve(t.Context(), target, in(homeWith(t, config), ""))
-	return where.Port, err
+	h, err := Resolve(t.Context(), target, in(homeWith(t, config), ""))
+	if err != nil {
+		return "", err
+	}
+	return h.Port, nil
 }
 
 // Each of these files sets the port that stands before it for "user@host".
@@ -130,7 +135,7 @@ func TestSystemFile(t *testing.T) {
 	home := homeWith(t, "Port 1\n")
 	o := in(home, "")
 	for name, text := range map[string]string{"ssh_config": "Include ssh_config.d/*.conf\nUser last\n", "ssh_config.d/50-redhat.conf": "Match final all\n\tInclude crypto\n\tUser redhat\nPort 9\n", "crypto": "Ciphers aes256-gcm@openssh.com\n"} {
-		file := filepath.Join(o.system, name)
+		file := filepath.Join(o.System, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -138,12 +143,12 @@ func TestSystemFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := o.login(t.Context(), "host", false, nil)
-	if err != nil || l.port != "1" || l.user != "last" || len(l.ciphers) != 1 {
+	l, err := Resolve(t.Context(), "host", o)
+	if err != nil || l.Port != "1" || l.User != "last" || len(l.Ciphers) != 1 {
 		t.Errorf("got %+v, %v", l, err)
 	}
 	// The system's files must not name those of a home.
-	if err := os.WriteFile(filepath.Join(o.system, "ssh_config"), []byte("Include ~/x\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(o.System, "ssh_config"), []byte("Include ~/x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := Check("host", o); err == nil || !strings.Contains(err.Error(), "ssh_config:1") {
@@ -157,7 +162,8 @@ func TestNamesThatAreNotFound(t *testing.T) {
 	if err := Check("host", o); err != nil {
 		t.Errorf("Check looks names up: %v", err)
 	}
-	if _, err := Resolve(t.Context(), "host", o); !errors.Is(err, ErrUnreachable) {
+	var failed *LookupError
+	if _, err := Resolve(t.Context(), "host", o); !errors.As(err, &failed) || failed.Host != "host" || outcome.KindOf(err) != outcome.Unreachable {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"fmt"
@@ -10,16 +10,16 @@ import (
 // expected is what we should do by the output of ssh -G. Some values are
 // printed before their tokens are replaced: here that is made up for. The
 // tokens themselves are compared in values that are printed afterwards.
-func expected(want map[string][]string, l *login, o Options, home string) map[string][]string {
+func expected(want map[string][]string, h *Host, o Options, home string) map[string][]string {
 	one := func(key string) string {
 		if len(want[key]) == 0 {
 			return ""
 		}
 		return want[key][0]
 	}
-	r := o.reader(l.alias)
+	r := o.reader(h.Alias)
 	r.home = home
-	tokens, err := l.tokens(o, r.user)
+	tokens, err := h.tokens(o, r.user)
 	if err != nil {
 		panic(err)
 	}
@@ -52,19 +52,19 @@ func expected(want map[string][]string, l *login, o Options, home string) map[st
 	case "$OTHER_SOCK":
 		agent = "/other/agent"
 	}
-	timeout := DefaultConnectTimeout.String()
+	timeout := "0s"
 	if n := one("connecttimeout"); n != "none" && n != "0" {
 		timeout = seconds(n)
 	}
 	alive := seconds(one("serveraliveinterval"))
-	if l.aliveEvery.String() == "15s" && (alive == "0s" || alive == "5m0s" && one("batchmode") == "yes") {
+	if h.AliveInterval.String() == "15s" && (alive == "0s" || alive == "5m0s" && one("batchmode") == "yes") {
 		// Our default. Debian changes that of OpenSSH with BatchMode.
 		alive = "15s"
 	}
 	here := supportedHere()
 	supported := func(key string, set algorithmSet, sorted bool) []string {
 		names := slices.DeleteFunc(strings.Split(one(key), ","), func(name string) bool { return !slices.Contains(set.supported, name) })
-		if key == "kexalgorithms" && slices.Contains(l.kex, "mlkem768x25519-sha256") && !slices.Contains(names, "mlkem768x25519-sha256") {
+		if key == "kexalgorithms" && slices.Contains(h.KeyExchanges, "mlkem768x25519-sha256") && !slices.Contains(names, "mlkem768x25519-sha256") {
 			names = append(names, "mlkem768x25519-sha256") // newer than some OpenSSH
 		}
 		if sorted {
@@ -74,7 +74,7 @@ func expected(want map[string][]string, l *login, o Options, home string) map[st
 	}
 	hops := []string{}
 	if jump := one("proxyjump"); jump != "" {
-		replace := map[byte]string{'h': l.host, 'n': l.alias, 'p': l.port, 'r': l.user}
+		replace := map[byte]string{'h': h.HostName, 'n': h.Alias, 'p': h.Port, 'r': h.User}
 		for hop := range strings.SplitSeq(jump, ",") {
 			text, err := expandPercent(hop, replace)
 			t, perr := parseHop(text)

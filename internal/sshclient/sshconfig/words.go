@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import "strings"
 
@@ -124,8 +124,8 @@ func matchList(text, list string) bool {
 	return found
 }
 
-// matchHost is matchList for host names, whose case does not count.
-func matchHost(name, list string) bool {
+// MatchHost is matchList for host names, whose case does not count.
+func MatchHost(name, list string) bool {
 	return matchList(lower(name), lower(list))
 }
 

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"crypto/sha1"
@@ -99,19 +99,19 @@ func homeOf(name string) (string, error) {
 }
 
 // tokens are the replacements that most values may contain.
-func (l *login) tokens(o Options, local string) (map[byte]string, error) {
+func (h *Host) tokens(o Options, local string) (map[byte]string, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		return nil, errors.New("the name of this machine is not known")
 	}
 	short, _, _ := strings.Cut(name, ".")
-	key := l.alias
-	if l.hostKeyAlias != "" {
-		key = l.hostKeyAlias
+	key := h.Alias
+	if h.HostKeyAlias != "" {
+		key = h.HostKeyAlias
 	}
-	hash := sha1.Sum([]byte(name + l.host + l.port + l.user))
+	hash := sha1.Sum([]byte(name + h.HostName + h.Port + h.User))
 	return map[byte]string{
-		'C': hex.EncodeToString(hash[:]), 'L': short, 'd': o.Home, 'h': l.host, 'i': strconv.Itoa(os.Getuid()),
-		'k': key, 'l': name, 'n': l.alias, 'p': l.port, 'r': l.user, 'u': local,
+		'C': hex.EncodeToString(hash[:]), 'L': short, 'd': o.Home, 'h': h.HostName, 'i': strconv.Itoa(os.Getuid()),
+		'k': key, 'l': name, 'n': h.Alias, 'p': h.Port, 'r': h.User, 'u': local,
 	}, nil
 }

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"
@@ -88,9 +88,9 @@ func (m *matching) criterion(name, value string, negated bool) error {
 		if err != nil {
 			return err
 		}
-		m.meets(matchHost(host, value), negated)
+		m.meets(MatchHost(host, value), negated)
 	case "originalhost":
-		m.meets(matchHost(m.alias, value), negated)
+		m.meets(MatchHost(m.alias, value), negated)
 	case "user":
 		user := m.settings.get("user")
 		if user == "" {

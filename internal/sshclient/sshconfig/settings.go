@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import "slices"
 
@@ -6,10 +6,9 @@ import "slices"
 type origin int
 
 const (
-	fromSystem  origin = iota // the system's configuration
-	fromUser                  // the user's configuration, or an option -o
-	fromOption                // an option of its own, such as -i
-	fromDefault               // nothing was configured
+	fromSystem origin = iota // the system's configuration
+	fromUser                 // the user's configuration, or an option -o
+	fromOption               // an option of its own, such as -i
 )
 
 // keyFile is a file with a key or a certificate.

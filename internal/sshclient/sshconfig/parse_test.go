@@ -1,9 +1,7 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,18 +35,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// homeWith is a home with a configuration file.
-func homeWith(t *testing.T, config string) string {
-	t.Helper()
-	home := t.TempDir()
-	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, home, "config", config)
-	return home
-}
-
 func TestResolve(t *testing.T) {
+	type where struct{ User, HostName, Port string }
 	me := in("", "").localUser()
 	home := homeWith(t, `
 Host alias
@@ -63,31 +51,34 @@ Match host matched
 	write(t, home, "other", "Host *\nHostName other\n")
 	for _, c := range []struct {
 		target, args string
-		want         Where
+		want         where
 	}{
-		{"host", "", Where{me, "host", "22"}},
-		{"me@host", "-p 23", Where{"me", "host", "23"}},
-		{"host", "-P23 -l me", Where{"me", "host", "23"}},
+		{"host", "", where{me, "host", "22"}},
+		{"me@host", "-p 23", where{"me", "host", "23"}},
+		{"host", "-P23 -l me", where{"me", "host", "23"}},
 		// Options come first, as with "ssh -l you ssh://me@host:24".
-		{"ssh://me@host:24", "-p 23 -l you", Where{"you", "host", "23"}},
-		{"ssh://me@host:24", "", Where{"me", "host", "24"}},
-		{"ssh://me@[::1]:24/", "", Where{"me", "::1", "24"}},
-		{"[::1]", "", Where{me, "::1", "22"}},
-		{"0:0::1", "", Where{me, "::1", "22"}},
-		{"127.1", "", Where{me, "127.0.0.1", "22"}},
-		{"::1", "-qC4p 5", Where{me, "::1", "5"}},
-		{"HOST", "-p -q", Where{me, "host", "22"}},
-		{"alias", "", Where{"some body", "alias.example.org", "2022"}},
-		{"me@alias", "-o Port=1 -o 'HostName x'", Where{"me", "x", "1"}},
-		{"alias", "-F none", Where{me, "alias", "22"}},
-		{"alias", "-F ~/.ssh/other", Where{me, "other", "22"}},
-		{"root@ma", "", Where{"root", "matched", "7"}},
-		{"root@mx", "-o Hostname=matched", Where{"root", "matched", "7"}},
-		{"tab", "-o HostName=matched", Where{me, "matched", "7"}},
-		{"host", "-i /nowhere -i '${NOT_SET}'", Where{me, "host", "22"}},
+		{"ssh://me@host:24", "-p 23 -l you", where{"you", "host", "23"}},
+		{"ssh://me@host:24", "", where{"me", "host", "24"}},
+		{"ssh://me@[::1]:24/", "", where{"me", "::1", "24"}},
+		{"[::1]", "", where{me, "::1", "22"}},
+		{"0:0::1", "", where{me, "::1", "22"}},
+		{"127.1", "", where{me, "127.0.0.1", "22"}},
+		{"::1", "-qC4p 5", where{me, "::1", "5"}},
+		{"HOST", "-p -q", where{me, "host", "22"}},
+		{"alias", "", where{"some body", "alias.example.org", "2022"}},
+		{"me@alias", "-o Port=1 -o 'HostName x'", where{"me", "x", "1"}},
+		{"alias", "-F none", where{me, "alias", "22"}},
+		{"alias", "-F ~/.ssh/other", where{me, "other", "22"}},
+		{"root@ma", "", where{"root", "matched", "7"}},
+		{"root@mx", "-o Hostname=matched", where{"root", "matched", "7"}},
+		{"tab", "-o HostName=matched", where{me, "matched", "7"}},
+		{"host", "-i /nowhere -i '${NOT_SET}'", where{me, "host", "22"}},
 	} {
-		if got, err := Resolve(t.Context(), c.target, in(home, c.args)); err != nil || got != c.want {
-			t.Errorf("%s %s: got %+v, %v; want %+v", c.target, c.args, got, err, c.want)
+		h, err := Resolve(t.Context(), c.target, in(home, c.args))
+		if err != nil {
+			t.Errorf("%s %s: %v", c.target, c.args, err)
+		} else if got := (where{h.User, h.HostName, h.Port}); got != c.want {
+			t.Errorf("%s %s: got %+v; want %+v", c.target, c.args, got, c.want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package sshclient
+package sshconfig
 
 import (
 	"errors"
@@ -118,7 +118,7 @@ func (r *reader) option(o option) error {
 			return err
 		}
 		if _, err := os.Stat(file); err != nil {
-			s.missing = append(s.missing, file+": "+plainReason(err))
+			s.missing = append(s.missing, file+": "+FileReason(err))
 			return nil
 		}
 		add(&s.identities, keyFile{file, fromOption})
