@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,9 +19,10 @@ import (
 // the upload is cancelled meanwhile.
 const grace = 15 * time.Second
 
-// resumable is the upload of one object in parts. It goes on with one of the
-// same object that was cut off: a key holds the digest of its content, so
-// parts of equal size and checksum are the same.
+// resumable is the upload of one object in parts. It continues one of the same
+// object that was cut off, if the server would begin it the same way now: a key
+// holds the digest of its content, so parts of equal size and checksum are the
+// same.
 type resumable struct {
 	client *s3.Client
 	set    conf.S3Upload
@@ -31,76 +31,14 @@ type resumable struct {
 	// refuse such requests (AWS_REQUEST_CHECKSUM_CALCULATION).
 	checksums bool
 	partSize  int64
-	// adopt: look for an upload to go on with.
-	adopt bool
+	// adopt: look for an upload to continue; adopted: there was one.
+	adopt, adopted bool
 
 	key, id string
 	// parts are those that the server has.
 	parts map[int32]types.Part
 	// outcomeUnknown: the object may be there although an error was returned.
 	outcomeUnknown bool
-}
-
-// begin takes an upload that is there, or makes one.
-func (r *resumable) begin(ctx context.Context, src uploader.Source) error {
-	if r.adopt {
-		if id, ok := r.find(ctx); ok {
-			r.id = id
-			return nil
-		}
-	}
-	ctx, cancel := control(ctx)
-	defer cancel()
-	out, err := r.client.CreateMultipartUpload(ctx, r.creation(src.SHA256))
-	if err == nil {
-		r.id = aws.ToString(out.UploadId)
-	}
-	return err
-}
-
-// find is the newest upload of the key whose parts are of our size. Without
-// the right to look there is none.
-func (r *resumable) find(ctx context.Context) (id string, ok bool) {
-	ctx, cancel := control(ctx)
-	defer cancel()
-	uploads, err := uploadsOf(ctx, r.client, r.set.Bucket, r.key, true)
-	if err != nil {
-		return "", false
-	}
-	slices.SortStableFunc(uploads, func(a, b types.MultipartUpload) int {
-		return aws.ToTime(b.Initiated).Compare(aws.ToTime(a.Initiated))
-	})
-	for _, u := range uploads {
-		if parts, ok := r.partsOf(ctx, aws.ToString(u.UploadId)); ok {
-			r.parts = parts
-			return *u.UploadId, true
-		}
-	}
-	return "", false
-}
-
-// partsOf are the parts of an upload; ok is false where they are not of our
-// size, or cannot be told.
-func (r *resumable) partsOf(ctx context.Context, id string) (parts map[int32]types.Part, ok bool) {
-	parts = map[int32]types.Part{}
-	last := int32(0)
-	pages := s3.NewListPartsPaginator(r.client, &s3.ListPartsInput{Bucket: &r.set.Bucket, Key: &r.key, UploadId: &id})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, false
-		}
-		for _, p := range page.Parts {
-			parts[aws.ToInt32(p.PartNumber)] = p
-			last = max(last, aws.ToInt32(p.PartNumber))
-		}
-	}
-	for n, p := range parts {
-		if size := aws.ToInt64(p.Size); size != r.partSize && (n != last || size > r.partSize) {
-			return nil, false
-		}
-	}
-	return parts, len(parts) > 0
 }
 
 // complete publishes the object.
