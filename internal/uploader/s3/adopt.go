@@ -43,9 +43,7 @@ func (r *resumable) begin(ctx context.Context, src uploader.Source, content uplo
 // parts are of our size; "" where there is none. Without the right to look
 // there is none.
 func (r *resumable) find(ctx context.Context, begun *s3.CreateMultipartUploadOutput, content uploader.Content, size int64) (id string, err error) {
-	bounded, cancel := control(ctx)
-	defer cancel()
-	uploads, err := uploadsOf(bounded, r.client, r.set.Bucket, r.key, true)
+	uploads, err := uploadsOf(ctx, r.client, r.set.Bucket, r.key, true)
 	if err != nil {
 		return "", nil //nolint:nilerr // then all is sent
 	}
@@ -62,7 +60,7 @@ func (r *resumable) find(ctx context.Context, begun *s3.CreateMultipartUploadOut
 		return aws.ToTime(b.Initiated).Compare(aws.ToTime(a.Initiated))
 	})
 	for _, u := range uploads {
-		parts, ok := r.partsOf(bounded, aws.ToString(u.UploadId))
+		parts, ok := r.partsOf(ctx, aws.ToString(u.UploadId))
 		if !ok {
 			continue
 		}
@@ -85,10 +83,13 @@ func (r *resumable) partsOf(ctx context.Context, id string) (parts map[int32]typ
 	last := int32(0)
 	pages := s3.NewListPartsPaginator(r.client, &s3.ListPartsInput{Bucket: &r.set.Bucket, Key: &r.key, UploadId: &id})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+		bounded, cancel := control(ctx)
+		page, err := pages.NextPage(bounded)
+		cancel()
 		if err != nil {
 			return nil, false
 		}
+		uploader.Working(ctx)
 		for _, p := range page.Parts {
 			parts[aws.ToInt32(p.PartNumber)] = p
 			last = max(last, aws.ToInt32(p.PartNumber))

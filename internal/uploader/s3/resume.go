@@ -3,11 +3,8 @@ package s3
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -108,52 +105,4 @@ func (r *resumable) abortOthers(ctx context.Context) {
 	ctx, cancel := uploader.Cleanup(ctx, r.common)
 	defer cancel()
 	_ = abortAll(ctx, r.client, r.set.Bucket, r.key)
-}
-
-// uploadsOf lists the unfinished uploads whose keys begin with prefix, or are
-// it where exact is set.
-func uploadsOf(ctx context.Context, client *s3.Client, bucket, prefix string, exact bool) ([]types.MultipartUpload, error) {
-	var found []types.MultipartUpload
-	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, u := range page.Uploads {
-			if !exact || aws.ToString(u.Key) == prefix {
-				found = append(found, u)
-			}
-		}
-	}
-	return found, nil
-}
-
-// abortAll removes all unfinished uploads of a key.
-func abortAll(ctx context.Context, client *s3.Client, bucket, key string) error {
-	uploads, err := uploadsOf(ctx, client, bucket, key, true)
-	if err != nil {
-		return err
-	}
-	for _, u := range uploads {
-		err = errors.Join(err, abortUpload(ctx, client, bucket, key, aws.ToString(u.UploadId)))
-	}
-	return err
-}
-
-// abortUpload removes an upload and its parts. A part that was on its way can
-// come after an abort, so it looks again.
-func abortUpload(ctx context.Context, client *s3.Client, bucket, key, id string) error {
-	const times = 3
-	for range times {
-		_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: &id})
-		if err != nil && !isGone(err) {
-			return err
-		}
-		if _, err := client.ListParts(ctx, &s3.ListPartsInput{Bucket: &bucket, Key: &key, UploadId: &id}); err != nil {
-			// Gone, or we may not look.
-			return nil //nolint:nilerr // the abort was answered
-		}
-	}
-	return fmt.Errorf("upload %s of %s is still there", id, key)
 }
