@@ -45,10 +45,10 @@ func (r *resumable) rehearse(ctx context.Context) error {
 	text := []byte("x")
 	digest := sha256.Sum256(text)
 	src := uploader.Source{Name: checkObject, Size: int64(len(text)), SHA256: hex.EncodeToString(digest[:])}
-	if err := r.begin(ctx, src); err != nil {
+	content := memory{bytes.NewReader(text)}
+	if err := r.begin(ctx, src, content); err != nil {
 		return err
 	}
-	content := memory{bytes.NewReader(text)}
 	p := part{number: 1, content: content, size: src.Size}
 	err := newVerifier(content, src).next(ctx, &p, r.checksums)
 	if err == nil {

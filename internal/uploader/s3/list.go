@@ -54,14 +54,12 @@ func (s *Uploader) Delete(ctx context.Context, uri string) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	bounded, cancel := control(ctx)
-	defer cancel()
-	if _, err := s.client.DeleteObject(bounded, &s3.DeleteObjectInput{Bucket: &s.set.Bucket, Key: &key}); err != nil {
-		if isGone(err) {
-			return nil
-		}
+	_, err := s.client.DeleteObject(bounded, &s3.DeleteObjectInput{Bucket: &s.set.Bucket, Key: &key})
+	cancel()
+	if err != nil && !isGone(err) {
 		return s.fault(ctx, doing, err)
 	}
-	if err := abortAll(bounded, s.client, s.set.Bucket, key); err != nil && statusOf(err) != http.StatusForbidden {
+	if err := abortAll(ctx, s.client, s.set.Bucket, key); err != nil && statusOf(err) != http.StatusForbidden {
 		return s.fault(ctx, doing+": remove its parts", err)
 	}
 	return nil
@@ -98,9 +96,7 @@ func (s *Uploader) List(ctx context.Context, folder string) iter.Seq2[uploader.S
 				}
 			}
 		}
-		bounded, cancel := control(ctx)
-		defer cancel()
-		uploads, err := uploadsOf(bounded, s.client, s.set.Bucket, prefix, false)
+		uploads, err := uploadsOf(ctx, s.client, s.set.Bucket, prefix, false)
 		if err != nil {
 			if statusOf(err) != http.StatusForbidden {
 				yield(uploader.Stored{}, s.fault(ctx, doing, err))

@@ -85,7 +85,10 @@ func (r *resumable) send(ctx context.Context, p *part) (types.CompletedPart, err
 		}
 		if same {
 			uploader.Skip(p.content, p.off, p.size)
-			done.ETag, done.ChecksumCRC32 = there.ETag, there.ChecksumCRC32
+			done.ETag = there.ETag
+			if r.checksums {
+				done.ChecksumCRC32 = there.ChecksumCRC32
+			}
 			return done, nil
 		}
 	}
@@ -160,6 +163,7 @@ func (p *part) is(there types.Part) (bool, error) {
 // whether it is what its source announced. Nobody takes that for sending.
 type verifier struct {
 	src    uploader.Source
+	from   uploader.Content
 	r      io.Reader
 	read   int64
 	digest hash.Hash
@@ -167,7 +171,14 @@ type verifier struct {
 }
 
 func newVerifier(c uploader.Content, src uploader.Source) *verifier {
-	return &verifier{src: src, r: io.NewSectionReader(uploader.Unwatched(c), 0, src.Size+1), digest: sha256.New(), buffer: make([]byte, uploader.CopyBuffer)}
+	v := &verifier{src: src, from: uploader.Unwatched(c), digest: sha256.New(), buffer: make([]byte, uploader.CopyBuffer)}
+	return v.at(0)
+}
+
+// at begins to read somewhere else.
+func (v *verifier) at(off int64) *verifier {
+	v.r = io.NewSectionReader(v.from, off, v.src.Size+1-off)
+	return v
 }
 
 // next reads the next part and fills in its checksum, or its digest where S3's

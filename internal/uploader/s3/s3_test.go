@@ -78,17 +78,24 @@ func (b *s3Bucket) Faults(t *testing.T) (func(conf.Upload) uploader.Uploader, *t
 // leavePart sends the first part.
 func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	t.Helper()
-	s := newS3(t, b.settings())
+	b.leavePartWith(t, b.settings(), src)
+	return true
+}
+
+// leavePartWith begins an upload with settings and sends the first part.
+func (b *s3Bucket) leavePartWith(t *testing.T, set conf.S3Upload, src uploader.Source) {
+	t.Helper()
+	s := newS3(t, set)
 	r := s.resumable(s.place.key(src.Name))
 	r.partSize = conf.MinS3Part
-	if err := r.begin(t.Context(), src); err != nil {
-		t.Fatal(err)
-	}
 	c, err := src.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if err := r.begin(t.Context(), src, c); err != nil {
+		t.Fatal(err)
+	}
 	check := newVerifier(c, src)
 	p := part{number: 1, content: c, size: r.partSize}
 	if err = check.next(t.Context(), &p, r.checksums); err != nil {
@@ -97,7 +104,6 @@ func (b *s3Bucket) LeavePart(t *testing.T, src uploader.Source) bool {
 	if _, err := r.send(t.Context(), &p); err != nil {
 		t.Fatal(err)
 	}
-	return true
 }
 
 // fetch reads the object of an s3 URI with the keys.

@@ -119,7 +119,8 @@ func (s *Uploader) send(ctx context.Context, src uploader.Source) error {
 				Err:  s.fault(ctx, "store "+s.place.uri(r.key), err),
 			}
 		}
-		if adopt && !bad && ctx.Err() == nil && slices.Contains([]string{"NoSuchUpload", "InvalidPart"}, codeOf(err)) {
+		refused := slices.Contains([]string{"NoSuchUpload", "InvalidPart"}, codeOf(err)) || r.adopted && codeOf(err) == "InvalidRequest"
+		if adopt && !bad && ctx.Err() == nil && refused {
 			if there, herr := s.isThere(ctx, src); herr == nil && there {
 				return nil
 			}
@@ -152,7 +153,7 @@ func (s *Uploader) sendOnce(ctx context.Context, src uploader.Source, r *resumab
 		}
 		return r.putEmpty(ctx, src)
 	}
-	if err := r.begin(ctx, src); err != nil {
+	if err := r.begin(ctx, src, content); err != nil {
 		return err
 	}
 	parts, err := r.sendParts(ctx, content, check, src.Size)
