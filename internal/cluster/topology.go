@@ -26,7 +26,7 @@ type Part[T any] struct {
 func (p Part[T]) Known() bool { return p.There && p.Err == nil }
 
 // Topology is what there is of one topology, read once. Which of its parts are
-// read is told by the Scope.
+// read depends on the Scope.
 type Topology struct {
 	Name string
 	// Pending is an operation that has not ended; nil for none.
@@ -38,7 +38,7 @@ type Topology struct {
 	Scheduler      Part[*heronpb.SchedulerLocation]
 	Record         Part[statemgr.DeploymentRecord]
 
-	// Job is the job of the topology's name in this cluster, whoever made it;
+	// Job is the job of the topology's name in this cluster, whoever it belongs to;
 	// nil for none.
 	Job *api.Job
 	// Originals are the jobs that the original client made of the topology, one

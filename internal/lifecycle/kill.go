@@ -181,7 +181,7 @@ func (k *killing) deleteState(ctx context.Context) error {
 }
 
 // deletePackage removes a package as far as the configured uploader can. One
-// that it cannot remove must not hold up the rest for ever.
+// that it cannot remove must not block the rest.
 func (k *killing) deletePackage(ctx context.Context, pkg outcome.Resource) error {
 	if pkg.Where != k.cl.Settings.Upload.Kind {
 		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.cl.Settings.Upload.Kind)}

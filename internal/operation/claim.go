@@ -124,7 +124,7 @@ func (c *Claim) Write(ctx context.Context, intent statemgr.Intent) error {
 func (c *Claim) Note(change func(*statemgr.Intent)) { c.notes = append(c.notes, change) }
 
 // reach notes in the intent that a step begins. An operation that continues
-// another one's work does not go back behind the step which that had reached.
+// another one's work does not return to a step before the one which that had reached.
 func (c *Claim) reach(ctx context.Context, step string) error {
 	next := c.intent
 	if slices.Index(next.Steps, next.Step) <= slices.Index(next.Steps, step) {
