@@ -75,7 +75,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	switch args[0] {
-	case "restart", "update":
+	case "restart", "update", "logs":
 		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
 	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
