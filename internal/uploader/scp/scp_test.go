@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/heron-nomad/heron/internal/conf"
@@ -25,7 +26,7 @@ type sshHosts struct {
 	home    string
 	// private is a folder of which each server has its own.
 	private string
-	places  int
+	places  atomic.Int32
 }
 
 func newSSHHosts(t *testing.T, n int) *sshHosts {
@@ -51,8 +52,7 @@ func atHome(t *testing.T, o testenv.SSHOptions, variables ...string) testenv.SSH
 
 // newPlace makes a folder that does not exist at first, in one that does.
 func (h *sshHosts) newPlace(t *testing.T) uploadertest.Place {
-	h.places++
-	parent := filepath.Join(h.private, fmt.Sprint(h.places))
+	parent := filepath.Join(h.private, fmt.Sprint(h.places.Add(1)))
 	for _, s := range h.servers {
 		if err := os.MkdirAll(s.Path(parent), 0o755); err != nil {
 			t.Fatal(err)
