@@ -2,15 +2,12 @@ package scp
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
 
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/uploader"
-	"github.com/heron-nomad/heron/internal/uploader/uploadertest"
 )
 
 // A shell that prints when it starts breaks SFTP, if that is a program which
@@ -45,35 +42,6 @@ func TestShellsThatPrintAreNamed(t *testing.T) {
 			if !strings.Contains(err.Error(), text) || strings.ContainsFunc(err.Error(), unicode.IsControl) {
 				t.Errorf("%s: %q is not said in %q", label, text, err)
 			}
-		}
-	}
-}
-
-// The same from the start file of a shell.
-func TestAStartFileThatPrintsIsNamed(t *testing.T) {
-	home := t.TempDir()
-	if err := os.WriteFile(filepath.Join(home, ".bashrc"), []byte("echo Good morning\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for sftp, works := range map[string]bool{"/usr/lib/openssh/sftp-server": false, "internal-sftp": true} {
-		server := testenv.SSHD(t, testenv.SSHOptions{SFTP: sftp, Config: "SetEnv HOME=" + home})
-		h := &sshHosts{private: t.TempDir(), servers: []*testenv.SSHServer{server}}
-		h.home = testenv.SSHHome(t, server)
-		u := on(t, h, nil, nil, h.home)
-		err := u.Check(t.Context())
-		if !works {
-			if !errors.Is(err, uploader.ErrTarget) || !strings.Contains(err.Error(), `prints "Good morning" before SFTP begins`) {
-				t.Errorf("%s: got %v", sftp, err)
-			}
-			continue
-		}
-		// Its programs print it too, and their digest counts nevertheless.
-		src, _ := uploadertest.Source(uploadertest.Folder, 10)
-		for range 2 {
-			if _, err := u.Upload(t.Context(), src); err != nil {
-				t.Errorf("%s: %v", sftp, err)
-			}
-			src.Open = func() (uploader.Content, error) { return nil, uploadertest.ErrBroken }
 		}
 	}
 }
