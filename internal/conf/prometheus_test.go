@@ -84,7 +84,7 @@ func exported(rules []sinkRule, metric string) (name string, labels map[string]s
 // of labels that each had. Those of stream managers are not the rules' work.
 func recordedMetrics(t *testing.T) map[string][]map[string]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(testenv.Golden(t), "runtime", "running", "prometheus_container-*.txt"))
+	files, err := filepath.Glob(filepath.Join(testenv.GoldenRuntime(t), "running", "prometheus_container-*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("recorded metrics: %d files, %v", len(files), err)
 	}
