@@ -38,7 +38,7 @@ func TestPlansHelpNamesNoFlagThatPlanRefuses(t *testing.T) {
 		if code != exitOK || !strings.Contains(out, "--topology-id") {
 			t.Fatalf("%s --help: code %d, %q", command, code, out)
 		}
-		for _, flag := range []string{"--dry-run", "--dry-run-format", "--wait", "--wait-timeout"} {
+		for _, flag := range []string{"--dry-run", "--dry-run-format", "--wait", "--stable-for"} {
 			if regexp.MustCompile(flag+`[^-\w]`).MatchString(out) != has {
 				t.Errorf("%s --help names %s: %v", command, flag, !has)
 			}

@@ -22,14 +22,14 @@ topology exists already, how it differs. Nothing is changed.
 Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
 	}, a.plan)
 	// These are refused with what to do instead.
-	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "wait-timeout"} {
+	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for"} {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
 	return cmd
 }
 
 func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
-	if flags.dryRun || flags.wait || flags.dryRunFormat != "" {
+	if flags.dryRun || flags.asked() || flags.dryRunFormat != "" {
 		return usagef("plan changes nothing: --dry-run, --dry-run-format and --wait are for submit")
 	}
 	s, req, err := a.submitRequest(flags, words, "plan")

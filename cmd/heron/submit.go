@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,6 +21,7 @@ import (
 // too: these count behind the class name as well.
 type submitFlags struct {
 	clusterFlags
+	waitFlags
 	dryRun         bool
 	dryRunFormat   string
 	paused         bool
@@ -30,10 +30,8 @@ type submitFlags struct {
 	jvmProperties  []string
 	verboseGC      bool
 
-	definition  string
-	topologyID  string
-	wait        bool
-	waitTimeout time.Duration
+	definition string
+	topologyID string
 }
 
 func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
@@ -51,8 +49,8 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	s.addNomad(f)
 	f.StringVar(&s.definition, "topology-definition", "", "take this definition file and run nothing")
 	f.StringVar(&s.topologyID, "topology-id", "", "use this topology id instead of the program's")
-	f.BoolVar(&s.wait, "wait", false, "return when the topology runs")
-	f.DurationVar(&s.waitTimeout, "wait-timeout", 5*time.Minute, "how long --wait waits")
+	s.waitFlags.add(f)
+	s.addTimeout(f)
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	f.BoolP("help", "h", false, "help for this command")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -107,13 +105,16 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 		if err := a.checkOutput(); err != nil {
 			return err
 		}
+		if err := flags.check(cmd.Flags()); err != nil {
+			return err
+		}
 		return run(cmd.Context(), &flags, s)
 	}
 	return cmd
 }
 
 func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error {
-	if flags.dryRun && flags.wait {
+	if flags.dryRun && flags.asked() {
 		return usagef("--wait does not go with --dry-run, which starts nothing")
 	}
 	s, req, err := a.submitRequest(flags, words, "submit")
@@ -137,10 +138,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		return err
 	}
 	defer cl.Close()
-	var opts submit.Options
-	if flags.wait {
-		opts.Wait = flags.waitTimeout
-	}
+	opts := submit.Options{Wait: flags.limit(), StableFor: flags.stable}
 	decisions, err := prepared.Decide(ctx, cl.Cluster)
 	if err != nil {
 		return err
@@ -169,8 +167,6 @@ func (a *app) submitRequest(flags *submitFlags, words split, command string) (*s
 		return refuse("with --topology-definition give cluster and topology file only; no program runs")
 	case flags.definition == "" && n < 3:
 		return refuse("%s takes cluster/[role]/[env], topology file and class, got %d of 3; see: heron %s --help", command, n, command)
-	case flags.wait && flags.waitTimeout <= 0:
-		return refuse("--wait-timeout is %s; give a time above zero", flags.waitTimeout)
 	}
 	if f := flags.dryRunFormat; f != "" {
 		if a.asJSON() && f != "json" && f != submit.FormatDeployment {

@@ -3,13 +3,12 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
-	"github.com/heron-nomad/heron/internal/statemgr"
-	"github.com/heron-nomad/heron/internal/tmanager"
 )
 
 // PlanPoll is how often the physical plan is looked for. A store has no
@@ -24,47 +23,88 @@ type Running struct {
 	Containers int
 	// Limit is the longest wait.
 	Limit time.Duration
+	// StableFor is how long no container may have been restarted, and the
+	// physical plan must have been complete; 0 for no such time. A restart makes
+	// the wait go on, until its limit.
+	StableFor time.Duration
+	// TManagerAfter, unless nil, lets only another registration of the TManager
+	// count than the marked one; PlanAfter only another physical plan.
+	TManagerAfter, PlanAfter *Mark
 }
 
 // AwaitRunning returns when all containers run and the TManager has a complete
-// physical plan.
+// physical plan of them, and with StableFor when that has lasted. It ends with
+// an error when the limit is over, and before that where waiting does not help.
 func (c Cluster) AwaitRunning(ctx context.Context, r Running) error {
 	bounded, cancel := context.WithTimeout(ctx, r.Limit)
 	defer cancel()
-	what := outcome.Resource{Kind: outcome.Containers, ID: r.JobID}
-	err := c.Jobs.WaitRunning(ctx, r.JobID, r.Containers, r.Limit, func(p nomad.RunProgress) {
-		c.Progress.Send(progress.Event{State: progress.Advanced, Step: "start", What: what, Done: int64(p.Running), Total: int64(p.Want), Unit: "containers"})
-	})
-	if err != nil {
-		return err
+	w := &waiting{Cluster: c, r: r, until: time.Now().Add(r.Limit)}
+	for {
+		if err := w.containers(bounded); err != nil {
+			return w.after(err)
+		}
+		c.Progress.Begin("wait for", w.planResource())
+		if err := w.awaitPlan(bounded); err != nil {
+			return w.after(err)
+		}
+		if stable, err := w.stable(bounded); stable || err != nil {
+			return w.after(err)
+		}
 	}
-	c.Progress.Begin("wait for", outcome.Resource{Kind: outcome.PhysicalPlan, ID: r.Name})
-	return c.awaitPlan(bounded, r)
 }
 
-// awaitPlan returns when the physical plan is stored and the TManager works by
-// it. A stored plan alone may be one of stream managers that are gone.
-func (c Cluster) awaitPlan(ctx context.Context, r Running) error {
+// waiting is one wait for a topology to run.
+type waiting struct {
+	Cluster
+	r     Running
+	until time.Time
+	// unstable says why the topology was not stable, "" for nothing; times
+	// counts how often that happened.
+	unstable string
+	times    int
+}
+
+func (w *waiting) planResource() outcome.Resource {
+	return outcome.Resource{Kind: outcome.PhysicalPlan, ID: w.r.Name}
+}
+
+func (w *waiting) containerResource() outcome.Resource {
+	return outcome.Resource{Kind: outcome.Containers, ID: w.r.JobID}
+}
+
+// after adds to an error what made the wait start over.
+func (w *waiting) after(err error) error {
+	if err == nil || w.unstable == "" {
+		return err
+	}
+	return fmt.Errorf("it did not stay as it was for %s: %s (%d in all): %w", w.r.StableFor, w.unstable, w.times, err)
+}
+
+// containers waits until all containers run.
+func (w *waiting) containers(ctx context.Context) error {
+	return w.Jobs.WaitRunning(ctx, w.r.JobID, w.r.Containers, time.Until(w.until), func(p nomad.RunProgress) {
+		w.Progress.Send(progress.Event{
+			State: progress.Advanced, Step: "start", What: w.containerResource(),
+			Done: int64(p.Running), Total: int64(p.Want), Unit: "containers",
+		})
+	})
+}
+
+// awaitPlan returns when the TManager works by a fresh physical plan.
+func (w *waiting) awaitPlan(ctx context.Context) error {
 	tick := time.NewTicker(PlanPoll)
 	defer tick.Stop()
-	missing := errors.New("its TManager has not made a physical plan")
+	var missing error = &notYet{"its TManager has not made a physical plan"}
 	for {
-		_, err := c.State.Read(ctx, c.State.PhysicalPlan(r.Name))
-		complete := false
+		err := w.planFresh(ctx)
+		var passing *notYet
 		switch {
 		case err == nil:
-			complete, err = c.askTManager(ctx, r)
-			missing = errors.New("its TManager has no complete physical plan")
-		case errors.Is(err, statemgr.ErrNotFound):
-			err = nil
-		}
-		switch {
-		case ctx.Err() != nil:
-			return missing
-		case err != nil:
-			return err
-		case complete:
 			return nil
+		case errors.As(err, &passing):
+			missing = err
+		case ctx.Err() == nil:
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -74,27 +114,41 @@ func (c Cluster) awaitPlan(ctx context.Context, r Running) error {
 	}
 }
 
-// askTManager says whether the TManager has a complete plan. Where it cannot
-// be reached from here, for instance because it is in another network, a
-// warning says so and the plan in the state has to do.
-func (c Cluster) askTManager(ctx context.Context, r Running) (complete bool, err error) {
-	if c.TManager == nil {
+// stable watches a topology that runs for as long as it has to stay so. It is
+// false where it did not.
+func (w *waiting) stable(ctx context.Context) (bool, error) {
+	if w.r.StableFor <= 0 {
 		return true, nil
 	}
-	at, err := c.FindTManager(ctx, r.Name, r.ID)
-	if errors.Is(err, ErrNoTManager) {
-		return false, nil // a location of an earlier topology stays until its session ends
-	}
-	if err != nil {
+	w.Progress.Send(progress.Event{
+		State: progress.Noted, Step: "wait for", What: w.containerResource(),
+		Note: fmt.Sprintf("all run; they have to stay so for %s", w.r.StableFor),
+	})
+	restarts, err := w.Jobs.WaitRestart(ctx, w.r.JobID, w.r.StableFor)
+	switch {
+	case ctx.Err() != nil && w.unstable == "":
+		return false, fmt.Errorf("it runs, but the time given was over before it had stayed so for %s", w.r.StableFor)
+	case ctx.Err() != nil:
+		return false, errors.New("the time given is over")
+	case err != nil:
 		return false, err
 	}
-	_, err = c.TManager.PhysicalPlan(ctx, at)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, tmanager.ErrUnreachable) && ctx.Err() == nil:
-		c.Progress.Warn("wait for", outcome.Resource{Kind: outcome.PhysicalPlan, ID: r.Name}, "the physical plan in the state counts", err)
+	why := ""
+	if len(restarts) > 0 {
+		why = restarts[0].String()
+		w.times += len(restarts)
+	} else if err := w.planFresh(ctx); err != nil {
+		// A process inside a container may have died, of which Nomad knows nothing.
+		if passing := (*notYet)(nil); !errors.As(err, &passing) {
+			return false, err
+		}
+		why = err.Error()
+		w.times++
+	}
+	if why == "" {
 		return true, nil
 	}
+	w.unstable = why
+	w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.containerResource(), Note: why + "; waiting again"})
 	return false, nil
 }

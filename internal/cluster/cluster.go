@@ -25,6 +25,8 @@ type Jobs interface {
 	Stop(ctx context.Context, job *api.Job) error
 	WaitStopped(ctx context.Context, id string, timeout time.Duration, report func(nomad.StopProgress)) ([]nomad.AllocationRef, error)
 	WaitRunning(ctx context.Context, id string, count int, timeout time.Duration, report func(nomad.RunProgress)) error
+	WaitRestart(ctx context.Context, id string, quiet time.Duration) ([]nomad.Restart, error)
+	ContainerPorts(ctx context.Context, id, port string) (map[int]int, error)
 	PurgeOwned(ctx context.Context, id, topologyID string) error
 	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)
 }

@@ -280,7 +280,7 @@ func TestKillWorksWhenHalfIsGone(t *testing.T) {
 func TestWaitExpires(t *testing.T) {
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
-	c.want(c.submit("--wait", "--wait-timeout", "20s"), 9, "is submitted, but does not run", " nomad/ann/default "+c.topology)
+	c.want(c.submit("--wait=20s"), 9, "is submitted, but does not run", " nomad/ann/default "+c.topology)
 	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

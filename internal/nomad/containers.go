@@ -118,26 +118,32 @@ type listedEvent struct {
 	Details                       map[string]string
 }
 
-// decodeContainers reads Nomad's list entry by entry, so that never more than
-// one is in memory as Nomad wrote it.
-func decodeContainers(body io.Reader) ([]Container, error) {
-	dec := json.NewDecoder(body)
+// decodeList reads a list of Nomad's entry by entry, so that never more than one
+// is in memory as Nomad wrote it.
+func decodeList[T any](dec *json.Decoder, take func(*T)) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		if err == nil && t == nil {
-			return nil, nil // null: no allocations
+			return nil // null: an empty list
 		}
-		return nil, fmt.Errorf("the answer is not a list: it starts with %v (%w)", t, cmp.Or(err, io.ErrUnexpectedEOF))
+		return fmt.Errorf("the answer is not a list: it starts with %v (%w)", t, cmp.Or(err, io.ErrUnexpectedEOF))
 	}
+	for dec.More() {
+		var entry T
+		if err := dec.Decode(&entry); err != nil {
+			return err
+		}
+		take(&entry)
+	}
+	_, err := dec.Token()
+	return err
+}
+
+// decodeContainers reads a list of allocations.
+func decodeContainers(body io.Reader) ([]Container, error) {
 	var list []Container
 	words := map[string]string{}
-	for dec.More() {
-		var a listedAllocation
-		if err := dec.Decode(&a); err != nil {
-			return nil, err
-		}
-		list = append(list, a.container(words))
-	}
-	if _, err := dec.Token(); err != nil {
+	err := decodeList(json.NewDecoder(body), func(a *listedAllocation) { list = append(list, a.container(words)) })
+	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(list, func(a, b Container) int {

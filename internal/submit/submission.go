@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -166,9 +165,10 @@ func jobPage(n conf.Nomad, id string) string {
 }
 
 // wait returns when the topology runs.
-func (s *submission) wait(ctx context.Context, limit time.Duration) error {
+func (s *submission) wait(ctx context.Context, opts Options) error {
 	err := s.cl.AwaitRunning(ctx, cluster.Running{
-		Name: s.name, ID: s.m.Definition.ID(), JobID: *s.m.Job.ID, Containers: *s.m.Job.TaskGroups[0].Count, Limit: limit,
+		Name: s.name, ID: s.m.Definition.ID(), JobID: *s.m.Job.ID, Containers: *s.m.Job.TaskGroups[0].Count,
+		Limit: opts.Wait, StableFor: opts.StableFor,
 	})
 	switch {
 	case err == nil:

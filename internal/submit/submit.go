@@ -14,6 +14,9 @@ type Options struct {
 	// Wait makes Submit return only when the topology runs, or when the time
 	// is over; zero for no wait.
 	Wait time.Duration
+	// StableFor is how long no container may have been restarted, within Wait;
+	// zero for no such time.
+	StableFor time.Duration
 }
 
 // Submitted is what a successful Submit has done.
@@ -99,7 +102,7 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 		if opts.Wait == 0 {
 			continue
 		}
-		if err := s.wait(ctx, opts.Wait); err != nil {
+		if err := s.wait(ctx, opts); err != nil {
 			return done, err
 		}
 		result.Running = true

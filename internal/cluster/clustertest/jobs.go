@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,6 +18,11 @@ type Jobs struct {
 	Jobs          map[string]*api.Job
 	Before, After func(method string) error
 	Calls         []string
+	// Restarts are answers of WaitRestart, one after the other; then there are
+	// none.
+	Restarts [][]nomad.Restart
+	// Ports are the answer of ContainerPorts.
+	Ports map[int]int
 
 	mu sync.Mutex
 }
@@ -105,6 +111,26 @@ func (f *Jobs) WaitStopped(context.Context, string, time.Duration, func(nomad.St
 // WaitRunning implements cluster.Jobs.
 func (f *Jobs) WaitRunning(context.Context, string, int, time.Duration, func(nomad.RunProgress)) error {
 	return f.call("WaitRunning", func() error { return nil })
+}
+
+// WaitRestart implements cluster.Jobs; it does not wait.
+func (f *Jobs) WaitRestart(context.Context, string, time.Duration) (restarts []nomad.Restart, err error) {
+	err = f.call("WaitRestart", func() error {
+		if len(f.Restarts) > 0 {
+			restarts, f.Restarts = f.Restarts[0], f.Restarts[1:]
+		}
+		return nil
+	})
+	return restarts, err
+}
+
+// ContainerPorts implements cluster.Jobs.
+func (f *Jobs) ContainerPorts(context.Context, string, string) (ports map[int]int, err error) {
+	err = f.call("ContainerPorts", func() error {
+		ports = maps.Clone(f.Ports)
+		return nil
+	})
+	return ports, err
 }
 
 // Forecast implements cluster.Jobs.

@@ -3,6 +3,7 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // TManager is that of the topology "words" on a Bench. It keeps its physical
-// plan in the state store, as the real one does. OnPlan and the hooks around
+// plan, which has the containers of the stored packing plan, in the state store,
+// as the real one does. OnPlan and the hooks around
 // changes, if set, are called before an answer and may fail it.
 type TManager struct {
 	b  *Bench
@@ -67,24 +69,46 @@ func (m *TManager) Store(id string, state heronpb.TopologyState) {
 
 func (m *TManager) store(ctx context.Context, id string, state heronpb.TopologyState) {
 	m.b.T.Helper()
-	m.b.put(ctx, m.b.Cluster.State.PhysicalPlan("words"), m.plan(id, state))
+	m.b.put(ctx, m.b.Cluster.State.PhysicalPlan("words"), m.plan(ctx, id, state))
 }
 
-func (m *TManager) plan(id string, state heronpb.TopologyState) *heronpb.PhysicalPlan {
+func (m *TManager) plan(ctx context.Context, id string, state heronpb.TopologyState) *heronpb.PhysicalPlan {
 	t := proto.CloneOf(Words(id).Proto())
 	t.State = &state
-	return &heronpb.PhysicalPlan{Topology: t}
+	plan := &heronpb.PhysicalPlan{Topology: t}
+	for _, index := range m.planned(ctx) {
+		plan.Stmgrs = append(plan.Stmgrs, &heronpb.StMgr{
+			Id: proto.String(fmt.Sprintf("stmgr-%d", index)), HostName: proto.String("node"),
+			DataPort: proto.Int32(7000 + index), LocalEndpoint: proto.String("/unused"),
+		})
+	}
+	return plan
+}
+
+// planned are the containers of the stored packing plan, none without one.
+func (m *TManager) planned(ctx context.Context) (indexes []int32) {
+	node, err := m.b.Store.Read(context.WithoutCancel(ctx), m.b.Cluster.State.PackingPlan("words"))
+	if errors.Is(err, statemgr.ErrNotFound) {
+		return nil
+	}
+	m.b.Must(err)
+	packing := &heronpb.PackingPlan{}
+	m.b.Must(proto.Unmarshal(node.Data, packing))
+	for _, c := range packing.GetContainerPlans() {
+		indexes = append(indexes, c.GetId())
+	}
+	return indexes
 }
 
 // PhysicalPlan implements cluster.TManager.
-func (m *TManager) PhysicalPlan(context.Context, *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
+func (m *TManager) PhysicalPlan(ctx context.Context, _ *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
 	m.Asked++
 	if m.OnPlan != nil {
 		if err := m.OnPlan(); err != nil {
 			return nil, err
 		}
 	}
-	return m.plan(m.id, m.State), nil
+	return m.plan(ctx, m.id, m.State), nil
 }
 
 // Activate implements cluster.TManager.

@@ -42,9 +42,9 @@ func portFlags() []struct{ port, flag string } {
 	}
 }
 
-// portLabel is the label of a port in the job: Nomad makes names of
+// PortLabel is the label of a port in the job: Nomad makes names of
 // environment variables of it, which have no dashes.
-func portLabel(port string) string { return strings.ReplaceAll(port, "-", "_") }
+func PortLabel(port string) string { return strings.ReplaceAll(port, "-", "_") }
 
 // portVariable is what Nomad replaces by the port of a label.
 func portVariable(label string) string { return "${NOMAD_PORT_" + label + "}" }
@@ -54,7 +54,7 @@ func portVariable(label string) string { return "${NOMAD_PORT_" + label + "}" }
 func VariablePorts() map[string]string {
 	ports := map[string]string{}
 	for _, p := range portFlags() {
-		ports[p.port] = portVariable(portLabel(p.port))
+		ports[p.port] = portVariable(PortLabel(p.port))
 	}
 	return ports
 }
@@ -65,7 +65,7 @@ func VariablePorts() map[string]string {
 func (s Spec) network() *api.NetworkResource {
 	n := &api.NetworkResource{}
 	for _, p := range portFlags() {
-		n.DynamicPorts = append(n.DynamicPorts, api.Port{Label: portLabel(p.port)})
+		n.DynamicPorts = append(n.DynamicPorts, api.Port{Label: PortLabel(p.port)})
 	}
 	if s.hasMetricsPort() {
 		n.DynamicPorts = append(n.DynamicPorts, api.Port{Label: metricsPort})

@@ -1,0 +1,59 @@
+package nomad
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
+)
+
+// allocationPorts has the fields of an entry of Nomad's list that say which
+// ports of its node a container has.
+type allocationPorts struct {
+	Name, JobID                 string
+	DesiredStatus, ClientStatus string
+	AllocatedResources          struct {
+		Shared struct {
+			Ports []struct {
+				Label string
+				Value int
+			}
+		}
+	}
+}
+
+// ContainerPorts returns, by container index, the number of a port of each
+// container of a job that runs and is to run. port is one of those of package
+// jobspec. It is one request, whose answer is read as it arrives.
+func (c *Client) ContainerPorts(ctx context.Context, jobID, port string) (map[int]int, error) {
+	label := jobspec.PortLabel(port)
+	ports := map[int]int{}
+	err := c.read(ctx, fmt.Sprintf("list the ports of job %q", jobID), readJob, func(q *api.QueryOptions) error {
+		clear(ports)
+		q.Params = map[string]string{"resources": "true"}
+		if !strings.ContainsAny(jobID, "\"\\") {
+			q.Filter = fmt.Sprintf("JobID == %q", jobID)
+		}
+		body, err := c.api.Raw().Response("/v1/allocations", q)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		return decodeList(json.NewDecoder(body), func(a *allocationPorts) {
+			index, ok := ContainerIndex(a.Name)
+			if !ok || a.JobID != jobID || a.DesiredStatus != api.AllocDesiredStatusRun || a.ClientStatus != api.AllocClientStatusRunning {
+				return
+			}
+			for _, p := range a.AllocatedResources.Shared.Ports {
+				if p.Label == label {
+					ports[index] = p.Value
+				}
+			}
+		})
+	})
+	return ports, err
+}

@@ -1,0 +1,96 @@
+package nomad
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Restart is a container that did not go on running.
+type Restart struct {
+	// Index is the container's.
+	Index int
+	// How it went, in words.
+	How string
+}
+
+// String implements fmt.Stringer.
+func (r Restart) String() string { return fmt.Sprintf("container %d %s", r.Index, r.How) }
+
+// WaitRestart watches the containers of a job for a time and returns at once
+// when one of them is restarted in place, is replaced, or does not run; none
+// where all ran on for that time.
+func (c *Client) WaitRestart(ctx context.Context, jobID string, quiet time.Duration) ([]Restart, error) {
+	bounded, over, cancel := within(ctx, quiet)
+	defer cancel()
+	list := c.watchAllocations(jobID, false)
+	var before map[int]*api.AllocationListStub
+	for {
+		allocs, changed, err := list.next(bounded)
+		switch {
+		case err != nil && over():
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case !changed:
+			continue
+		}
+		now := wantedOf(allocs)
+		if before == nil {
+			before = now
+		}
+		if restarts := restartsBetween(before, now); len(restarts) > 0 {
+			return restarts, nil
+		}
+	}
+}
+
+// wantedOf are the allocations that Nomad wants to run, by container index; the
+// youngest of each.
+func wantedOf(allocs []*api.AllocationListStub) map[int]*api.AllocationListStub {
+	wanted := map[int]*api.AllocationListStub{}
+	for _, a := range allocs { // by age
+		if index, ok := ContainerIndex(a.Name); ok && a.DesiredStatus == api.AllocDesiredStatusRun {
+			wanted[index] = a
+		}
+	}
+	return wanted
+}
+
+func restartsBetween(before, now map[int]*api.AllocationListStub) (all []Restart) {
+	for _, index := range slices.Sorted(maps.Keys(before)) {
+		was, is := before[index], now[index]
+		switch {
+		case is == nil:
+			all = append(all, Restart{index, "was stopped"})
+		case is.ID != was.ID:
+			all = append(all, Restart{index, "was replaced: it " + endOf(was)})
+		case restartsOf(is) > restartsOf(was):
+			all = append(all, Restart{index, "was restarted: it " + endOf(is)})
+		case is.ClientStatus != api.AllocClientStatusRunning:
+			all = append(all, Restart{index, "does not run: it " + endOf(is)})
+		}
+	}
+	return all
+}
+
+func restartsOf(a *api.AllocationListStub) (n uint64) {
+	for _, state := range a.TaskStates {
+		n += state.Restarts
+	}
+	return n
+}
+
+// endOf says how a container's program ended last, as far as that is known.
+func endOf(a *api.AllocationListStub) string {
+	for _, state := range a.TaskStates {
+		if slices.ContainsFunc(state.Events, func(e *api.TaskEvent) bool { return e.Type == api.TaskTerminated }) {
+			return failureText(state)
+		}
+	}
+	return "is " + a.ClientStatus
+}
