@@ -29,6 +29,14 @@ type Jobs interface {
 	ContainerPorts(ctx context.Context, id, port string) (map[int]int, error)
 	PurgeOwned(ctx context.Context, id, topologyID string) error
 	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)
+	SetCount(ctx context.Context, job *api.Job, count int) (*api.Job, error)
+	SetSpec(ctx context.Context, job, spec *api.Job) (*api.Job, error)
+	Containers(ctx context.Context, jobID string) ([]nomad.Container, error)
+	VersionMeta(ctx context.Context, jobID string) (map[uint64]map[string]string, error)
+	Settled(ctx context.Context, jobID string) (bool, error)
+	Migrating(ctx context.Context, containers []nomad.Container) ([]nomad.Container, error)
+	RescheduleFailed(ctx context.Context, jobID string) error
+	StopAllocation(ctx context.Context, allocID string) error
 }
 
 // TManager is what the use cases need of a topology's TManager;

@@ -24,12 +24,14 @@ type Container struct {
 	// of the job that it runs.
 	ID, JobID  string
 	JobVersion uint64
-	// Node is the node's name.
-	Node string
+	// Node is the node's name, NodeID its id.
+	Node, NodeID string
 	// Desired and Status are what Nomad wants of it ("run", "stop", "evict") and
 	// what the node reports ("pending", "running", "complete", "failed", "lost",
 	// "unknown").
 	Desired, Status string
+	// Migrate: Nomad is to stop it and start another in its place.
+	Migrate bool
 	// Restarts counts restarts of the task in place.
 	Restarts int
 	// Event is the task's last event in plain words, and when it happened; ""
@@ -98,10 +100,12 @@ func (c *Client) ContainersSince(ctx context.Context, jobID string, index uint64
 
 // listedAllocation has the fields of an entry of Nomad's list that are needed.
 type listedAllocation struct {
-	ID, Name, JobID, NodeName   string
+	ID, Name, JobID             string
+	NodeID, NodeName            string
 	JobVersion, CreateIndex     uint64
 	DesiredStatus, ClientStatus string
 	ClientDescription           string
+	DesiredTransition           struct{ Migrate *bool }
 	TaskStates                  map[string]listedTask
 }
 
@@ -167,8 +171,9 @@ func (a *listedAllocation) container(words map[string]string) Container {
 		return s
 	}
 	c := Container{
-		Index: index, ID: a.ID, JobID: once(a.JobID), JobVersion: a.JobVersion, Node: once(a.NodeName),
+		Index: index, ID: a.ID, JobID: once(a.JobID), JobVersion: a.JobVersion, Node: once(a.NodeName), NodeID: once(a.NodeID),
 		Desired: once(a.DesiredStatus), Status: once(a.ClientStatus), Created: a.CreateIndex,
+		Migrate: value(a.DesiredTransition.Migrate),
 	}
 	for _, task := range a.TaskStates {
 		c.Restarts += int(task.Restarts) //nolint:gosec // a count of restarts

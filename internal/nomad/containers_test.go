@@ -54,7 +54,7 @@ func TestDecodeContainers(t *testing.T) {
 		t.Errorf("not begun: %+v", c)
 	}
 	want := Container{
-		Index: 1, ID: failed.ID, JobID: failed.JobID, JobVersion: 3, Node: "node-7", Desired: "run", Status: "failed", Restarts: 2,
+		Index: 1, ID: failed.ID, JobID: failed.JobID, JobVersion: 3, Node: "node-7", NodeID: failed.NodeID, Desired: "run", Status: "failed", Restarts: 2,
 		Event: "Task started by client", EventAt: time.Unix(1_700_000_000, 0), Failure: "failed: exit code 7", Created: 20,
 	}
 	if !reflect.DeepEqual(got[2], want) {

@@ -61,7 +61,9 @@ const (
 	readJob   right = "read-job"
 	submitJob right = "submit-job"
 	nodeRead  right = "node:read"
-	agentRead right = "agent:read"
+	// allocLifecycle is for one container at a time.
+	allocLifecycle right = "alloc-lifecycle"
+	agentRead      right = "agent:read"
 )
 
 // policy is how a policy gives the right.

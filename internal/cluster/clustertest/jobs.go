@@ -17,14 +17,20 @@ import (
 type Jobs struct {
 	Jobs          map[string]*api.Job
 	Before, After func(method string) error
-	Calls         []string
+	// Allocations are the containers of each job. New ones run at once, unless
+	// OnPlace, if set, makes them something else.
+	Allocations map[string][]nomad.Container
+	OnPlace     func(*nomad.Container)
+	Calls       []string
 	// Restarts are answers of WaitRestart, one after the other; then there are
 	// none.
 	Restarts [][]nomad.Restart
 	// Ports are the answer of ContainerPorts.
 	Ports map[int]int
 
-	mu sync.Mutex
+	mu    sync.Mutex
+	metas map[string]map[uint64]map[string]string
+	made  int
 }
 
 func (f *Jobs) call(method string, effect func() error) error {
@@ -72,10 +78,17 @@ func (f *Jobs) TopologyJobs(_ context.Context, name string) (list []*api.JobList
 	return list, err
 }
 
-// Put stores a copy of a job.
+// Put stores a copy of a job, as its next version, and places its containers.
 func (f *Jobs) Put(job *api.Job) {
 	c := *job
+	version, index := uint64(0), uint64(1)
+	if old := f.Jobs[*job.ID]; old != nil {
+		version, index = value(old.Version)+1, value(old.JobModifyIndex)+1
+	}
+	c.Version, c.JobModifyIndex = &version, &index
 	f.Jobs[*job.ID] = &c
+	f.remember(&c)
+	f.reconcile(*job.ID, "")
 }
 
 // RegisterNew implements cluster.Jobs.
@@ -99,6 +112,7 @@ func (f *Jobs) Stop(_ context.Context, job *api.Job) error {
 	return f.call("Stop", func() error {
 		stop := true
 		f.Jobs[*job.ID].Stop = &stop
+		f.reconcile(*job.ID, "")
 		return nil
 	})
 }

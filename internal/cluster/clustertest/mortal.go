@@ -108,6 +108,28 @@ func (j mortalJobs) PurgeOwned(ctx context.Context, id, topologyID string) error
 	return j.call(func() error { return j.Jobs.PurgeOwned(ctx, id, topologyID) })
 }
 
+// SetCount implements cluster.Jobs.
+func (j mortalJobs) SetCount(ctx context.Context, job *api.Job, n int) (now *api.Job, err error) {
+	err = j.call(func() (err error) { now, err = j.Jobs.SetCount(ctx, job, n); return err })
+	return now, err
+}
+
+// SetSpec implements cluster.Jobs.
+func (j mortalJobs) SetSpec(ctx context.Context, job, spec *api.Job) (now *api.Job, err error) {
+	err = j.call(func() (err error) { now, err = j.Jobs.SetSpec(ctx, job, spec); return err })
+	return now, err
+}
+
+// RescheduleFailed implements cluster.Jobs.
+func (j mortalJobs) RescheduleFailed(ctx context.Context, id string) error {
+	return j.call(func() error { return j.Jobs.RescheduleFailed(ctx, id) })
+}
+
+// StopAllocation implements cluster.Jobs.
+func (j mortalJobs) StopAllocation(ctx context.Context, id string) error {
+	return j.call(func() error { return j.Jobs.StopAllocation(ctx, id) })
+}
+
 // Mortal returns the bench's cluster as a process sees it that dies at its
 // n-th change, before it or after it.
 func (b *Bench) Mortal(n int, after bool) (cluster.Cluster, *Mortal) {
