@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "heron",
 		Short:         "Deploy Heron topologies on Nomad",
-		Long:          "heron submits Heron topologies to a Nomad cluster, pauses and activates them, and ends them again.",
+		Long:          "heron submits Heron topologies to a Nomad cluster, changes them while they run, and ends them again.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
@@ -51,11 +50,18 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SuggestionsMinimumDistance = 2
-	root.SetHelpCommand(helpCommand())
-	root.InitDefaultCompletionCmd()
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(a.helpCommand())
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.submitCommand(), a.planCommand(), a.statusCommand(), a.topologiesCommand(), a.activateCommand(), a.deactivateCommand(), a.killCommand(), a.gcCommand(), a.configCommand(), a.versionCommand(), a.initCommand(),
-		a.downloadCommand())
+	root.AddCommand(
+		a.submitCommand(), a.planCommand(), a.killCommand(), a.activateCommand(), a.deactivateCommand(),
+		a.statusCommand(), a.topologiesCommand(),
+		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
+		a.completionCommand(), a.manCommand(), exitCodesTopic(),
+	)
+	root.InitDefaultHelpCmd()
+	group(root)
+	a.addCompletions(root)
 	return root
 }
 
@@ -126,21 +132,6 @@ func maxArgs(n int, what string) cobra.PositionalArgs {
 			return args(n, what)(cmd, words)
 		}
 		return nil
-	}
-}
-
-// helpCommand is help for a command by name; an unknown name is an error.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [command]",
-		Short: "Help about a command",
-		RunE: func(cmd *cobra.Command, words []string) error {
-			found, rest, err := cmd.Root().Find(words)
-			if err != nil || len(rest) > 0 {
-				return usagef("no help for %q: there is no such command; see: heron --help", strings.Join(words, " "))
-			}
-			return found.Help()
-		},
 	}
 }
 

@@ -9,14 +9,26 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
 )
+
+// account is an environment that says who runs heron, and no more.
+func account(name string) string {
+	return map[string]string{"USER": "ann", "HOME": "/nonexistent"}[name]
+}
 
 // lines runs a command line and returns its exit code and what it printed.
 func lines(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	a := &app{stdout: &stdout, stderr: &stderr, getenv: account}
 	code = a.run(context.Background(), "heron", args)
+	if command, asked, stream := jsondoc.Asked(args); asked {
+		if err := jsondoc.Check(command, stdout.String(), stream); err != nil {
+			t.Errorf("%v\n%s", err, stdout.String())
+		}
+	}
 	return code, stdout.String(), stderr.String()
 }
 

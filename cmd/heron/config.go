@@ -12,9 +12,23 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config cluster [list | set property value | unset property]",
 		Short: "Show or change your settings for a cluster",
-		Long: `Show or change the settings kept for you in ~/.config/heron/<cluster>/cli.yaml.
+		Long: `Show or change the settings kept for you in ~/.config/heron/CLUSTER/cli.yaml.
 The one property there is, service_url, is the address of an API server.`,
+		Example: `  heron config nomad list
+  heron config nomad set service_url http://heron.example.com:9000
+  heron config nomad unset service_url`,
 		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, words []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			switch {
+			case len(words) == 0:
+				return a.clusterNames(cmd)
+			case len(words) == 1:
+				return []cobra.Completion{"list", "set", "unset"}, cobra.ShellCompDirectiveNoFileComp
+			case len(words) == 2 && words[1] != "list":
+				return []cobra.Completion{"service_url"}, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, words []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err

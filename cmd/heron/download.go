@@ -46,6 +46,8 @@ container does; called as heron-downloader it takes the same flags.
 
 The digest is that of --sha256, else of HERON_TOPOLOGY_PACKAGE_SHA256, which
 is set in every container. Without either nothing is checked.`,
+		Example: `  heron download -u https://packages.example.com/wc.tar.gz -f wc
+  heron download --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 -u s3://bucket/wc.tar.gz -f wc`,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err
@@ -109,6 +111,15 @@ func (d *downloadFlags) complete(words []string) error {
 	return nil
 }
 
+// downloadedDoc is what download prints as JSON.
+type downloadedDoc struct {
+	URI         string `json:"uri"`
+	Destination string `json:"destination"`
+	// Checked: it has the digest that was asked for.
+	Checked bool `json:"checked"`
+	fetch.Unpacked
+}
+
 func (a *app) download(ctx context.Context, d *downloadFlags) error {
 	d.opts.Progress = a.progress()
 	a.warnOfClass(d)
@@ -123,12 +134,7 @@ func (a *app) download(ctx context.Context, d *downloadFlags) error {
 	}
 	a.changed = true
 	if a.asJSON() {
-		a.printJSON(struct {
-			URI         string `json:"uri"`
-			Destination string `json:"destination"`
-			Checked     bool   `json:"checked"`
-			fetch.Unpacked
-		}{fetch.Shown(d.uri), d.to, d.opts.SHA256 != "", got})
+		a.printJSON(downloadedDoc{fetch.Shown(d.uri), d.to, d.opts.SHA256 != "", got})
 		return nil
 	}
 	fmt.Fprintf(a.stdout, "%s: %d files, folders and links in %s\n", fetch.Shown(d.uri), got.Entries, d.to)

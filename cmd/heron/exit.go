@@ -1,6 +1,10 @@
 package main
 
-import "github.com/heron-nomad/heron/internal/outcome"
+import (
+	"slices"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+)
 
 // Exit codes. They tell the final state: with any code but exitLeft and
 // exitWait, nothing of the command is left behind.
@@ -18,29 +22,45 @@ const (
 	exitInterrupted = 130
 )
 
+// exitStatus is what an exit code says.
+type exitStatus struct {
+	Code  int
+	Kinds []outcome.Kind
+	// Meaning is what it says, Left what is left then.
+	Meaning, Left string
+}
+
+// exitCodes is the one table of them: the codes themselves, "heron help
+// exit-codes" and docs/commands.md come from it.
+func exitCodes() []exitStatus {
+	return []exitStatus{
+		{exitOK, nil, "done", "what was asked for"},
+		{exitFailure, []outcome.Kind{outcome.Failed, outcome.Denied},
+			"failed before anything was changed: the user's program failed, Nomad denied it for lack of a right, and what fits no other code", "no"},
+		{exitInput, []outcome.Kind{outcome.Usage}, "usage, configuration or input", "no"},
+		{exitDiffers, []outcome.Kind{outcome.Differs},
+			"plan: it does not fit, or differs from what exists; activate, deactivate: the topology is not in a state for that; status: neither healthy nor paused", "no"},
+		{exitNotFound, []outcome.Kind{outcome.NotFound}, "not found", "no"},
+		{exitExists, []outcome.Kind{outcome.Exists, outcome.Busy}, "exists already, or another command is at work on it", "no"},
+		{exitUnreachable, []outcome.Kind{outcome.Unreachable}, "a server is unreachable, fails, or gave no answer in time", "no"},
+		{exitUndone, []outcome.Kind{outcome.Undone}, "failed, and everything that was done is undone", "no"},
+		{exitLeft, []outcome.Kind{outcome.LeftBehind}, "failed, and something could not be undone: the message names it and the command that removes it", "yes"},
+		{exitWait, []outcome.Kind{outcome.WaitExpired},
+			"submitted, but not known to run within --wait-timeout; activate, deactivate: the change was not seen within it", "the topology"},
+		{exitInterrupted, []outcome.Kind{outcome.Interrupted}, "interrupted, and everything that was done is undone", "no"},
+	}
+}
+
 // exitCode is the exit code that goes with an error.
 func exitCode(err error) int {
-	switch outcome.KindOf(err) {
-	case "":
+	kind := outcome.KindOf(err)
+	if kind == "" {
 		return exitOK
-	case outcome.Usage:
-		return exitInput
-	case outcome.Differs:
-		return exitDiffers
-	case outcome.NotFound:
-		return exitNotFound
-	case outcome.Exists, outcome.Busy:
-		return exitExists
-	case outcome.Unreachable:
-		return exitUnreachable
-	case outcome.Undone:
-		return exitUndone
-	case outcome.LeftBehind:
-		return exitLeft
-	case outcome.WaitExpired:
-		return exitWait
-	case outcome.Interrupted:
-		return exitInterrupted
+	}
+	for _, s := range exitCodes() {
+		if slices.Contains(s.Kinds, kind) {
+			return s.Code
+		}
 	}
 	return exitFailure
 }

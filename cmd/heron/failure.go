@@ -14,30 +14,33 @@ import (
 
 // errorDoc is how a failure looks in JSON.
 type errorDoc struct {
-	Error struct {
-		Message string             `json:"message"`
-		Kind    outcome.Kind       `json:"kind"`
-		Code    int                `json:"exit_code"`
-		Removed []outcome.Resource `json:"removed,omitempty"`
-		Undone  []outcome.Resource `json:"undone,omitempty"`
-		Left    []outcome.Leftover `json:"left,omitempty"`
-		// Output is what failed containers wrote last.
-		Output []nomad.ContainerOutput `json:"output,omitempty"`
-		// Repair is a command line, for a shell.
-		Repair string `json:"repair,omitempty"`
-	} `json:"error"`
+	Error *errorBody `json:"error"`
+}
+
+// errorBody says what failed. It also stands beside a result, where a part of
+// what was asked for is done.
+type errorBody struct {
+	Message string             `json:"message"`
+	Kind    outcome.Kind       `json:"kind"`
+	Code    int                `json:"exit_code"`
+	Removed []outcome.Resource `json:"removed,omitempty"`
+	Undone  []outcome.Resource `json:"undone,omitempty"`
+	Left    []outcome.Leftover `json:"left,omitempty"`
+	// Output is what failed containers wrote last.
+	Output []nomad.ContainerOutput `json:"output,omitempty"`
+	// Repair is a command line, for a shell.
+	Repair string `json:"repair,omitempty"`
 }
 
 func (a *app) failureDoc(err error) errorDoc {
-	var doc errorDoc
-	e := &doc.Error
+	e := &errorBody{}
 	e.Message, e.Kind, e.Code, e.Repair = a.explain(err), outcome.KindOf(err), exitCode(err), a.repair(err)
 	e.Output = lastOutput(err)
 	var f *operation.Failure
 	if errors.As(err, &f) {
 		e.Removed, e.Undone, e.Left = f.Removed, f.Undone, f.Left
 	}
-	return doc
+	return errorDoc{e}
 }
 
 // explain words a failure for a person: what failed and why, what became of the
@@ -156,7 +159,7 @@ func (a *app) fail(err error) int {
 
 // partial prints a result beside an error: what was done before the failure.
 // In JSON both are one document.
-func (a *app) partial(err error, document func(*errorDoc) any, text func()) error {
+func (a *app) partial(err error, document func(*errorBody) any, text func()) error {
 	if !a.asJSON() {
 		text()
 		return err
@@ -165,7 +168,6 @@ func (a *app) partial(err error, document func(*errorDoc) any, text func()) erro
 		a.printJSON(document(nil))
 		return nil
 	}
-	failed := a.failureDoc(err)
-	a.printJSON(document(&failed))
+	a.printJSON(document(a.failureDoc(err).Error))
 	return &shownError{err}
 }

@@ -30,6 +30,8 @@ func (a *app) gcCommand() *cobra.Command {
 job in any namespace of Nomad refers to, those of the original client's
 topologies included, and what killed uploads left. Nothing is removed where
 any of these cannot be seen as a whole.`,
+		Example: `  heron gc --dry-run nomad
+  heron gc --older-than 2w nomad`,
 		Args: args(1, "cluster/[role]/[env]"),
 	}, &flags.clusterFlags, func(ctx context.Context, words []string) error { return a.gc(ctx, &flags, words[0]) })
 	f := cmd.Flags()
@@ -63,12 +65,13 @@ func (a *app) gc(ctx context.Context, flags *gcFlags, where string) error {
 		return err
 	}
 	a.changed = !done.DryRun && len(done.Removed) > 0
-	return a.partial(err, func(e *errorDoc) any {
-		return struct {
-			*lifecycle.Collected
-			*errorDoc
-		}{done, e}
-	}, func() { a.printCollected(done) })
+	return a.partial(err, func(e *errorBody) any { return collectedDoc{done, e} }, func() { a.printCollected(done) })
+}
+
+// collectedDoc is what gc prints as JSON.
+type collectedDoc struct {
+	*lifecycle.Collected
+	Error *errorBody `json:"error,omitempty"`
 }
 
 // printCollected prints what was removed.

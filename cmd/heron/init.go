@@ -19,6 +19,8 @@ func (a *app) initCommand() *cobra.Command {
 		Long: `Fill Heron's home: bin/heron with its links, conf/nomad and release.yaml.
 A configuration file that you edited is kept; the new one is put beside it.
 With --core a heron-core package is put into dist/ as well.`,
+		Example: `  heron init
+  heron init --prefix /opt/heron --core https://packages.example.com/heron-core.tar.gz`,
 		Args: args(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkOutput(); err != nil {
@@ -36,6 +38,12 @@ With --core a heron-core package is put into dist/ as well.`,
 	f.StringVar(&core, "core", "", "heron-core package: a path or a file, http, https or s3 URI")
 	f.StringVar(&sum, "sha256", "", "SHA-256 that the core package must have, in hex")
 	return cmd
+}
+
+// installedDoc is what init prints as JSON.
+type installedDoc struct {
+	Prefix string         `json:"prefix"`
+	Files  []install.Done `json:"files"`
 }
 
 func (a *app) init(ctx context.Context, prefix, core, sum string) error {
@@ -68,7 +76,7 @@ func (a *app) init(ctx context.Context, prefix, core, sum string) error {
 	done = append(done, rest...)
 	a.changed = true
 	if a.asJSON() {
-		a.printJSON(map[string]any{"prefix": prefix, "files": done})
+		a.printJSON(installedDoc{prefix, done})
 		return nil
 	}
 	for _, d := range done {

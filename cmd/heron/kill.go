@@ -22,6 +22,9 @@ func (a *app) killCommand() *cobra.Command {
 and its job. Killing again removes what an interrupted kill left. What a command
 left that died is removed too; while one is under way, kill is refused (exit
 code 5).`,
+		Example: `  heron kill nomad wc
+  heron kill --ignore-missing --output json nomad/ads/preview wc
+  heron kill --purge-checkpoints nomad wc`,
 		Args: args(2, "cluster/[role]/[env] and the topology's name"),
 	}, &flags, func(ctx context.Context, words []string) error { return a.kill(ctx, &flags, opts, words[0], words[1]) })
 	f := cmd.Flags()

@@ -20,12 +20,19 @@ what would be created and whether it fits on the cluster now, or, where the
 topology exists already, how it differs. Nothing is changed.
 
 Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
+		Example: `  heron plan nomad topology.jar com.acme.WordCount wc
+  heron plan --output json nomad/ads/prod topology.pex - wc`,
 	}, a.plan)
 	// These are refused with what to do instead.
 	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for"} {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
 	return cmd
+}
+
+// plannedDoc is what plan prints as JSON.
+type plannedDoc struct {
+	Planned []*submit.Preview `json:"planned"`
 }
 
 func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
@@ -51,7 +58,7 @@ func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
 		return err
 	}
 	if a.asJSON() {
-		a.printJSON(map[string]any{"planned": previews})
+		a.printJSON(plannedDoc{previews})
 	}
 	var differs error
 	for _, p := range previews {

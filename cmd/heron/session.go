@@ -81,9 +81,7 @@ func (s *session) connect(ctx context.Context) (*cluster.Connection, error) {
 
 // clusterDir is the folder of a cluster's configuration.
 func clusterDir(parent, home, name string) (string, error) {
-	if parent == "" {
-		parent = filepath.Join(home, "conf")
-	}
+	parent = confDir(parent, home)
 	dir, err := filepath.Abs(filepath.Join(parent, name))
 	if err != nil {
 		return "", err
@@ -94,19 +92,32 @@ func clusterDir(parent, home, name string) (string, error) {
 	return "", noCluster(dir, parent, name)
 }
 
-// noCluster says which clusters there are instead.
-func noCluster(dir, parent, name string) error {
-	var have []string
-	entries, err := os.ReadDir(parent)
+// confDir is the folder that holds the clusters' folders.
+func confDir(flag, home string) string {
+	if flag == "" {
+		return filepath.Join(home, "conf")
+	}
+	return flag
+}
+
+// clusters are the names of the clusters that have a folder there.
+func clusters(parent string) (names []string) {
+	entries, _ := os.ReadDir(parent) // no folder, no clusters
 	for _, e := range entries {
 		// Anything else there is not a cluster's folder.
-		if _, statErr := os.Stat(filepath.Join(parent, e.Name(), "client.yaml")); statErr == nil {
-			have = append(have, e.Name())
+		if _, err := os.Stat(filepath.Join(parent, e.Name(), "client.yaml")); err == nil {
+			names = append(names, e.Name())
 		}
 	}
+	return names
+}
+
+// noCluster says which clusters there are instead.
+func noCluster(dir, parent, name string) error {
+	have := clusters(parent)
 	hint := "there are: " + strings.Join(have, ", ")
 	switch {
-	case err != nil:
+	case !isDir(parent):
 		hint = parent + " does not exist; make the default one with: heron init"
 	case len(have) == 0:
 		hint = "there is no cluster in " + parent + "; --config-path names the folder above those of the clusters"

@@ -31,6 +31,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Show how a topology is: its health in one word and the reason, its TManager,
 what is under way, and each container. The exit code is 0 when it is healthy or
 paused, 3 when it is not, 4 when there is no such topology.`,
+		Example: `  heron status nomad wc
+  heron status --watch nomad/ads/prod wc
+  heron status --output json nomad wc`,
 		Args: args(2, "cluster/[role]/[env] and the topology's name"),
 	}, &flags, func(ctx context.Context, words []string) error {
 		return a.status(ctx, &flags, watch, words[0], words[1])

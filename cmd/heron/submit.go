@@ -74,7 +74,10 @@ of the original client count there too. For a .pex that is run as it is, and
 for a native executable, the class is "-". For a .so or .dylib it is the path
 of the program that writes the definition.
 
-With --topology-definition the program does not run and no class is given:
+With --topology-definition the program does not run and no class is given.`,
+		Example: `  heron submit nomad topology.jar com.acme.WordCount wc
+  heron submit --wait --output json nomad/ads/prod topology.jar com.acme.WordCount wc
+  heron submit --dry-run nomad topology.pex -
   heron submit --topology-definition wc.defn nomad topology.jar`,
 	}, a.submit)
 }
@@ -113,6 +116,12 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 	return cmd
 }
 
+// submittedDoc is what submit prints as JSON.
+type submittedDoc struct {
+	Submitted []*submit.Submitted `json:"submitted"`
+	Error     *errorBody          `json:"error,omitempty"`
+}
+
 func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error {
 	if flags.dryRun && flags.asked() {
 		return usagef("--wait does not go with --dry-run, which starts nothing")
@@ -148,12 +157,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		done = []*submit.Submitted{}
 	}
 	a.changed = len(done) > 0
-	return a.partial(err, func(e *errorDoc) any {
-		return struct {
-			Submitted []*submit.Submitted `json:"submitted"`
-			*errorDoc
-		}{done, e}
-	}, func() { a.printSubmitted(done) })
+	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })
 }
 
 // submitRequest turns the command line of a command into a request.

@@ -18,8 +18,15 @@ func (a *app) topologiesCommand() *cobra.Command {
 		Long: `List the topologies of a cluster with their state, health, containers and owner.
 With a role or an environment on the command line, list only those of it.
 "heron status" says more about one of them.`,
+		Example: `  heron topologies nomad
+  heron topologies --output json nomad/ads`,
 		Args: args(1, "cluster/[role]/[env]"),
 	}, &flags, func(ctx context.Context, words []string) error { return a.topologies(ctx, &flags, words[0]) })
+}
+
+// topologiesDoc is what topologies prints as JSON.
+type topologiesDoc struct {
+	Topologies []*inspect.Summary `json:"topologies"`
 }
 
 func (a *app) topologies(ctx context.Context, flags *clusterFlags, where string) error {
@@ -48,9 +55,7 @@ func (a *app) topologies(ctx context.Context, flags *clusterFlags, where string)
 		return err
 	}
 	if a.asJSON() {
-		a.printJSON(struct {
-			Topologies []*inspect.Summary `json:"topologies"`
-		}{list})
+		a.printJSON(topologiesDoc{list})
 		return nil
 	}
 	a.printTopologies(list)

@@ -26,6 +26,9 @@ func (a *app) versionCommand() *cobra.Command {
 		Long: `Print what release.yaml in Heron's home says, or what this program was built
 as where there is none. With a cluster that has a service_url (heron config),
 or with --service-url, print what its API server says.`,
+		Example: `  heron version
+  heron version --output json
+  heron version --service-url http://heron.example.com:9000`,
 		Args: maxArgs(1, "at most a cluster"),
 		RunE: func(cmd *cobra.Command, words []string) error {
 			if err := a.checkOutput(); err != nil {

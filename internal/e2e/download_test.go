@@ -60,7 +60,9 @@ func (d *downloader) run(args ...string) result {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		d.t.Fatal(err)
 	}
-	return result{code: cmd.ProcessState.ExitCode(), out: out.String(), errOut: errOut.String()}
+	ended := result{code: cmd.ProcessState.ExitCode(), out: out.String(), errOut: errOut.String()}
+	ended.checkJSON(d.t, append([]string{"download"}, args...))
+	return ended
 }
 
 // left are the names in the folder where it is run.

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/testenv"
+	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
 )
 
 // patience is how long a test waits for something that should happen soon. It
@@ -144,8 +145,22 @@ func (r result) String() string {
 	return fmt.Sprintf("exit code %d\nstdout:\n%s\nstderr:\n%s", r.code, r.out, r.errOut)
 }
 
+// checkJSON holds a result in JSON against the schema of the command. What a
+// test kills prints nothing.
+func (r result) checkJSON(t *testing.T, args []string) {
+	t.Helper()
+	command, asked, stream := jsondoc.Asked(args)
+	if !asked || r.code < 0 {
+		return
+	}
+	if err := jsondoc.Check(command, r.out, stream); err != nil {
+		t.Errorf("%v: %s", err, r)
+	}
+}
+
 // running is a run of heron that has not ended.
 type running struct {
+	args        []string
 	cmd         *exec.Cmd
 	out, errOut lockedBuffer
 	done        chan struct{}
@@ -179,7 +194,7 @@ func (c *cluster) start(args ...string) *running {
 			line = append(line, "--config-property", key+"="+value)
 		}
 	}
-	r := &running{cmd: exec.Command(bin.heron, append(line, args[1:]...)...), done: make(chan struct{})}
+	r := &running{args: args, cmd: exec.Command(bin.heron, append(line, args[1:]...)...), done: make(chan struct{})}
 	r.cmd.Env = c.env
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errOut
 	if err := r.cmd.Start(); err != nil {
@@ -206,7 +221,9 @@ func (r *running) wait(t *testing.T) result {
 		<-r.done
 		t.Fatalf("heron did not end in %s:\n%s", patience, r.errOut.String())
 	}
-	return result{code: r.cmd.ProcessState.ExitCode(), out: r.out.String(), errOut: r.errOut.String()}
+	ended := result{code: r.cmd.ProcessState.ExitCode(), out: r.out.String(), errOut: r.errOut.String()}
+	ended.checkJSON(t, r.args)
+	return ended
 }
 
 func (r *running) interrupt(t *testing.T) {

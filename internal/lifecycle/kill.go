@@ -32,9 +32,11 @@ type KillOptions struct {
 
 // Killed is what a successful Kill found and removed.
 type Killed struct {
-	Topology string             `json:"topology"`
-	Found    bool               `json:"found"`
-	Removed  []outcome.Resource `json:"removed"`
+	Topology string `json:"topology"`
+	// ID is the topology id of what was found, as far as it could be told.
+	ID      string             `json:"id"`
+	Found   bool               `json:"found"`
+	Removed []outcome.Resource `json:"removed"`
 	// Kept is what stays: packages whose store does not support deletion, and
 	// what the original client left on the nodes.
 	Kept []outcome.Leftover `json:"kept"`
@@ -82,7 +84,7 @@ func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions
 	if err := k.claim.Finish(ctx, err); err != nil {
 		return nil, err
 	}
-	return &Killed{Topology: name, Found: true, Removed: done.Removed, Kept: append(done.Kept, leftOnNodes(there.Originals)...)}, nil
+	return &Killed{Topology: name, ID: there.AnyID(), Found: true, Removed: done.Removed, Kept: append(done.Kept, leftOnNodes(there.Originals)...)}, nil
 }
 
 // killing is one run of Kill.
