@@ -39,14 +39,14 @@ func exitCodes() []exitStatus {
 			"failed before anything was changed: the user's program failed, Nomad denied it for lack of a right, and what fits no other code", "no"},
 		{exitInput, []outcome.Kind{outcome.Usage}, "usage, configuration or input", "no"},
 		{exitDiffers, []outcome.Kind{outcome.Differs},
-			"plan: it does not fit, or differs from what exists; activate, deactivate: the topology is not in a state for that; status: neither healthy nor paused", "no"},
+			"the topology is not in a state for the command; plan: it does not fit, or differs from what exists; status: neither healthy nor paused", "no"},
 		{exitNotFound, []outcome.Kind{outcome.NotFound}, "not found", "no"},
 		{exitExists, []outcome.Kind{outcome.Exists, outcome.Busy}, "exists already, or another command is at work on it", "no"},
 		{exitUnreachable, []outcome.Kind{outcome.Unreachable}, "a server is unreachable, fails, or gave no answer in time", "no"},
 		{exitUndone, []outcome.Kind{outcome.Undone}, "failed, and everything that was done is undone", "no"},
 		{exitLeft, []outcome.Kind{outcome.LeftBehind}, "failed, and something could not be undone: the message names it and the command that removes it", "yes"},
 		{exitWait, []outcome.Kind{outcome.WaitExpired},
-			"submitted, but not known to run within --wait-timeout; activate, deactivate: the change was not seen within it", "the topology"},
+			"what was asked for is done, but was not seen to take effect within the time of --wait or --wait-timeout", "the topology"},
 		{exitInterrupted, []outcome.Kind{outcome.Interrupted}, "interrupted, and everything that was done is undone", "no"},
 	}
 }
