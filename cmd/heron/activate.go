@@ -19,6 +19,7 @@ const switchWait = time.Minute
 type switchFlags struct {
 	clusterFlags
 	wait time.Duration
+	lock lockFlags
 }
 
 // switchFunc is lifecycle.Activate or lifecycle.Deactivate.
@@ -56,6 +57,7 @@ func (a *app) switchCommand(cmd *cobra.Command, do switchFunc) *cobra.Command {
 	cmd = a.clusterCommand(cmd, &flags.clusterFlags, func(ctx context.Context, words []string) error {
 		return a.switchState(ctx, &flags, do, cmd.Name(), words[0], words[1])
 	})
+	flags.lock.add(cmd.Flags())
 	cmd.Flags().DurationVar(&flags.wait, "wait-timeout", switchWait, "longest wait until the physical plan shows the new state")
 	return cmd
 }
@@ -73,7 +75,11 @@ func (a *app) switchState(ctx context.Context, flags *switchFlags, do switchFunc
 		return err
 	}
 	defer cl.Close()
-	done, err := do(ctx, cl.Cluster, name, lifecycle.SwitchOptions{Wait: flags.wait})
+	var done *lifecycle.Switched
+	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
+		done, err = do(ctx, cl.Cluster, name, lifecycle.SwitchOptions{Wait: flags.wait})
+		return err
+	})
 	if err != nil {
 		return err
 	}

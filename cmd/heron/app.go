@@ -19,6 +19,7 @@ import (
 
 // app is what commands share: where output goes, what the environment says.
 type app struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	env            []string
@@ -54,7 +55,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand())
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.submitCommand(), a.planCommand(), a.killCommand(), a.activateCommand(), a.deactivateCommand(),
+		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(),
 		a.statusCommand(), a.topologiesCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
 		a.completionCommand(), a.manCommand(), exitCodesTopic(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/nomad"
@@ -28,14 +29,35 @@ type errorBody struct {
 	Left    []outcome.Leftover `json:"left,omitempty"`
 	// Output is what failed containers wrote last.
 	Output []nomad.ContainerOutput `json:"output,omitempty"`
+	// Holder is who is at work on the topology.
+	Holder *holderDoc `json:"holder,omitempty"`
 	// Repair is a command line, for a shell.
 	Repair string `json:"repair,omitempty"`
+}
+
+// holderDoc is a process that holds a claim.
+type holderDoc struct {
+	Command string    `json:"command"`
+	User    string    `json:"user"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+}
+
+// holder is whose claim a failure is about, nil where that is not known.
+func holder(err error) *holderDoc {
+	var busy *operation.BusyError
+	if !errors.As(err, &busy) || busy.Owner.Token == "" {
+		return nil
+	}
+	o := busy.Owner
+	return &holderDoc{Command: o.Doing, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since}
 }
 
 func (a *app) failureDoc(err error) errorDoc {
 	e := &errorBody{}
 	e.Message, e.Kind, e.Code, e.Repair = a.explain(err), outcome.KindOf(err), exitCode(err), a.repair(err)
-	e.Output = lastOutput(err)
+	e.Output, e.Holder = lastOutput(err), holder(err)
 	var f *operation.Failure
 	if errors.As(err, &f) {
 		e.Removed, e.Undone, e.Left = f.Removed, f.Undone, f.Left

@@ -197,7 +197,7 @@ func TestExitCodesInTheDocumentsAreThoseOfTheProgram(t *testing.T) {
 func TestDocumentsNameEveryFlag(t *testing.T) {
 	text := docs(t)
 	usage, _, _ := strings.Cut(text, "\n## ")
-	shared := section(text, "Flags of the commands on a cluster") + section(text, "Flags of every command")
+	shared := section(text, "Flags of the commands on a cluster") + section(text, "Flags of every command") + section(text, "Flags of the commands that change a topology")
 	for _, cmd := range runnable(t) {
 		own := section(text, cmd.Name())
 		if own == "" {

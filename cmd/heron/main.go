@@ -31,6 +31,7 @@ func mainCode() int {
 	defer stop()
 	out := &result{to: os.Stdout}
 	a := &app{
+		stdin:  os.Stdin,
 		stdout: out,
 		stderr: os.Stderr,
 		getenv: os.Getenv,

@@ -40,6 +40,7 @@ func documents() map[string][]any {
 		"status":        {inspect.Status{}},
 		"submit":        {submittedDoc{}, dryRunOf("packingClass", "topology", "containers"), dryRunOf("topology", "package", "packing", "state", "job", "containers")},
 		"topologies":    {topologiesDoc{}},
+		"unlock":        {unlockedDoc{}},
 		"version":       {map[string]string{}},
 		jsondoc.Failure: {errorDoc{}},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/submit"
@@ -32,6 +34,7 @@ type submitFlags struct {
 
 	definition string
 	topologyID string
+	lock       lockFlags
 }
 
 func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
@@ -51,6 +54,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	f.StringVar(&s.topologyID, "topology-id", "", "use this topology id instead of the program's")
 	s.waitFlags.add(f)
 	s.addTimeout(f)
+	s.lock.add(f)
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	f.BoolP("help", "h", false, "help for this command")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -148,16 +152,30 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	}
 	defer cl.Close()
 	opts := submit.Options{Wait: flags.limit(), StableFor: flags.stable}
-	decisions, err := prepared.Decide(ctx, cl.Cluster)
-	if err != nil {
-		return err
-	}
-	done, err := submit.Submit(ctx, cl.Cluster, decisions, opts)
-	if done == nil {
-		done = []*submit.Submitted{}
-	}
+	done, err := a.submitWhenFree(ctx, flags, cl.Cluster, prepared, opts)
 	a.changed = len(done) > 0
 	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })
+}
+
+// submitWhenFree looks, decides and submits. The program does not run again
+// after a wait, and a submission that has done something is not repeated.
+func (a *app) submitWhenFree(ctx context.Context, flags *submitFlags, cl cluster.Cluster, prepared *submit.Prepared, opts submit.Options) ([]*submit.Submitted, error) {
+	done := []*submit.Submitted{}
+	var failed error
+	err := flags.lock.whenFree(ctx, cl, func() error {
+		decisions, err := prepared.Decide(ctx, cl)
+		if err != nil {
+			return err
+		}
+		list, err := submit.Submit(ctx, cl, decisions, opts)
+		done = append(done, list...)
+		if len(done) > 0 {
+			failed = err
+			return nil
+		}
+		return err
+	})
+	return done, cmp.Or(err, failed)
 }
 
 // submitRequest turns the command line of a command into a request.

@@ -32,6 +32,7 @@ func nomadKeys() []string {
 		"heron.nomad.service.provider",
 		"heron.nomad.shutdown.delay",
 		"heron.nomad.disconnect.stop",
+		"heron.nomad.protected",
 
 		"heron.nomad.docker.auth.username",
 		keyDockerPassword,
@@ -78,6 +79,7 @@ func (r *reader) nomadOptions(n *Nomad) {
 	n.ServiceProvider = r.oneOf("heron.nomad.service.provider", "consul", "consul", "nomad")
 	n.DockerPrivileged = r.flag("heron.nomad.docker.privileged", false)
 	n.DockerAuth = r.dockerAuth()
+	n.Protected = r.flag("heron.nomad.protected", false)
 	n.Place = r.nomadPlace()
 	n.Policy = r.nomadPolicy()
 	n.Variables = r.containerVariables()

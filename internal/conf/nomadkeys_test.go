@@ -81,6 +81,7 @@ heron.nomad.logs.max.file.size: 20MB
 heron.nomad.memory.max.percent: 150
 heron.nomad.service.provider: nomad
 heron.nomad.docker.privileged: true
+heron.nomad.protected: true
 heron.nomad.env: {COLOUR: green, NUMBER: 5, SURE: yes, PATH_LIKE: //a//b/}
 `})).Settings()
 	if err != nil {
@@ -98,8 +99,8 @@ heron.nomad.env: {COLOUR: green, NUMBER: 5, SURE: yes, PATH_LIKE: //a//b/}
 	if diff := cmp.Diff(map[string]string{"COLOUR": "green", "NUMBER": "5", "SURE": "true", "PATH_LIKE": "//a//b/"}, s.Nomad.Variables); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
-	if n := s.Nomad; n.MemoryMaxPercent != 150 || n.ServiceProvider != "nomad" || !n.DockerPrivileged {
-		t.Errorf("memory %d, provider %s, privileged %v", n.MemoryMaxPercent, n.ServiceProvider, n.DockerPrivileged)
+	if n := s.Nomad; n.MemoryMaxPercent != 150 || n.ServiceProvider != "nomad" || !n.DockerPrivileged || !n.Protected {
+		t.Errorf("memory %d, provider %s, privileged %v, protected %v", n.MemoryMaxPercent, n.ServiceProvider, n.DockerPrivileged, n.Protected)
 	}
 }
 

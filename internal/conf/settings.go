@@ -103,6 +103,8 @@ type Nomad struct {
 	// to end.
 	RequestTimeout time.Duration
 	StopTimeout    time.Duration
+	// Protected: a person has to confirm before a topology is killed.
+	Protected bool `json:"-"`
 
 	// Region and Namespace are Nomad's own where they are empty.
 	Region, Namespace string

@@ -49,6 +49,9 @@ func line(e progress.Event) string {
 	if e.Total > 0 {
 		return fmt.Sprintf("%d %s %s: %s", e.Total, e.Unit, e.What.ID, e.Note)
 	}
+	if e.Wait > 0 {
+		doing += " for " + e.Wait.String()
+	}
 	return explained(doing, e)
 }
 

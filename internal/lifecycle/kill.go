@@ -25,6 +25,9 @@ type KillOptions struct {
 	// PurgeCheckpoints removes the node of stateful checkpoints too; without it
 	// an effectively-once topology of this name continues where it was.
 	PurgeCheckpoints bool
+	// Drain, unless zero, is how long the topology has to work off what it has:
+	// it is paused before, and killed then. cl.TManager must be set.
+	Drain time.Duration
 	// ForTopology, unless nil, gives the settings as they are for a topology,
 	// for a place of packages that depends on it.
 	ForTopology func(name, id string) (*conf.Settings, error)
@@ -44,6 +47,7 @@ type Killed struct {
 
 // The steps that a kill's intent names.
 const (
+	stepDrain  = "drain"
 	stepStop   = "stop"
 	stepRemove = "remove"
 )
@@ -73,8 +77,14 @@ func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions
 		return nil, outcome.Errorf(outcome.NotFound, "no topology %q in cluster %s: no state below %s, no job %s at %s",
 			name, cl.Settings.Cluster, cl.State.Root, jobspec.JobID(cl.Settings.Cluster, name), cl.Settings.Nomad.Address)
 	}
+	if err := k.checkDrain(ctx); err != nil {
+		return nil, err
+	}
 	if k.claim, err = operation.Take(ctx, cl.State, cl.Progress, name, k.intent(), there.Pending); err != nil {
 		return nil, err
+	}
+	if err := k.drain(ctx); err != nil {
+		return nil, k.claim.Finish(ctx, err)
 	}
 	run := operation.Run{
 		Steps: k.steps(), Claim: k.claim, Progress: cl.Progress,
@@ -96,6 +106,8 @@ type killing struct {
 	// packages are those that the topology's parts name.
 	packages []outcome.Resource
 	claim    *operation.Claim
+	// drains is set where the topology is drained first.
+	drains *switching
 }
 
 func (k *killing) found() bool {
@@ -107,12 +119,15 @@ func (k *killing) found() bool {
 func (k *killing) intent() statemgr.Intent {
 	s, now := k.cl.Settings, time.Now()
 	i := statemgr.Intent{
-		Operation: statemgr.OperationKill, Step: stepStop, Steps: []string{stepStop, stepRemove},
+		Operation: statemgr.OperationKill, Step: stepStop, Steps: []string{stepDrain, stepStop, stepRemove},
 		TopologyID: k.there.AnyID(), Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
 		Owner: statemgr.NewOwner(statemgr.OperationKill, s.User, now),
 	}
 	i.Nomad.Address, i.Nomad.JobID = s.Nomad.Address, jobspec.JobID(s.Cluster, k.name)
 	i.Nomad.Region, i.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace
+	if k.drains != nil {
+		i.Step = stepDrain
+	}
 	switch dead := k.there.Pending; {
 	case dead != nil && dead.Intent.Package.URI != "":
 		i.Package = dead.Intent.Package

@@ -51,10 +51,8 @@ func Deactivate(ctx context.Context, cl cluster.Cluster, name string, opts Switc
 }
 
 func switchTo(ctx context.Context, cl cluster.Cluster, name string, opts SwitchOptions, target heronpb.TopologyState) (*Switched, error) {
-	s := &switching{cl: cl, name: name, wait: opts.Wait, operation: statemgr.OperationActivate, request: cl.TManager.Activate, from: heronpb.TopologyState_PAUSED, to: target}
-	if target == heronpb.TopologyState_PAUSED {
-		s.operation, s.request, s.from = statemgr.OperationDeactivate, cl.TManager.Deactivate, heronpb.TopologyState_RUNNING
-	}
+	s := newSwitching(cl, name, target)
+	s.wait = opts.Wait
 	there, err := cl.Look(ctx, name, cluster.Scope{})
 	if err != nil {
 		return nil, err
@@ -75,6 +73,15 @@ func switchTo(ctx context.Context, cl cluster.Cluster, name string, opts SwitchO
 	}
 	result.Changed = s.changed
 	return result, nil
+}
+
+// newSwitching is a change to a state, RUNNING or PAUSED.
+func newSwitching(cl cluster.Cluster, name string, target heronpb.TopologyState) *switching {
+	s := &switching{cl: cl, name: name, operation: statemgr.OperationActivate, request: cl.TManager.Activate, from: heronpb.TopologyState_PAUSED, to: target}
+	if target == heronpb.TopologyState_PAUSED {
+		s.operation, s.request, s.from = statemgr.OperationDeactivate, cl.TManager.Deactivate, heronpb.TopologyState_RUNNING
+	}
+	return s
 }
 
 // switching is one run of Activate or Deactivate.

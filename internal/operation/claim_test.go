@@ -3,11 +3,13 @@ package operation_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/statemgr/localfs"
 )
@@ -157,5 +159,58 @@ func TestTheIntentStaysWhereSomethingIsLeft(t *testing.T) {
 		if (found != nil) != c.stays || found != nil && found.Alive {
 			t.Errorf("%s: found %+v", c.name, found)
 		}
+	}
+}
+
+// A wait ends with the operation that is waited for, not with the topology's
+// being free: another operation may have begun.
+func TestAwaitFree(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, held *operation.Claim, tree statemgr.Tree){
+		"finished": func(t *testing.T, held *operation.Claim, _ statemgr.Tree) {
+			if err := held.Finish(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		},
+		"died": func(t *testing.T, held *operation.Claim, _ statemgr.Tree) { held.Release(t.Context()) },
+		"followed by another": func(t *testing.T, held *operation.Claim, tree statemgr.Tree) {
+			held.Release(t.Context())
+			take(t, tree, "kill", find(t, tree))
+		},
+	} {
+		root := t.TempDir()
+		tree, other := newTree(t, root), newTree(t, root)
+		held := take(t, tree, "update", nil)
+		busy := &operation.BusyError{Topology: "wc", Owner: held.Intent().Owner}
+		said := make(chan progress.Event, 1)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- operation.AwaitFree(t.Context(), other, func(e progress.Event) { said <- e }, busy)
+		}()
+		if e := <-said; !strings.Contains(e.Err.Error(), "update of user ann") {
+			t.Errorf("%s: said %+v", name, e)
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("%s: ended before its time: %v", name, err)
+		default:
+		}
+		end(t, held, tree)
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAwaitFreeEndsWithItsTime(t *testing.T) {
+	tree := newTree(t, t.TempDir())
+	take(t, tree, "update", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	// Who began at the same moment is not known.
+	if err := operation.AwaitFree(ctx, tree, nil, &operation.BusyError{Topology: "wc"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	if err := operation.AwaitFree(t.Context(), tree, nil, &operation.BusyError{Topology: "other"}); err != nil {
+		t.Errorf("nothing to wait for: %v", err)
 	}
 }

@@ -144,17 +144,32 @@ func (t Tree) OwnerAlive(ctx context.Context, topology string, o Owner) (bool, e
 	return !o.gone(), nil
 }
 
-// SweepOwners removes the nodes that dead owners of a topology left behind: in
-// a folder they stay, in ZooKeeper they stay for the session's time. Nodes of
-// owners that may be alive are kept.
+// SweepOwners removes the nodes that DeadOwners finds.
 func (t Tree) SweepOwners(ctx context.Context, topology string) error {
-	names, err := t.Children(ctx, t.Owners())
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
+	dead, err := t.DeadOwners(ctx, topology)
 	if err != nil {
 		return err
 	}
+	for _, path := range dead {
+		if err := t.Apply(ctx, Delete(path)); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeadOwners returns the paths of nodes that dead owners of a topology left
+// behind: in a folder they stay, in ZooKeeper they stay for the session's time.
+// Nodes of owners that may be alive are not among them.
+func (t Tree) DeadOwners(ctx context.Context, topology string) ([]string, error) {
+	names, err := t.Children(ctx, t.Owners())
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var dead []string
 	for _, name := range names {
 		if ownerOf(name, topology) == "" {
 			continue
@@ -167,11 +182,9 @@ func (t Tree) SweepOwners(ctx context.Context, topology string) error {
 				continue
 			}
 		} else if !errors.Is(err, ErrNotFound) {
-			return err
+			return nil, err
 		}
-		if err := t.Apply(ctx, Delete(path)); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
+		dead = append(dead, path)
 	}
-	return nil
+	return dead, nil
 }

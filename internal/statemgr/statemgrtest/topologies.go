@@ -63,6 +63,35 @@ func testSubmitAndDelete(t *testing.T, f Fixture) {
 	}
 }
 
+func testUpdateLock(t *testing.T, f Fixture) {
+	s, ctx := f.Tree(t), t.Context()
+	lock := s.Locks("t")
+	find := func(held bool) *statemgr.UpdateLock {
+		t.Helper()
+		found, err := s.FindUpdateLock(ctx, "t")
+		if err != nil || (found != nil) != held {
+			t.Fatalf("%+v, %v, want held: %v", found, err, held)
+		}
+		return found
+	}
+	find(false)
+	Must(t, s.EnsureDirs(ctx, lock, lock+"/locks", lock+"/leases"))
+	find(false)
+	lease := lock + "/leases/_c_0-lease-0000000000"
+	Must(t, s.Apply(ctx, statemgr.Create(lease, []byte("10.0.0.1"))))
+	if found := find(true); !found.Session || found.Holder != "10.0.0.1" || found.Path != lock {
+		t.Errorf("%+v", found)
+	}
+	for _, path := range find(true).Paths {
+		Must(t, s.Apply(ctx, statemgr.Delete(path)))
+	}
+	find(false)
+	Must(t, s.Apply(ctx, statemgr.Create(lock, []byte("pool-1-thread-1"))))
+	if found := find(true); found.Session || found.Holder != "pool-1-thread-1" {
+		t.Errorf("%+v", found)
+	}
+}
+
 // Trees tests what a Tree makes of its store. make returns an empty tree for
 // each test.
 func Trees(t *testing.T, make func(testing.TB) Fixture) {
@@ -72,6 +101,7 @@ func Trees(t *testing.T, make func(testing.TB) Fixture) {
 	}{
 		{"a topology is submitted and deleted", testSubmitAndDelete},
 		{"a topology is deleted while its nodes change", testDeleteWhileNodesMove},
+		{"the original client's lock for updates is found", testUpdateLock},
 		{"a large change is done in order", testApplyAllInOrder},
 		{"a small change is one transaction", testApplyAllFits},
 		{"a large change fails at each operation", testApplyAllFails},
