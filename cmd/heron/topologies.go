@@ -1,27 +1,42 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/inspect"
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
+// topologiesFlags are those of topologies.
+type topologiesFlags struct {
+	clusterFlags
+	watch bool
+}
+
 func (a *app) topologiesCommand() *cobra.Command {
-	var flags clusterFlags
-	return a.clusterCommand(&cobra.Command{
+	var flags topologiesFlags
+	cmd := a.clusterCommand(&cobra.Command{
 		Use:   "topologies [flags] cluster/[role]/[env]",
 		Short: "List the topologies of a cluster",
 		Long: `List the topologies of a cluster with their state, health, containers and owner.
 With a role or an environment on the command line, list only those of it.
 "heron status" says more about one of them.`,
 		Example: `  heron topologies nomad
+  heron topologies --watch nomad/ads/prod
   heron topologies --output json nomad/ads`,
 		Args: args(1, "cluster/[role]/[env]"),
-	}, &flags, func(ctx context.Context, words []string) error { return a.topologies(ctx, &flags, words[0]) })
+	}, &flags.clusterFlags, func(ctx context.Context, words []string) error { return a.topologies(ctx, &flags, words[0]) })
+	cmd.Flags().BoolVar(&flags.watch, "watch", false, "show every change until Ctrl-C")
+	return cmd
 }
 
 // topologiesDoc is what topologies prints as JSON.
@@ -29,8 +44,8 @@ type topologiesDoc struct {
 	Topologies []*inspect.Summary `json:"topologies"`
 }
 
-func (a *app) topologies(ctx context.Context, flags *clusterFlags, where string) error {
-	s, err := a.session(flags, where, nil)
+func (a *app) topologies(ctx context.Context, flags *topologiesFlags, where string) error {
+	s, err := a.session(&flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
@@ -50,6 +65,9 @@ func (a *app) topologies(ctx context.Context, flags *clusterFlags, where string)
 		return err
 	}
 	defer cl.Close()
+	if flags.watch {
+		return a.watchTopologies(ctx, cl, filter)
+	}
 	list, err := inspect.List(ctx, cl.Cluster, cl.Nomad, filter)
 	if err != nil {
 		return err
@@ -58,16 +76,45 @@ func (a *app) topologies(ctx context.Context, flags *clusterFlags, where string)
 		a.printJSON(topologiesDoc{list})
 		return nil
 	}
-	a.printTopologies(list)
+	a.printTopologies(a.stdout, list)
 	return nil
 }
 
-func (a *app) printTopologies(list []*inspect.Summary) {
+// watchTopologies shows every change: on a terminal the list in the same place,
+// elsewhere a line for each topology that is not as it was, with --output json
+// the list as one document a line.
+func (a *app) watchTopologies(ctx context.Context, cl *cluster.Connection, filter inspect.Filter) error {
+	draw := a.drawer()
+	err := inspect.WatchList(ctx, cl.Cluster, cl.Nomad, filter, func(c inspect.ListChange) error {
+		switch {
+		case a.asJSON():
+			return json.NewEncoder(a.stdout).Encode(topologiesDoc{c.All})
+		case draw != nil:
+			var page bytes.Buffer
+			a.printTopologies(&page, c.All)
+			return draw(page.String())
+		}
+		at := a.now().Format(time.RFC3339)
+		for _, s := range c.Changed {
+			fmt.Fprintf(a.stdout, "%s %s %s: %s\n", at, s.Topology, s.Health, s.Reason)
+		}
+		for _, name := range c.Gone {
+			fmt.Fprintf(a.stdout, "%s %s is gone\n", at, name)
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return &shownError{outcome.Errorf(outcome.Interrupted, "%w", context.Cause(ctx))}
+	}
+	return err
+}
+
+func (a *app) printTopologies(w io.Writer, list []*inspect.Summary) {
 	if len(list) == 0 {
-		fmt.Fprintln(a.stdout, "no topologies")
+		fmt.Fprintln(w, "no topologies")
 		return
 	}
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TOPOLOGY\tHEALTH\tSTATE\tCONTAINERS\tPLACE\tOWNER\tSUBMITTED\tREASON")
 	now := a.now()
 	for _, s := range list {

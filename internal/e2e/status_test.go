@@ -127,9 +127,14 @@ func TestStatusIsWatchedUntilTheTopologyIsGone(t *testing.T) {
 	c := newCluster(t)
 	c.want(c.submit(), 0)
 	watch := c.start("status", "--watch", "nomad", c.topology)
+	list := c.start("topologies", "--watch", "nomad")
+	lists := c.start("topologies", "--watch", "--output", "json", "nomad")
 	forever := c.start("status", "--watch", "--output", "json", "nomad", c.topology)
 	eventually(t, "it is healthy", func() bool { return strings.Contains(watch.out.String(), " healthy: all 3 containers run") })
 	eventually(t, "it is healthy in JSON too", func() bool { return strings.Contains(forever.out.String(), `"health":"healthy"`) })
+	eventually(t, "it is healthy in the list", func() bool {
+		return strings.Contains(list.out.String(), c.topology+" healthy: 3 of 3 containers run") && strings.Contains(lists.out.String(), `"health":"healthy"`)
+	})
 	forever.interrupt(t)
 	if r := forever.wait(t); r.code != 130 {
 		t.Errorf("interrupted: %s", r)
@@ -137,4 +142,10 @@ func TestStatusIsWatchedUntilTheTopologyIsGone(t *testing.T) {
 	c.want(c.kill(), 0)
 	r := watch.wait(t)
 	c.want(r, 0, "is gone", " stopping: ")
+	eventually(t, "it is gone from the list", func() bool { return strings.Contains(list.out.String(), c.topology+" is gone") })
+	eventually(t, "the list is empty", func() bool { return strings.Contains(lists.out.String(), `{"topologies":[]}`) })
+	list.interrupt(t)
+	lists.interrupt(t)
+	c.want(list.wait(t), 130)
+	c.want(lists.wait(t), 130)
 }
