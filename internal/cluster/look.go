@@ -24,6 +24,8 @@ type Scope struct {
 	// Nodes: every node of the state store; Checkpoints: the node of stateful
 	// checkpoints among them.
 	Nodes, Checkpoints bool
+	// Versions: the records of its versions.
+	Versions bool
 	// Check, unless nil, gets the state before Nomad is asked; its error ends the
 	// look. A job may be in a place that this command does not look at.
 	Check func(*Topology) error
@@ -60,6 +62,15 @@ func (c Cluster) Look(ctx context.Context, name string, scope Scope) (*Topology,
 				err = fmt.Errorf("look for topology %q: %w", name, err)
 			}
 			return err
+		})
+	}
+	if scope.Versions {
+		group.Go(func() error {
+			t.Versions, t.VersionsErr = c.State.Versions(inner, name)
+			if errors.Is(t.VersionsErr, statemgr.ErrUnreachable) || inner.Err() != nil {
+				return t.VersionsErr
+			}
+			return nil
 		})
 	}
 	if scope.Job {

@@ -38,6 +38,11 @@ type Topology struct {
 	Scheduler      Part[*heronpb.SchedulerLocation]
 	Record         Part[statemgr.DeploymentRecord]
 
+	// Versions are the records of its versions, oldest first; VersionsErr is why
+	// they are not known.
+	Versions    []statemgr.Version
+	VersionsErr error
+
 	// Job is the job of the topology's name in this cluster, whoever it belongs to;
 	// nil for none.
 	Job *api.Job

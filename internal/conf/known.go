@@ -26,6 +26,7 @@ var otherKeys = [...]string{
 	"heron.nomad.disk",
 	"heron.nomad.docker.volumes",
 	"heron.nomad.driver",
+	keyHistory,
 	"heron.nomad.kill.timeout",
 	"heron.nomad.metrics.service.additional.tags",
 	"heron.nomad.metrics.service.check.interval.sec",

@@ -61,6 +61,7 @@ func nomadKeys() []string {
 }
 
 const (
+	keyHistory            = "heron.nomad.history"
 	keyConstraints        = "heron.nomad.constraints"
 	keyAffinities         = "heron.nomad.affinities"
 	keySpreads            = "heron.nomad.spreads"
@@ -68,6 +69,9 @@ const (
 	keyDockerPassword     = "heron.nomad.docker.auth.password"      //nolint:gosec // a key's name
 	keyDockerPasswordFile = "heron.nomad.docker.auth.password.file" //nolint:gosec // a key's name
 )
+
+// defaultHistory is how many earlier versions of a topology are kept.
+const defaultHistory = 5
 
 // nomadName is what Nomad accepts as the name of a namespace or node pool.
 var nomadName = lazyregexp.New(`^[a-zA-Z0-9_-]{1,128}$`)
@@ -87,6 +91,10 @@ func (r *reader) nomadOptions(n *Nomad) {
 	n.DisconnectStop = r.atLeast("heron.nomad.disconnect.stop", 0, time.Minute)
 	if v, ok := r.number("heron.nomad.memory.max.percent", 100, 10_000); ok {
 		n.MemoryMaxPercent = v
+	}
+	n.History = defaultHistory
+	if v, ok := r.number(keyHistory, 0, 100); ok {
+		n.History = v
 	}
 }
 

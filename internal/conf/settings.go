@@ -105,6 +105,9 @@ type Nomad struct {
 	StopTimeout    time.Duration
 	// Protected: a person has to confirm before a topology is killed.
 	Protected bool `json:"-"`
+	// History is how many earlier versions of a topology are kept to go back to.
+	// It says nothing about what is put in place.
+	History int `json:"-"`
 
 	// Region and Namespace are Nomad's own where they are empty.
 	Region, Namespace string

@@ -40,7 +40,7 @@ func TestSettingsHaveDefaults(t *testing.T) {
 		Address: "http://127.0.0.1:4646", Datacenters: []string{"*"}, Driver: "docker", MHzPerCore: 1000,
 		KillTimeout: 30 * time.Second, DockerImage: "apache/heron:latest", DockerNetwork: "default",
 		CheckInterval: 10 * time.Second, CheckTimeout: 2 * time.Second, ExtraTags: []string{""},
-		RequestTimeout: 30 * time.Second, StopTimeout: 2 * time.Minute,
+		RequestTimeout: 30 * time.Second, StopTimeout: 2 * time.Minute, History: 5,
 		ServiceProvider: "consul", Policy: DefaultNomadPolicy(), ShutdownDelay: 3 * time.Second, DisconnectStop: time.Minute,
 	}, nomad); diff != "" {
 		t.Error(diff)

@@ -129,12 +129,20 @@ func (k *killing) findPackages() {
 	for _, job := range k.there.Jobs() {
 		add(job.Meta[jobspec.MetaUploader], job.Meta[jobspec.MetaPackageURI])
 	}
+	if err := k.there.VersionsErr; err != nil {
+		k.cl.Progress.Warn("kill", outcome.Resource{Kind: outcome.Node, ID: k.cl.State.History(k.name)}, "it cannot be read, so packages of earlier versions may stay", err)
+	}
+	for _, pkg := range k.there.VersionPackages() {
+		if !slices.Contains(k.packages, pkg) {
+			k.earlier = append(k.earlier, pkg)
+		}
+	}
 }
 
 // findUploader gets the uploader for the topology that was found, where it
 // depends on the topology.
 func (k *killing) findUploader() error {
-	if k.opts.ForTopology == nil || !cluster.PerTopology(k.cl.Settings.Upload) || len(k.packages) == 0 {
+	if k.opts.ForTopology == nil || !cluster.PerTopology(k.cl.Settings.Upload) || len(k.packages)+len(k.earlier) == 0 {
 		return nil
 	}
 	settings, err := k.opts.ForTopology(k.name, k.there.AnyID())

@@ -255,7 +255,7 @@ func (g *collection) usedNow(ctx context.Context, c *candidate) (bool, error) {
 		used, err := readReferences(ctx, g.cl)
 		return err != nil || used.to(c), err
 	}
-	there, err := g.cl.Look(ctx, name, cluster.Scope{Job: true})
+	there, err := g.cl.Look(ctx, name, cluster.Scope{Job: true, Versions: true})
 	if err != nil {
 		return true, err
 	}

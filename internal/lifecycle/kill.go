@@ -59,7 +59,7 @@ const (
 func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions) (*Killed, error) {
 	k := &killing{cl: cl, name: name, opts: opts}
 	there, err := cl.Look(ctx, name, cluster.Scope{
-		Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints,
+		Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints, Versions: true,
 		Check: k.checkPlace,
 	})
 	if err != nil {
@@ -103,9 +103,10 @@ type killing struct {
 	name  string
 	opts  KillOptions
 	there *cluster.Topology
-	// packages are those that the topology's parts name.
-	packages []outcome.Resource
-	claim    *operation.Claim
+	// packages are those that the topology's parts name; earlier are those that
+	// only its history does.
+	packages, earlier []outcome.Resource
+	claim             *operation.Claim
 	// drains is set where the topology is drained first.
 	drains *switching
 }
@@ -156,6 +157,13 @@ func (k *killing) steps() []operation.Step {
 		list = append(list, operation.Step{
 			Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: *job.ID}, Removes: true,
 			Do: func(ctx context.Context) error { return k.cl.AwaitEnd(ctx, *job.ID) },
+		})
+	}
+	// Only the state names these, so they go before it.
+	for _, pkg := range k.earlier {
+		list = append(list, operation.Step{
+			Mark: stepRemove, Action: operation.Remove, Of: pkg, Removes: true,
+			Do: func(ctx context.Context) error { return k.deletePackage(ctx, pkg) },
 		})
 	}
 	if len(k.there.Nodes) > 0 {

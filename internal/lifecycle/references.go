@@ -59,7 +59,7 @@ func readReferences(ctx context.Context, cl cluster.Cluster) (*references, error
 	var mu sync.Mutex
 	for name, nodes := range listed {
 		group.Go(func() error {
-			there, err := cl.Look(inner, name, cluster.Scope{})
+			there, err := cl.Look(inner, name, cluster.Scope{Versions: true})
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func readReferences(ctx context.Context, cl cluster.Cluster) (*references, error
 			defer mu.Unlock()
 			for _, path := range nodes {
 				_, read := there.Data(path)
-				if !read && (there.Pending == nil || path != cl.State.Operation(name)) {
+				if !read && path != cl.State.History(name) && (there.Pending == nil || path != cl.State.Operation(name)) {
 					// It was removed just now, or is just being written.
 					r.names[topology.EscapePart(name)] = true
 				}
@@ -85,7 +85,7 @@ func readReferences(ctx context.Context, cl cluster.Cluster) (*references, error
 // with those nodes.
 func names(ctx context.Context, tree statemgr.Tree) (map[string][]string, error) {
 	listed := map[string][]string{}
-	for _, of := range []func(string) string{tree.Operation, tree.Deployment, tree.ExecutionState, tree.Topology} {
+	for _, of := range []func(string) string{tree.Operation, tree.Deployment, tree.ExecutionState, tree.Topology, tree.History} {
 		dir := path.Dir(of("x"))
 		children, err := tree.Children(ctx, dir)
 		// A root without topologies/ is not one, or not the right one; the other
@@ -107,7 +107,7 @@ func names(ctx context.Context, tree statemgr.Tree) (map[string][]string, error)
 // which the original client put up, all packages stay: nobody knows which one it
 // uses.
 func (r *references) addTopology(t *cluster.Topology) error {
-	for _, err := range []error{t.Definition.Err, t.ExecutionState.Err, t.Record.Err} {
+	for _, err := range []error{t.Definition.Err, t.ExecutionState.Err, t.Record.Err, t.VersionsErr} {
 		if err != nil {
 			return err
 		}
@@ -119,6 +119,10 @@ func (r *references) addTopology(t *cluster.Topology) error {
 	if t.Record.There {
 		r.addID(t.Record.Value.TopologyID)
 		r.uris[t.Record.Value.Package.URI] = true
+	}
+	for _, v := range t.Versions {
+		r.addID(v.Deployment.TopologyID)
+		r.uris[v.Deployment.Package.URI] = true
 	}
 	if t.ExecutionState.There {
 		r.addID(t.ExecutionState.Value.GetTopologyId())

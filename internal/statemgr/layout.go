@@ -1,6 +1,9 @@
 package statemgr
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The directories below the root. The first nine are Heron's; its processes
 // and heron-tracker ignore the others.
@@ -17,6 +20,7 @@ const (
 	dirDeployments    = "deployments"
 	dirOperations     = "operations"
 	dirOwners         = "owners"
+	dirHistory        = "history"
 )
 
 // lockSuffix ends the name of the node below locks, where other clients take
@@ -71,6 +75,28 @@ func (l Layout) Locks(t string) string { return l.node(dirLocks, t, lockSuffix) 
 // Deployment is the DeploymentRecord.
 func (l Layout) Deployment(t string) string { return l.node(dirDeployments, t, "") }
 
+// History is the directory of a topology's versions.
+func (l Layout) History(t string) string { return l.node(dirHistory, t, "") }
+
+// Version is the record of a topology's n-th version.
+func (l Layout) Version(t string, n int) string { return l.version(t, n, "") }
+
+// VersionDefinition is the definition of a version, compressed.
+func (l Layout) VersionDefinition(t string, n int) string { return l.version(t, n, ".definition") }
+
+// VersionPackingPlan is the packing plan of a version, compressed.
+func (l Layout) VersionPackingPlan(t string, n int) string { return l.version(t, n, ".packingplan") }
+
+// VersionJob is the Nomad job of a version, compressed.
+func (l Layout) VersionJob(t string, n int) string { return l.version(t, n, ".job") }
+
+func (l Layout) version(t string, n int, part string) string {
+	return l.node(dirHistory, t, "/"+strconv.Itoa(n)+part)
+}
+
+// Histories is the directory of all histories.
+func (l Layout) Histories() string { return l.Root + "/" + dirHistory }
+
 // Operation is the Intent of an operation in progress.
 func (l Layout) Operation(t string) string { return l.node(dirOperations, t, "") }
 
@@ -123,7 +149,7 @@ func (l Layout) Dirs() []string {
 	dirs := []string{l.Root}
 	for _, d := range []string{
 		dirTopologies, dirPackingPlans, dirExecutionState, dirSchedulers, dirTManagers, dirMetricsCaches,
-		dirPhysicalPlans, dirCheckpoints, dirLocks, dirDeployments, dirOperations, dirOwners,
+		dirPhysicalPlans, dirCheckpoints, dirLocks, dirDeployments, dirOperations, dirOwners, dirHistory,
 	} {
 		dirs = append(dirs, l.Root+"/"+d)
 	}
@@ -155,6 +181,9 @@ func (l Layout) Describe(path string) string {
 		return ""
 	}
 	dir, name, ok := strings.Cut(rest, "/")
+	if version, in := l.describeVersion(dir, name); in {
+		return version
+	}
 	if !ok || CheckName(name) != nil {
 		return ""
 	}
@@ -183,4 +212,29 @@ func (l Layout) Describe(path string) string {
 		return "Owner"
 	}
 	return ""
+}
+
+// describeVersion names what a node of a history holds; in says that it may be
+// one.
+func (l Layout) describeVersion(dir, rest string) (what string, in bool) {
+	if dir != dirHistory {
+		return "", false
+	}
+	topology, node, _ := strings.Cut(rest, "/")
+	number, part, _ := strings.Cut(node, ".")
+	n, err := strconv.Atoi(number)
+	if CheckName(topology) != nil || err != nil || n < 1 {
+		return "", true
+	}
+	switch part {
+	case "":
+		return "Version", true
+	case "definition":
+		return "heron.proto.api.Topology, compressed", true
+	case "packingplan":
+		return "heron.proto.system.PackingPlan, compressed", true
+	case "job":
+		return "Nomad's job, compressed", true
+	}
+	return "", true
 }

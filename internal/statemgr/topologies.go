@@ -20,6 +20,16 @@ type Submission struct {
 	Deployment        DeploymentRecord
 }
 
+// First is the topology's first version, made by an operation: with the Nomad
+// job, in JSON and without secrets, of so many containers.
+func (s Submission) First(operation string, job []byte, containers int) Version {
+	return Version{
+		Number: 1, Operation: operation, By: s.Deployment.SubmittedBy, At: s.Deployment.SubmittedAt, Containers: containers,
+		Deployment: s.Deployment, ExecutionState: s.ExecutionState, SchedulerLocation: s.SchedulerLocation,
+		VersionContent: VersionContent{Definition: s.Definition, PackingPlan: s.PackingPlan, Job: job},
+	}
+}
+
 // Ops returns the creations. The definition is the last, also when they do not
 // fit into one transaction: a topology exists once its definition does.
 func (s Submission) Ops(l Layout) ([]Op, error) {
@@ -58,7 +68,7 @@ func (t Tree) Deletion(ctx context.Context, topology string, withCheckpoints boo
 	paths := []string{
 		t.TManager(topology), t.MetricsCache(topology), t.PackingPlan(topology), t.PhysicalPlan(topology),
 		t.Scheduler(topology), t.Locks(topology), t.ExecutionState(topology),
-		t.Deployment(topology), t.Topology(topology),
+		t.History(topology), t.Deployment(topology), t.Topology(topology),
 	}
 	if withCheckpoints {
 		paths = slices.Insert(paths, 7, t.Checkpoints(topology))

@@ -148,7 +148,7 @@ func (s *submission) checkState() ([]statemgr.Op, error) {
 func (s *submission) checkSize() error {
 	tree := s.cl.State
 	guards := []statemgr.Op{statemgr.Check(tree.Owner(s.name, anyToken)), statemgr.Check(tree.Operation(s.name))}
-	if err := tree.CheckSize(append(guards, s.m.State...)...); err != nil {
+	if err := tree.CheckSize(append(guards, s.m.writes()...)...); err != nil {
 		return fmt.Errorf("submit topology %q: %w", s.name, err)
 	}
 	return nil

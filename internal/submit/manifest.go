@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -68,9 +69,12 @@ type Manifest struct {
 	// cannot be written in one transaction, its presence means that the rest is
 	// there.
 	State []statemgr.Op
-	Job   *api.Job
+	// History creates the topology's first version.
+	History []statemgr.Op
+	Job     *api.Job
 
-	in Input
+	version statemgr.Version
+	in      Input
 }
 
 // NewManifest computes a manifest. It reads and writes nothing.
@@ -128,14 +132,35 @@ func (m *Manifest) at(where uploader.Location) (*Manifest, error) {
 		return nil, fmt.Errorf("make the job of topology %q: %w", c.Definition.Name(), err)
 	}
 	c.Job = job
-	if c.State, err = c.state(uri); err != nil {
+	sub, err := c.submission(uri)
+	if err != nil {
 		return nil, err
 	}
+	layout := statemgr.Layout{Root: in.Settings.State.Root}
+	if c.State, err = sub.Ops(layout); err != nil {
+		return nil, err
+	}
+	recorded, err := jobspec.Record(job)
+	if err != nil {
+		return nil, err
+	}
+	c.version = sub.First(statemgr.OperationSubmit, recorded, *job.TaskGroups[0].Count)
+	version, err := c.version.Ops(layout, c.Definition.Name())
+	if err != nil {
+		return nil, err
+	}
+	c.History = append([]statemgr.Op{layout.CreateHistory(c.Definition.Name())}, version...)
 	return &c, nil
 }
 
-// state makes the operations that write the state.
-func (m *Manifest) state(uri string) ([]statemgr.Op, error) {
+// writes are all operations that write the state, the definition's last.
+func (m *Manifest) writes() []statemgr.Op {
+	last := len(m.State) - 1
+	return slices.Concat(m.State[:last], m.History, m.State[last:])
+}
+
+// submission makes the messages that the state keeps.
+func (m *Manifest) submission(uri string) (statemgr.Submission, error) {
 	s, name, id := m.in.Settings, m.Definition.Name(), m.Definition.ID()
 	sub := statemgr.Submission{Topology: name}
 	for _, part := range []struct {
@@ -153,13 +178,13 @@ func (m *Manifest) state(uri string) ([]statemgr.Op, error) {
 	} {
 		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(part.msg)
 		if err != nil {
-			return nil, fmt.Errorf("serialize the %s of %q: %w", part.msg.ProtoReflect().Descriptor().Name(), name, err)
+			return sub, fmt.Errorf("serialize the %s of %q: %w", part.msg.ProtoReflect().Descriptor().Name(), name, err)
 		}
 		*part.into = data
 	}
 	digest, err := configDigest(s)
 	if err != nil {
-		return nil, err
+		return sub, err
 	}
 	record := statemgr.DeploymentRecord{
 		TopologyID:    id,
@@ -167,13 +192,14 @@ func (m *Manifest) state(uri string) ([]statemgr.Op, error) {
 		SubmittedBy:   s.User,
 		SubmittedAt:   m.in.Now,
 		ConfigDigest:  digest,
+		Request:       m.in.Request,
 	}
 	record.Nomad.Address, record.Nomad.JobID = s.Nomad.Address, *m.Job.ID
 	record.Nomad.Region, record.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace
 	record.Package.Uploader, record.Package.URI = s.Upload.Kind, uri
 	record.Package.SHA256, record.Package.Size = m.in.Package.SHA256, m.in.Package.Size
 	sub.Deployment = record
-	return sub.Ops(statemgr.Layout{Root: s.State.Root})
+	return sub, nil
 }
 
 func (m *Manifest) executionState() *heronpb.ExecutionState {

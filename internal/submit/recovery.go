@@ -88,6 +88,16 @@ func (s *submission) cleanup() []operation.Step {
 		})
 	}
 	if s.oldState {
+		// Only the state names these, so they go before it.
+		for _, pkg := range s.there.VersionPackages() {
+			if pkg.ID == i.Package.URI || pkg.ID == s.m.Package.URI {
+				continue
+			}
+			list = append(list, operation.Step{
+				Action: operation.Remove, Of: pkg, Removes: true,
+				Do: func(ctx context.Context) error { return s.removeOldPackage(ctx, pkg) },
+			})
+		}
 		list = append(list, operation.Step{
 			Action: operation.Remove, Of: s.cl.StateResource(s.name), Removes: true,
 			Do: func(ctx context.Context) error {
@@ -96,20 +106,21 @@ func (s *submission) cleanup() []operation.Step {
 		})
 	}
 	if i.Package.URI != "" && i.Package.URI != s.m.Package.URI {
+		pkg := outcome.Resource{Kind: outcome.Package, ID: i.Package.URI, Where: i.Package.Uploader}
 		list = append(list, operation.Step{
-			Action: operation.Remove, Of: outcome.Resource{Kind: outcome.Package, ID: i.Package.URI, Where: i.Package.Uploader}, Removes: true,
-			Do: func(ctx context.Context) error { return s.removeOldPackage(ctx, i) },
+			Action: operation.Remove, Of: pkg, Removes: true,
+			Do: func(ctx context.Context) error { return s.removeOldPackage(ctx, pkg) },
 		})
 	}
 	return list
 }
 
 // removeOldPackage removes a package as far as the configured uploader can.
-func (s *submission) removeOldPackage(ctx context.Context, i statemgr.Intent) error {
-	if i.Package.Uploader != s.m.in.Settings.Upload.Kind {
+func (s *submission) removeOldPackage(ctx context.Context, pkg outcome.Resource) error {
+	if pkg.Where != s.m.in.Settings.Upload.Kind {
 		return &operation.KeptError{Err: errors.New("the configured uploader did not store it")}
 	}
-	err := s.cl.Uploader.Delete(ctx, i.Package.URI)
+	err := s.cl.Uploader.Delete(ctx, pkg.ID)
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, uploader.ErrForeign) {
 		return &operation.KeptError{Err: err}
 	}

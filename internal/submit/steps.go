@@ -90,7 +90,7 @@ func (s *submission) writeState(ctx context.Context) error {
 		return s.claim.Seen(err)
 	}
 	// The reply may have been lost on the way: what is there may be ours.
-	if done, readErr := tree.Done(ctx, s.m.State...); readErr == nil && done {
+	if done, readErr := tree.Done(ctx, s.m.writes()...); readErr == nil && done {
 		return nil
 	}
 	return err
@@ -100,10 +100,10 @@ func (s *submission) writeState(ctx context.Context) error {
 // already.
 func (s *submission) missingState(ctx context.Context) ([]statemgr.Op, error) {
 	if !s.resume {
-		return s.m.State, nil
+		return s.m.writes(), nil
 	}
 	var missing []statemgr.Op
-	for _, op := range s.m.State {
+	for _, op := range s.m.writes() {
 		done, err := s.cl.State.Done(ctx, op)
 		if err != nil {
 			return nil, err

@@ -46,7 +46,7 @@ type Decision struct {
 }
 
 // scope is what of a topology a submission has to know.
-func scope() cluster.Scope { return cluster.Scope{Job: true, Originals: true} }
+func scope() cluster.Scope { return cluster.Scope{Job: true, Originals: true, Versions: true} }
 
 // Decide looks at what there is of each topology and decides what a submission
 // writes. A submission that died is continued under its id if it was to write
@@ -106,6 +106,7 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 			return done, err
 		}
 		result.Running = true
+		cl.NoteStable(ctx, s.name, s.m.Definition.ID())
 	}
 	return done, nil
 }

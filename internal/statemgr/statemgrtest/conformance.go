@@ -230,7 +230,7 @@ func testChildren(t *testing.T, f Fixture) {
 		{l.Topologies(), []string{"Z", "a", "a-2", "b", "ä"}},
 		{l.Topology("a"), nil},
 		{l.Root + "/pplans", nil},
-		{l.Root, []string{"deployments", "executionstate", "locks", "metricscaches", "operations", "owners", "packingplans",
+		{l.Root, []string{"deployments", "executionstate", "history", "locks", "metricscaches", "operations", "owners", "packingplans",
 			"pplans", "schedulers", "statefulcheckpoints", "tmanagers", "topologies"}},
 	} {
 		if got, err := s.Children(ctx, c.path); err != nil || !slices.Equal(got, c.want) {

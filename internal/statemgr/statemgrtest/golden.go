@@ -213,7 +213,7 @@ func (r *replay) expect(path string, n *Node) {
 
 func (r *replay) rel(path string) string { return strings.TrimPrefix(path, r.base) }
 
-// differDirs: directories are persistent, and there are three more.
+// differDirs: directories are persistent, and there are four more.
 func (r *replay) differDirs() {
 	for p, n := range r.want {
 		if n.Mode == "container" {
@@ -222,7 +222,7 @@ func (r *replay) differDirs() {
 		}
 	}
 	extra := r.want[r.rel(r.l.Root+"/pplans")]
-	for _, dir := range []string{"deployments", "operations", "owners"} {
+	for _, dir := range []string{"deployments", "operations", "owners", "history"} {
 		r.want[r.rel(r.l.Root+"/"+dir)] = extra
 	}
 }

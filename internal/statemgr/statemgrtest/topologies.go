@@ -102,6 +102,7 @@ func Trees(t *testing.T, make func(testing.TB) Fixture) {
 		{"a topology is submitted and deleted", testSubmitAndDelete},
 		{"a topology is deleted while its nodes change", testDeleteWhileNodesMove},
 		{"the original client's lock for updates is found", testUpdateLock},
+		{"versions of a topology are kept", testHistory},
 		{"a large change is done in order", testApplyAllInOrder},
 		{"a small change is one transaction", testApplyAllFits},
 		{"a large change fails at each operation", testApplyAllFails},
