@@ -32,6 +32,8 @@ type app struct {
 	// again are the flags, quoted for a shell, with which another command gets
 	// the same configuration.
 	again string
+	// line is the command line, without the program.
+	line []string
 
 	// shown is where lines for a person go; made by console.
 	shown *console.Console

@@ -44,7 +44,7 @@ func exitCodes() []exitStatus {
 		{exitExists, []outcome.Kind{outcome.Exists, outcome.Busy}, "exists already, or another command is at work on it", "no"},
 		{exitUnreachable, []outcome.Kind{outcome.Unreachable}, "a server is unreachable, fails, or gave no answer in time", "no"},
 		{exitUndone, []outcome.Kind{outcome.Undone}, "failed, and everything that was done is undone", "no"},
-		{exitLeft, []outcome.Kind{outcome.LeftBehind}, "failed, and something could not be undone: the message names it and the command that removes it", "yes"},
+		{exitLeft, []outcome.Kind{outcome.LeftBehind}, "failed, and something could not be undone or is half done: the message names it and the command that removes or finishes it", "yes"},
 		{exitWait, []outcome.Kind{outcome.WaitExpired},
 			"what was asked for is done, but was not seen to take effect within the time of --wait or --wait-timeout", "the topology"},
 		{exitInterrupted, []outcome.Kind{outcome.Interrupted}, "interrupted, and everything that was done is undone", "no"},

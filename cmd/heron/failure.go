@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -26,7 +27,9 @@ type errorBody struct {
 	Code    int                `json:"exit_code"`
 	Removed []outcome.Resource `json:"removed,omitempty"`
 	Undone  []outcome.Resource `json:"undone,omitempty"`
-	Left    []outcome.Leftover `json:"left,omitempty"`
+	// Done is what was done and stays, where the rest is yet to do.
+	Done []outcome.Resource `json:"done,omitempty"`
+	Left []outcome.Leftover `json:"left,omitempty"`
 	// Output is what failed containers wrote last.
 	Output []nomad.ContainerOutput `json:"output,omitempty"`
 	// Holder is who is at work on the topology.
@@ -60,7 +63,7 @@ func (a *app) failureDoc(err error) errorDoc {
 	e.Output, e.Holder = lastOutput(err), holder(err)
 	var f *operation.Failure
 	if errors.As(err, &f) {
-		e.Removed, e.Undone, e.Left = f.Removed, f.Undone, f.Left
+		e.Removed, e.Undone, e.Done, e.Left = f.Removed, f.Undone, f.Done, f.Left
 	}
 	return errorDoc{e}
 }
@@ -85,7 +88,11 @@ func (a *app) explain(err error) string {
 		text += "; give a token in NOMAD_TOKEN, with --nomad-token-file or with heron.nomad.token.file"
 	}
 	if repair := a.repair(err); repair != "" {
-		text += "; to clean up: " + repair
+		purpose := "to clean up"
+		if remedy, _ := remedyOf(err); remedy.Action == outcome.Repeat {
+			purpose = "to continue"
+		}
+		text += "; " + purpose + ": " + repair
 	}
 	return text
 }
@@ -104,7 +111,8 @@ func aftermath(f *operation.Failure) string {
 	}
 	list("removed before", f.Removed)
 	list("undone", f.Undone)
-	if len(f.Left) == 0 {
+	list("done before", f.Done)
+	if len(f.Left)+len(f.Done) == 0 {
 		b.WriteString("; nothing is left")
 	}
 	for _, l := range f.Left {
@@ -121,18 +129,46 @@ func aftermath(f *operation.Failure) string {
 
 // repair is the command line that puts a failure right, "" where none does.
 func (a *app) repair(err error) string {
-	remedy, ok := outcome.RemedyOf(err)
+	remedy, ok := remedyOf(err)
+	switch {
+	case !ok:
+	case remedy.Action == outcome.Kill:
+		return a.command(remedy.Action, remedy.Cluster, remedy.Role, remedy.Environ, remedy.Topology)
+	case remedy.Action == outcome.Repeat:
+		return a.repeat()
+	}
+	return ""
+}
+
+// remedyOf is what puts a failure right. One that left nothing needs nothing.
+func remedyOf(err error) (outcome.Remedy, bool) {
 	var f *operation.Failure
-	if errors.As(err, &f) {
-		if f.Remedy == nil || len(f.Left) == 0 {
-			return ""
+	if !errors.As(err, &f) {
+		return outcome.RemedyOf(err)
+	}
+	if f.Remedy == nil || len(f.Left)+len(f.Done) == 0 {
+		return outcome.Remedy{}, false
+	}
+	return *f.Remedy, true
+}
+
+// repeat is this command line once more, for a shell, without secrets.
+func (a *app) repeat() string {
+	const property = "--config-property"
+	words := []string{"heron"}
+	for i := 0; i < len(a.line); i++ {
+		word := a.line[i]
+		pair, one := strings.CutPrefix(word, property+"=")
+		if word == property && i+1 < len(a.line) {
+			pair, one = a.line[i+1], true
+			word += "=" + pair
+			i++
 		}
-		remedy, ok = *f.Remedy, true
+		if key, _, _ := strings.Cut(pair, "="); !one || !conf.IsSecret(key) {
+			words = append(words, quote(word))
+		}
 	}
-	if !ok || remedy.Action != outcome.Kill {
-		return ""
-	}
-	return a.command(remedy.Action, remedy.Cluster, remedy.Role, remedy.Environ, remedy.Topology)
+	return strings.Join(words, " ")
 }
 
 // command is a command line on a topology, for a shell, that reaches the same

@@ -30,7 +30,9 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestFailuresAreWordedForThisCommandLine(t *testing.T) {
-	a := &app{again: "--config-path='/x y'"}
+	a := &app{again: "--config-path='/x y'", line: []string{
+		"restart", "--config-property", "heron.nomad.token=secret", "--config-property=a.b=c d", "nomad/ann/prod", "wc",
+	}}
 	remedy := outcome.Remedy{Action: outcome.Kill, Topology: "wc", Cluster: "nomad", Role: "ann", Environ: "prod"}
 	job := outcome.Resource{Kind: outcome.Job, ID: "heron.nomad.wc", Where: "http://h:4646"}
 	failed := &operation.Failure{
@@ -45,6 +47,13 @@ func TestFailuresAreWordedForThisCommandLine(t *testing.T) {
 		"something left": {failed, []string{
 			"remove the job heron.nomad.wc at http://h:4646: no answer", "removed before: state of topology wc below /heron",
 			"still there: job heron.nomad.wc at http://h:4646 (no answer)", "to clean up: heron kill --config-path='/x y' nomad/ann/prod wc",
+		}},
+		"half done": {&operation.Failure{
+			Action: operation.Restart, Of: outcome.Resource{Kind: outcome.Container, ID: "1-3, 7", Where: "wc"}, Err: errors.New("no answer"),
+			Done:   []outcome.Resource{{Kind: outcome.Container, ID: "0", Where: "wc"}},
+			Remedy: &outcome.Remedy{Action: outcome.Repeat},
+		}, []string{
+			"restart the containers 1-3, 7 of topology wc: no answer; done before: container 0 of topology wc; to continue: heron restart '--config-property=a.b=c d' nomad/ann/prod wc",
 		}},
 		"undone":              {&operation.Failure{Action: operation.Write, Of: job, Err: errors.New("full")}, []string{"nothing is left"}},
 		"interrupted":         {fmt.Errorf("read: %w", context.Canceled), []string{"interrupted, and nothing was changed"}},

@@ -83,7 +83,7 @@ func (a *app) run(ctx context.Context, name string, args []string) int {
 	if len(args) > 0 && args[0] == "download" {
 		args = splitWords(args)
 	}
-	a.output = wantedOutput(args)
+	a.line, a.output = args, wantedOutput(args)
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

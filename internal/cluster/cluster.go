@@ -36,7 +36,9 @@ type Jobs interface {
 	Settled(ctx context.Context, jobID string) (bool, error)
 	Migrating(ctx context.Context, containers []nomad.Container) ([]nomad.Container, error)
 	RescheduleFailed(ctx context.Context, jobID string) error
+	ContainersSince(ctx context.Context, jobID string, index uint64) ([]nomad.Container, uint64, error)
 	StopAllocation(ctx context.Context, allocID string) error
+	RestartInPlace(ctx context.Context, allocID, task string) error
 }
 
 // TManager is what the use cases need of a topology's TManager;

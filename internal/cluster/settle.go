@@ -238,7 +238,11 @@ func (w *settling) stop(ctx context.Context, allocation string) error {
 	if err := w.guard(ctx); err != nil {
 		return err
 	}
-	return w.c.Jobs.StopAllocation(ctx, allocation)
+	err := w.c.Jobs.StopAllocation(ctx, allocation)
+	if errors.Is(err, nomad.ErrNoAllocation) {
+		return nil // read again and decide anew
+	}
+	return err
 }
 
 func (w *settling) count(ctx context.Context, job *api.Job, n int) error {

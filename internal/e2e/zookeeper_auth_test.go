@@ -160,7 +160,7 @@ func TestZooKeeperDeniesStrangers(t *testing.T) {
 		c.want(stranger.submit(), 5, "already exists")
 		r := stranger.kill()
 		denied(r, says)
-		c.want(r, 1, "nothing was touched")
+		c.want(r, 1, "nothing was changed")
 	}
 	if live := c.liveContainers(); len(live) != 3 || !slices.Equal(c.nodes(), before) {
 		t.Errorf("after kills that were denied: containers %v, nodes %v, before %v", live, c.nodes(), before)

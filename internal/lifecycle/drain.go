@@ -7,7 +7,6 @@ import (
 
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/operation"
-	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -29,7 +28,7 @@ func (k *killing) checkDrain(ctx context.Context) error {
 		err = s.wrongState()
 	}
 	if err != nil {
-		return fmt.Errorf("kill topology %q: it cannot be drained: %w; nothing was changed; it can be killed without that", k.name, err)
+		return fmt.Errorf("kill topology %q: it cannot be drained: %w; nothing was changed; it can be killed without that", k.Name, err)
 	}
 	k.drains = s
 	return nil
@@ -37,7 +36,7 @@ func (k *killing) checkDrain(ctx context.Context) error {
 
 // runs says that a job of the topology is not stopped.
 func (k *killing) runs() bool {
-	for _, job := range k.there.Jobs() {
+	for _, job := range k.There.Jobs() {
 		if job.Stop == nil || !*job.Stop {
 			return true
 		}
@@ -47,8 +46,13 @@ func (k *killing) runs() bool {
 
 // switching is a change of the topology's state under this kill's claim.
 func (k *killing) switching(to heronpb.TopologyState) *switching {
-	s := newSwitching(k.cl, k.name, to)
-	s.id, s.there, s.claim, s.wait = k.there.ID(), k.there, k.claim, pauseWait
+	there := *k.Subject
+	there.Operation = statemgr.OperationActivate
+	if to == heronpb.TopologyState_PAUSED {
+		there.Operation = statemgr.OperationDeactivate
+	}
+	s := newSwitching(&there, to)
+	s.claim, s.wait = k.claim, pauseWait
 	return s
 }
 
@@ -59,7 +63,7 @@ func (k *killing) drain(ctx context.Context) error {
 	if k.drains == nil {
 		return nil
 	}
-	of := outcome.Resource{Kind: outcome.Topology, ID: k.name}
+	of := k.Resource()
 	pause := k.switching(heronpb.TopologyState_PAUSED)
 	steps := []operation.Step{{
 		Mark: stepDrain, Action: statemgr.OperationDeactivate, Of: of,
@@ -73,7 +77,7 @@ func (k *killing) drain(ctx context.Context) error {
 	}, {
 		Action: "drain", Of: of,
 		Do: func(ctx context.Context) error {
-			k.cl.Progress.Send(progress.Event{State: progress.Noted, Step: "drain", What: of, Wait: k.opts.Drain, Note: "its spouts have stopped"})
+			k.Cluster.Progress.Send(progress.Event{State: progress.Noted, Step: "drain", What: of, Wait: k.opts.Drain, Note: "its spouts have stopped"})
 			end := time.NewTimer(k.opts.Drain)
 			defer end.Stop()
 			select {
@@ -84,7 +88,7 @@ func (k *killing) drain(ctx context.Context) error {
 			}
 		},
 	}}
-	run := operation.Run{Steps: steps, Claim: k.claim, Progress: k.cl.Progress, Remedy: k.cl.KillRemedy(k.name), UndoLimit: 2 * pauseWait}
+	run := operation.Run{Steps: steps, Claim: k.claim, Progress: k.Cluster.Progress, Remedy: k.Cluster.KillRemedy(k.Name), UndoLimit: 2 * pauseWait}
 	_, err := run.Do(ctx)
 	return err
 }

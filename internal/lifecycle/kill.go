@@ -15,6 +15,7 @@ import (
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/subject"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
@@ -57,15 +58,13 @@ const (
 // by it a repeated kill finds the rest. What an operation left that died goes
 // too; one that is under way is a *operation.BusyError.
 func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions) (*Killed, error) {
-	k := &killing{cl: cl, name: name, opts: opts}
-	there, err := cl.Look(ctx, name, cluster.Scope{
+	there, err := subject.Look(ctx, cl, statemgr.OperationKill, name, cluster.Scope{
 		Job: true, Originals: true, Nodes: true, Checkpoints: opts.PurgeCheckpoints, Versions: true,
-		Check: k.checkPlace,
 	})
 	if err != nil {
 		return nil, err
 	}
-	k.there = there
+	k := &killing{Subject: there, opts: opts}
 	if err := k.check(ctx); err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions
 	if err := k.checkDrain(ctx); err != nil {
 		return nil, err
 	}
-	if k.claim, err = operation.Take(ctx, cl.State, cl.Progress, name, k.intent(), there.Pending); err != nil {
+	if k.claim, err = k.Take(ctx, k.intent()); err != nil {
 		return nil, err
 	}
 	if err := k.drain(ctx); err != nil {
@@ -94,15 +93,13 @@ func Kill(ctx context.Context, cl cluster.Cluster, name string, opts KillOptions
 	if err := k.claim.Finish(ctx, err); err != nil {
 		return nil, err
 	}
-	return &Killed{Topology: name, ID: there.AnyID(), Found: true, Removed: done.Removed, Kept: append(done.Kept, leftOnNodes(there.Originals)...)}, nil
+	return &Killed{Topology: name, ID: k.ID(), Found: true, Removed: done.Removed, Kept: append(done.Kept, leftOnNodes(k.There.Originals)...)}, nil
 }
 
 // killing is one run of Kill.
 type killing struct {
-	cl    cluster.Cluster
-	name  string
-	opts  KillOptions
-	there *cluster.Topology
+	*subject.Subject
+	opts KillOptions
 	// packages are those that the topology's parts name; earlier are those that
 	// only its history does.
 	packages, earlier []outcome.Resource
@@ -112,24 +109,17 @@ type killing struct {
 }
 
 func (k *killing) found() bool {
-	return len(k.there.Nodes) > 0 || len(k.there.Jobs()) > 0 || k.there.Pending != nil
+	return len(k.There.Nodes) > 0 || len(k.There.Jobs()) > 0 || k.There.Pending != nil
 }
 
 // intent is what this kill is about to do. It names a package that the
 // operation which died may be the only one to know.
 func (k *killing) intent() statemgr.Intent {
-	s, now := k.cl.Settings, time.Now()
-	i := statemgr.Intent{
-		Operation: statemgr.OperationKill, Step: stepStop, Steps: []string{stepDrain, stepStop, stepRemove},
-		TopologyID: k.there.AnyID(), Cluster: s.Cluster, Role: s.Role, Environ: s.Environ,
-		Owner: statemgr.NewOwner(statemgr.OperationKill, s.User, now),
+	i := k.Intent(stepDrain, stepStop, stepRemove)
+	if k.drains == nil {
+		i.Step = stepStop
 	}
-	i.Nomad.Address, i.Nomad.JobID = s.Nomad.Address, jobspec.JobID(s.Cluster, k.name)
-	i.Nomad.Region, i.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace
-	if k.drains != nil {
-		i.Step = stepDrain
-	}
-	switch dead := k.there.Pending; {
+	switch dead := k.There.Pending; {
 	case dead != nil && dead.Intent.Package.URI != "":
 		i.Package = dead.Intent.Package
 	case len(k.packages) > 0:
@@ -141,12 +131,12 @@ func (k *killing) intent() statemgr.Intent {
 // steps are what Kill does, in order.
 func (k *killing) steps() []operation.Step {
 	var list []operation.Step
-	jobs := k.there.Jobs()
+	jobs := k.There.Jobs()
 	for _, job := range jobs {
 		list = append(list, operation.Step{
-			Mark: stepStop, Action: operation.Stop, Of: k.cl.JobResource(*job.ID),
+			Mark: stepStop, Action: operation.Stop, Of: k.Cluster.JobResource(*job.ID),
 			Do: func(ctx context.Context) error {
-				if err := k.cl.Jobs.Stop(ctx, job); !errors.Is(err, nomad.ErrNotFound) {
+				if err := k.Cluster.Jobs.Stop(ctx, job); !errors.Is(err, nomad.ErrNotFound) {
 					return err
 				}
 				return nil
@@ -156,7 +146,7 @@ func (k *killing) steps() []operation.Step {
 	for _, job := range jobs {
 		list = append(list, operation.Step{
 			Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: *job.ID}, Removes: true,
-			Do: func(ctx context.Context) error { return k.cl.AwaitEnd(ctx, *job.ID) },
+			Do: func(ctx context.Context) error { return k.Cluster.AwaitEnd(ctx, *job.ID) },
 		})
 	}
 	// Only the state names these, so they go before it.
@@ -166,9 +156,9 @@ func (k *killing) steps() []operation.Step {
 			Do: func(ctx context.Context) error { return k.deletePackage(ctx, pkg) },
 		})
 	}
-	if len(k.there.Nodes) > 0 {
+	if len(k.There.Nodes) > 0 {
 		list = append(list, operation.Step{
-			Mark: stepRemove, Action: operation.Remove, Of: k.cl.StateResource(k.name), Removes: true,
+			Mark: stepRemove, Action: operation.Remove, Of: k.Cluster.StateResource(k.Name), Removes: true,
 			Do: k.deleteState,
 		})
 	}
@@ -180,7 +170,7 @@ func (k *killing) steps() []operation.Step {
 	}
 	for _, job := range jobs {
 		list = append(list, operation.Step{
-			Action: operation.Remove, Of: k.cl.JobResource(*job.ID), Removes: true,
+			Action: operation.Remove, Of: k.Cluster.JobResource(*job.ID), Removes: true,
 			Do: func(ctx context.Context) error { return k.purge(ctx, job) },
 		})
 	}
@@ -188,30 +178,30 @@ func (k *killing) steps() []operation.Step {
 }
 
 func (k *killing) purge(ctx context.Context, job *api.Job) error {
-	return k.cl.Jobs.PurgeOwned(ctx, *job.ID, job.Meta[jobspec.MetaTopologyID])
+	return k.Cluster.Jobs.PurgeOwned(ctx, *job.ID, job.Meta[jobspec.MetaTopologyID])
 }
 
 // deleteState removes the state if it is still that of the topology that was
 // looked at: while its containers ended, a client that knows no claims may have
 // killed it and submitted another.
 func (k *killing) deleteState(ctx context.Context) error {
-	now, err := k.cl.Look(ctx, k.name, cluster.Scope{})
+	now, err := k.Cluster.Look(ctx, k.Name, cluster.Scope{})
 	if err != nil {
 		return err
 	}
-	if was, is := k.there.ID(), now.ID(); was != "" && is != "" && was != is {
-		return outcome.Errorf(outcome.Exists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.name, is)
+	if was, is := k.There.ID(), now.ID(); was != "" && is != "" && was != is {
+		return outcome.Errorf(outcome.Exists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.Name, is)
 	}
-	return k.claim.Seen(k.cl.State.DeleteTopology(ctx, k.name, k.opts.PurgeCheckpoints, k.claim.Guards()...))
+	return k.claim.Seen(k.Cluster.State.DeleteTopology(ctx, k.Name, k.opts.PurgeCheckpoints, k.claim.Guards()...))
 }
 
 // deletePackage removes a package as far as the configured uploader can. One
 // that it cannot remove must not block the rest.
 func (k *killing) deletePackage(ctx context.Context, pkg outcome.Resource) error {
-	if pkg.Where != k.cl.Settings.Upload.Kind {
-		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.cl.Settings.Upload.Kind)}
+	if pkg.Where != k.Cluster.Settings.Upload.Kind {
+		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.Cluster.Settings.Upload.Kind)}
 	}
-	err := k.cl.Uploader.Delete(ctx, pkg.ID)
+	err := k.Cluster.Uploader.Delete(ctx, pkg.ID)
 	switch {
 	case errors.Is(err, uploader.ErrForeign):
 		return &operation.KeptError{Foreign: true, Err: err}

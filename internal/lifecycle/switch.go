@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/subject"
 	"github.com/heron-nomad/heron/internal/tmanager"
 )
 
@@ -51,21 +52,25 @@ func Deactivate(ctx context.Context, cl cluster.Cluster, name string, opts Switc
 }
 
 func switchTo(ctx context.Context, cl cluster.Cluster, name string, opts SwitchOptions, target heronpb.TopologyState) (*Switched, error) {
-	s := newSwitching(cl, name, target)
-	s.wait = opts.Wait
-	there, err := cl.Look(ctx, name, cluster.Scope{})
+	op := statemgr.OperationActivate
+	if target == heronpb.TopologyState_PAUSED {
+		op = statemgr.OperationDeactivate
+	}
+	there, err := subject.Look(ctx, cl, op, name, cluster.Scope{})
 	if err != nil {
 		return nil, err
 	}
-	s.there = there
+	s := newSwitching(there, target)
+	s.wait = opts.Wait
 	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
-	result := &Switched{Topology: name, ID: s.id, State: target.String()}
+	result := &Switched{Topology: name, ID: s.ID(), State: target.String()}
 	if s.nothingToDo() {
 		return result, nil
 	}
-	if s.claim, err = operation.Take(ctx, cl.State, cl.Progress, name, s.intent(), there.Pending); err != nil {
+	// The intent names no job and no package, because none is touched.
+	if s.claim, err = s.Take(ctx, s.Intent(stepRequest)); err != nil {
 		return nil, err
 	}
 	if err := s.claim.Finish(ctx, s.act(ctx)); err != nil {
@@ -76,40 +81,26 @@ func switchTo(ctx context.Context, cl cluster.Cluster, name string, opts SwitchO
 }
 
 // newSwitching is a change to a state, RUNNING or PAUSED.
-func newSwitching(cl cluster.Cluster, name string, target heronpb.TopologyState) *switching {
-	s := &switching{cl: cl, name: name, operation: statemgr.OperationActivate, request: cl.TManager.Activate, from: heronpb.TopologyState_PAUSED, to: target}
+func newSwitching(there *subject.Subject, target heronpb.TopologyState) *switching {
+	s := &switching{Subject: there, request: there.Cluster.TManager.Activate, from: heronpb.TopologyState_PAUSED, to: target}
 	if target == heronpb.TopologyState_PAUSED {
-		s.operation, s.request, s.from = statemgr.OperationDeactivate, cl.TManager.Deactivate, heronpb.TopologyState_RUNNING
+		s.request, s.from = there.Cluster.TManager.Deactivate, heronpb.TopologyState_RUNNING
 	}
 	return s
 }
 
 // switching is one run of Activate or Deactivate.
 type switching struct {
-	cl        cluster.Cluster
-	name, id  string
-	wait      time.Duration
-	operation string
-	request   func(context.Context, *heronpb.TManagerLocation) error
-	from, to  heronpb.TopologyState
-	there     *cluster.Topology
-	claim     *operation.Claim
-	seen      sight
+	*subject.Subject
+	wait     time.Duration
+	request  func(context.Context, *heronpb.TManagerLocation) error
+	from, to heronpb.TopologyState
+	claim    *operation.Claim
+	seen     sight
 	// sent: the TManager was asked, and its answer may have been lost. accepted:
 	// it said yes. changed: what is there now is this run's doing.
 	sent, accepted, changed bool
 	refusals                int
-}
-
-// intent is what this run is about to do. It names no job and no package,
-// because it touches none.
-func (s *switching) intent() statemgr.Intent {
-	set := s.cl.Settings
-	return statemgr.Intent{
-		Operation: s.operation, Step: stepRequest, Steps: []string{stepRequest}, TopologyID: s.id,
-		Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
-		Owner: statemgr.NewOwner(s.operation, set.User, time.Now()),
-	}
 }
 
 // refusalLimit is how many refusals in a row end the command. Another client
@@ -120,7 +111,7 @@ const refusalLimit = 2
 // act asks the TManager and waits until the change shows. A TManager that dies
 // meanwhile is asked again when it is back.
 func (s *switching) act(ctx context.Context) error {
-	s.cl.Progress.Begin(s.operation, outcome.Resource{Kind: outcome.Topology, ID: s.name})
+	s.Cluster.Progress.Begin(s.Operation, s.Resource())
 	bounded, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	tick := time.NewTicker(cluster.PlanPoll)
@@ -167,14 +158,14 @@ func (s *switching) act(ctx context.Context) error {
 // still arrive; the TManager's client bounds it.
 func (s *switching) ask(ctx context.Context) error {
 	if s.claim.Lost(ctx) {
-		return &operation.LostError{Topology: s.name}
+		return &operation.LostError{Topology: s.Name}
 	}
 	err := s.request(context.WithoutCancel(ctx), s.seen.at)
 	var refused *tmanager.RefusedError
 	switch {
 	case err == nil:
 		s.sent, s.accepted = true, true
-		s.cl.Progress.Begin("wait for", outcome.Resource{Kind: outcome.PhysicalPlan, ID: s.name})
+		s.Cluster.Progress.Begin("wait for", outcome.Resource{Kind: outcome.PhysicalPlan, ID: s.Name})
 	case errors.Is(err, tmanager.ErrUnreachable) && !errors.Is(err, tmanager.ErrOther):
 		s.sent = true
 	case errors.As(err, &refused):
@@ -203,11 +194,11 @@ func (s *switching) expired(ctx context.Context, last error) error {
 	case ctx.Err() != nil && !s.sent:
 		return ctx.Err()
 	case ctx.Err() != nil:
-		return outcome.Errorf(outcome.WaitExpired, "%s topology %q: stopped waiting; its TManager was asked, but the physical plan was not seen to be %s", s.operation, s.name, s.to)
+		return s.Errorf(outcome.WaitExpired, "stopped waiting; its TManager was asked, but the physical plan was not seen to be %s", s.to)
 	}
-	return outcome.Errorf(outcome.WaitExpired, "%s topology %q: not known to be %s after %v: %w; the same command waits again", s.operation, s.name, s.to, s.wait, last)
+	return s.Errorf(outcome.WaitExpired, "not known to be %s after %v: %w; the same command waits again", s.to, s.wait, last)
 }
 
 func (s *switching) wrongState() error {
-	return outcome.Errorf(outcome.Differs, "%s topology %q: it is %s, not %s", s.operation, s.name, s.seen.state, s.from)
+	return s.Errorf(outcome.Differs, "it is %s, not %s", s.seen.state, s.from)
 }

@@ -41,16 +41,16 @@ func (s sight) missing(state heronpb.TopologyState) error {
 
 // look asks TManager and state.
 func (s *switching) look(ctx context.Context) error {
-	at, err := s.cl.FindTManager(ctx, s.name, s.id)
+	at, err := s.Cluster.FindTManager(ctx, s.Name, s.ID())
 	if err != nil {
 		return err
 	}
-	plan, asked := s.cl.TManager.PhysicalPlan(ctx, at)
+	plan, asked := s.Cluster.TManager.PhysicalPlan(ctx, at)
 	if asked != nil && !errors.Is(asked, tmanager.ErrNoPlan) {
 		return asked
 	}
 	// Read after the TManager has answered: it stores a state before it says so.
-	stored, err := s.cl.StoredPlan(ctx, s.name, s.id)
+	stored, err := s.Cluster.StoredPlan(ctx, s.Name, s.ID())
 	if err != nil {
 		return err
 	}

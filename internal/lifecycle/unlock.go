@@ -11,6 +11,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/subject"
 )
 
 // UnlockOptions change what Unlock takes away.
@@ -99,14 +100,14 @@ func (u *unlocking) look(ctx context.Context) error {
 
 // check refuses what must not be taken away.
 func (u *unlocking) check() error {
-	if err := checkIdentity(u.cl, "unlock", u.there); err != nil {
+	if err := subject.CheckIdentity(u.cl, "unlock", u.there); err != nil {
 		return err
 	}
 	u.done.ID = u.there.AnyID()
 	if p := u.there.Pending; p != nil {
-		i, s := p.Intent, u.cl.Settings
-		if i.Cluster != s.Cluster || i.Role != s.Role || i.Environ != s.Environ {
-			return otherPlace(fmt.Sprintf("the %s of topology %q is", i.Operation, u.name), s.Cluster, s.Role, s.Environ, i.Cluster, i.Role, i.Environ)
+		i := p.Intent
+		if err := subject.CheckIntent(u.cl, u.name, i); err != nil {
+			return err
 		}
 		u.done.Operation = &UnlockedOperation{
 			Name: i.Operation, Step: i.Step, User: i.Owner.User, Host: i.Owner.Host, PID: i.Owner.PID, Since: i.Owner.Since, Alive: p.Alive,

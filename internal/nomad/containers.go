@@ -38,6 +38,10 @@ type Container struct {
 	// where there was none yet.
 	Event   string
 	EventAt time.Time
+	// Started is when the task was started last, and Signaled when somebody last
+	// asked for a restart in place; zero where it was never, or no longer
+	// known.
+	Started, Signaled time.Time
 	// Failure says what went wrong where the failure lasts: the allocation
 	// failed, or its task was restarted several times and does not run. "" for
 	// none.
@@ -110,8 +114,9 @@ type listedAllocation struct {
 }
 
 type listedTask struct {
-	Restarts uint64
-	Events   []listedEvent
+	Restarts  uint64
+	StartedAt time.Time
+	Events    []listedEvent
 }
 
 // listedEvent is an event of a task.
@@ -177,6 +182,14 @@ func (a *listedAllocation) container(words map[string]string) Container {
 	}
 	for _, task := range a.TaskStates {
 		c.Restarts += int(task.Restarts) //nolint:gosec // a count of restarts
+		if task.StartedAt.After(c.Started) {
+			c.Started = task.StartedAt
+		}
+		for _, e := range task.Events {
+			if e.Type == api.TaskRestartSignal {
+				c.Signaled = time.Unix(0, e.Time)
+			}
+		}
 		if n := len(task.Events); n > 0 {
 			last := task.Events[n-1]
 			if at := time.Unix(0, last.Time); at.After(c.EventAt) {

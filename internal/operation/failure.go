@@ -16,10 +16,14 @@ type Failure struct {
 	Err    error
 	// Removed lists what the operation had removed before it failed.
 	Removed []outcome.Resource
+	// Done lists what the operation had changed before it failed, and what
+	// stays so: it is half done.
+	Done []outcome.Resource
 	// Undone lists what was undone, in that order; Left what was not.
 	Undone []outcome.Resource
 	Left   []outcome.Leftover
-	// Remedy removes what is left; nil where nothing does.
+	// Remedy removes what is left, or finishes what is half done; nil where nothing
+	// does.
 	Remedy *outcome.Remedy
 }
 
@@ -38,7 +42,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Kind tells the final state.
 func (f *Failure) Kind() outcome.Kind {
 	switch {
-	case len(f.Left) > 0:
+	case len(f.Left)+len(f.Done) > 0:
 		return outcome.LeftBehind
 	case errors.Is(f.Err, context.Canceled):
 		return outcome.Interrupted
@@ -46,8 +50,12 @@ func (f *Failure) Kind() outcome.Kind {
 	return outcome.Undone
 }
 
-// repairable says that something is left which a command can remove.
+// repairable says that something is left which a command can remove, or half
+// done that one can finish.
 func (f *Failure) repairable() bool {
+	if len(f.Done) > 0 {
+		return true
+	}
 	for _, l := range f.Left {
 		if !l.ByHand {
 			return true

@@ -19,6 +19,7 @@ const (
 	Stop     = "stop"
 	Await    = "wait for the end of"
 	Remove   = "remove"
+	Restart  = "restart"
 )
 
 // Step is one side effect with its undo. Both may be repeated, and Undo must
@@ -31,7 +32,10 @@ type Step struct {
 	Of     outcome.Resource
 	// Removes: Of is gone after Do. Where the run ends before, Of is left.
 	Removes bool
-	Do      func(ctx context.Context) error
+	// Stays: Of is changed after Do, and stays so where the run ends before its
+	// last step. A step with an undo does not need it.
+	Stays bool
+	Do    func(ctx context.Context) error
 	// Undo takes the step back and says whether there was anything to take
 	// back; nil for a step that is not undone.
 	Undo func(ctx context.Context) (bool, error)
@@ -60,8 +64,8 @@ type Result struct {
 
 // Do carries the steps out in order. When one fails, or ctx ends, that one and
 // those before it are undone in reverse order, and the error is a *Failure. A
-// run that only removes and fails at its first step has changed nothing: its
-// error is the step's own.
+// run without undo that fails before it has changed anything returns the step's
+// own error.
 func (r Run) Do(ctx context.Context) (Result, error) {
 	done := Result{Removed: []outcome.Resource{}, Kept: []outcome.Leftover{}}
 	foreign := false
@@ -110,8 +114,17 @@ func (r Run) fail(ctx context.Context, i int, err error, done Result) error {
 	if ctx.Err() != nil {
 		f.Err = ctx.Err()
 	}
-	if forward && i == 0 {
+	for _, before := range r.Steps[:i] {
+		if before.Stays {
+			f.Done = append(f.Done, before.Of)
+		}
+	}
+	f.Done = append(f.Done, outcome.DoneOf(err)...)
+	switch removes := slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Removes }); {
+	case forward && i == 0 && removes:
 		return fmt.Errorf("%s: %w; nothing was removed", outcome.Phrase(s.Action, s.Of), f.Err)
+	case forward && !removes && len(f.Done) == 0:
+		return fmt.Errorf("%s: %w; nothing was changed", outcome.Phrase(s.Action, s.Of), f.Err)
 	}
 	r.undo(ctx, r.Steps[:i+1], f)
 	// What a step could not take back of its own is left, unless its undo did

@@ -154,3 +154,45 @@ func TestRunUndoesWhenInterrupted(t *testing.T) {
 		t.Errorf("%v; called %s", err, strings.Join(s.log, ", "))
 	}
 }
+
+// doneError is how a step fails that had done a part of its work.
+type doneError struct{ error }
+
+func (doneError) Done() []outcome.Resource { return []outcome.Resource{thing("part")} }
+
+// What a run without undo has changed stays, and the failure names it.
+func TestRunThatContinuesLater(t *testing.T) {
+	for _, c := range []struct {
+		fails string
+		err   error
+		kind  outcome.Kind
+		done  string
+	}{
+		{"a", outcome.New(outcome.Unreachable, "away"), outcome.Unreachable, ""},
+		{"a", doneError{errBroken}, outcome.LeftBehind, "part"},
+		{"b", errBroken, outcome.LeftBehind, "a"},
+		{"c", doneError{errBroken}, outcome.LeftBehind, "a b part"},
+		{"a", context.Canceled, outcome.Interrupted, ""},
+		{"b", context.Canceled, outcome.LeftBehind, "a"},
+	} {
+		s := &script{fails: map[string]error{c.fails: c.err}}
+		var steps []operation.Step
+		for _, id := range []string{"a", "b", "c"} {
+			steps = append(steps, operation.Step{Action: operation.Restart, Of: thing(id), Stays: true, Do: func(context.Context) error { return s.call(id) }})
+		}
+		_, err := operation.Run{Steps: steps, Remedy: outcome.Remedy{Action: outcome.Repeat}}.Do(t.Context())
+		done := ""
+		var f *operation.Failure
+		if errors.As(err, &f) {
+			done = ids(f.Done, func(r outcome.Resource) string { return r.ID })
+			if f.Remedy.Action != outcome.Repeat {
+				t.Errorf("%s: remedy %v", c.fails, f.Remedy)
+			}
+		} else if !strings.Contains(fmt.Sprint(err), "nothing was changed") {
+			t.Errorf("%s fails: %v", c.fails, err)
+		}
+		if kind := outcome.KindOf(err); kind != c.kind || done != c.done {
+			t.Errorf("%s fails with %v: kind %q, done %q; want %q and %q", c.fails, c.err, kind, done, c.kind, c.done)
+		}
+	}
+}

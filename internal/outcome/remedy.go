@@ -6,7 +6,7 @@ import "errors"
 const (
 	// Kill removes what there is of a topology.
 	Kill = "kill"
-	// Repeat is the same request once more.
+	// Repeat is the same request once more, which continues where it stopped.
 	Repeat = "repeat"
 )
 

@@ -1,6 +1,9 @@
 package outcome
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // The kinds of Resource.
 const (
@@ -16,6 +19,9 @@ const (
 	Job = "job"
 	// Containers are the running containers of a job; ID is the job's.
 	Containers = "containers"
+	// Container is one container of a topology, or several; ID is its index, or
+	// several as "0-3, 7", and Where the topology.
+	Container = "container"
 	// Claim is the note of an operation under way on a topology; ID is its path.
 	Claim = "claim"
 	// Topology is a topology as a whole; ID is its name.
@@ -49,6 +55,10 @@ func (r Resource) String() string {
 		return "state of topology " + r.ID + " below " + r.Where
 	case r.Kind == Containers && r.Where == "":
 		return "containers of job " + r.ID
+	case r.Kind == Container && strings.ContainsAny(r.ID, "-,"):
+		return "containers " + r.ID + " of topology " + r.Where
+	case r.Kind == Container:
+		return "container " + r.ID + " of topology " + r.Where
 	case r.Kind == PhysicalPlan:
 		return "physical plan of topology " + r.ID
 	case r.Kind == Package || r.Where == "":
@@ -80,6 +90,16 @@ func LeftoversOf(err error) []Leftover {
 	var l interface{ Leftovers() []Leftover }
 	if errors.As(err, &l) {
 		return l.Leftovers()
+	}
+	return nil
+}
+
+// DoneOf returns what an operation had done, and what stays, when the error
+// ended it.
+func DoneOf(err error) []Resource {
+	var d interface{ Done() []Resource }
+	if errors.As(err, &d) {
+		return d.Done()
 	}
 	return nil
 }

@@ -279,7 +279,7 @@ func TestNothingIsTouchedWithoutTheRightToGoOn(t *testing.T) {
 	}
 	b.Store.Rights = denied
 	_, err := b.kill(t.Context(), lifecycle.KillOptions{})
-	if !errors.Is(err, statemgr.ErrDenied) || !strings.Contains(err.Error(), "nothing was touched") {
+	if !errors.Is(err, statemgr.ErrDenied) || !strings.Contains(err.Error(), "nothing was changed") {
 		t.Errorf("kill: %v", err)
 	}
 	if job := b.Jobs.Jobs[*b.d.Job.ID]; job == nil || job.Stop != nil && *job.Stop {

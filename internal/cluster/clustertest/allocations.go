@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -38,7 +39,7 @@ func (f *Jobs) Place(jobID string, index int) {
 	f.made++
 	c := nomad.Container{
 		Index: index, ID: fmt.Sprintf("allocation-%d", f.made), JobID: jobID, Node: "node", Created: uint64(f.made), //nolint:gosec // a count
-		Desired: api.AllocDesiredStatusRun, Status: api.AllocClientStatusRunning,
+		Desired: api.AllocDesiredStatusRun, Status: api.AllocClientStatusRunning, Started: time.Unix(int64(f.made), 0),
 	}
 	if job := f.Jobs[jobID]; job != nil {
 		c.JobVersion = value(job.Version)
@@ -47,6 +48,7 @@ func (f *Jobs) Place(jobID string, index int) {
 		f.OnPlace(&c)
 	}
 	f.Allocations[jobID] = append(f.Allocations[jobID], c)
+	f.changed()
 }
 
 // Indexes are those of the containers that a job wants to run, sorted.
@@ -75,14 +77,20 @@ func (f *Jobs) reconcile(jobID, stopped string) {
 		for i, c := range f.Allocations[jobID] {
 			if c.Live() && c.Desired == api.AllocDesiredStatusRun && is(c) {
 				f.Allocations[jobID][i].Desired, f.Allocations[jobID][i].Status = api.AllocDesiredStatusStop, api.AllocClientStatusComplete
+				f.changed()
 				return
 			}
 		}
 	}
 	if stopped != "" {
 		back := -1
-		end(func(c nomad.Container) bool { back = c.Index; return c.ID == stopped })
-		if len(have) > want {
+		end(func(c nomad.Container) bool {
+			if c.ID == stopped {
+				back = c.Index
+			}
+			return c.ID == stopped
+		})
+		if back < 0 || len(have) > want {
 			return
 		}
 		f.Place(jobID, back)
@@ -211,6 +219,6 @@ func (f *Jobs) StopAllocation(_ context.Context, allocID string) error {
 				}
 			}
 		}
-		return nomad.ErrNotFound
+		return nomad.ErrNoAllocation
 	})
 }

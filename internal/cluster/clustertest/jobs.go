@@ -17,8 +17,8 @@ import (
 type Jobs struct {
 	Jobs          map[string]*api.Job
 	Before, After func(method string) error
-	// Allocations are the containers of each job. New ones run at once, unless
-	// OnPlace, if set, makes them something else.
+	// Allocations are the containers of each job. New ones, and those restarted in
+	// place, run at once, unless OnPlace, if set, makes them something else.
 	Allocations map[string][]nomad.Container
 	OnPlace     func(*nomad.Container)
 	Calls       []string
@@ -31,6 +31,9 @@ type Jobs struct {
 	mu    sync.Mutex
 	metas map[string]map[uint64]map[string]string
 	made  int
+	// index is that of the last change; news is closed at the next one.
+	index uint64
+	news  chan struct{}
 }
 
 func (f *Jobs) call(method string, effect func() error) error {

@@ -3,6 +3,7 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -21,6 +22,7 @@ var ErrDied = errors.New("the process has died")
 // something, before or after the call's effect; what it calls later never
 // arrives anywhere.
 type Mortal struct {
+	mu        sync.Mutex
 	at, calls int
 	after     bool
 	// Dead: it has died.
@@ -29,6 +31,8 @@ type Mortal struct {
 }
 
 func (m *Mortal) call(f func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.Dead {
 		return ErrDied
 	}
@@ -128,6 +132,11 @@ func (j mortalJobs) RescheduleFailed(ctx context.Context, id string) error {
 // StopAllocation implements cluster.Jobs.
 func (j mortalJobs) StopAllocation(ctx context.Context, id string) error {
 	return j.call(func() error { return j.Jobs.StopAllocation(ctx, id) })
+}
+
+// RestartInPlace implements cluster.Jobs.
+func (j mortalJobs) RestartInPlace(ctx context.Context, id, task string) error {
+	return j.call(func() error { return j.Jobs.RestartInPlace(ctx, id, task) })
 }
 
 // Mortal returns the bench's cluster as a process sees it that dies at its
