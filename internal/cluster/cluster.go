@@ -28,6 +28,7 @@ type Jobs interface {
 	WaitRestart(ctx context.Context, id string, quiet time.Duration) ([]nomad.Restart, error)
 	ContainerPorts(ctx context.Context, id, port string) (map[int]int, error)
 	PurgeOwned(ctx context.Context, id, topologyID string) error
+	Rollout(ctx context.Context, id string) (nomad.Rollout, error)
 	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)
 	SetCount(ctx context.Context, job *api.Job, count int) (*api.Job, error)
 	SetSpec(ctx context.Context, job, spec *api.Job) (*api.Job, error)
@@ -105,6 +106,19 @@ func (c Cluster) AwaitEnd(ctx context.Context, id string) error {
 		c.Progress.Warn("stop", outcome.Resource{Kind: outcome.Containers, ID: ref.String()}, "node lost; cannot tell whether it is still running", nil)
 	}
 	return err
+}
+
+// Rollout says which version, evaluation and deployment a job has now. They are
+// told to the user and needed for nothing: what cannot be read within the time
+// of one request is a warning. It also works when ctx has ended.
+func (c Cluster) Rollout(ctx context.Context, id string) nomad.Rollout {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Settings.Nomad.RequestTimeout)
+	defer cancel()
+	r, err := c.Jobs.Rollout(ctx, id)
+	if err != nil {
+		c.Progress.Warn("read the evaluation of", c.JobResource(id), "its version, evaluation and deployment are not known", err)
+	}
+	return r
 }
 
 // EndJob stops a job, waits for its containers and removes it.

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,13 +170,32 @@ func TestFailuresPrintOneJSONDocument(t *testing.T) {
 			t.Errorf("%v: %s", err, r)
 		}
 	}
-	r := c.submit("--output", "json")
+	r := c.submit("--wait", "--output", "json")
 	c.want(r, 0)
 	var done struct {
-		Submitted []struct{ Topology, Job string }
+		Submitted []struct {
+			Topology, Job, Evaluation, Deployment string
+
+			Package string
+			SHA256  string `json:"package_sha256"`
+		}
 	}
 	if err := json.Unmarshal([]byte(r.out), &done); err != nil || len(done.Submitted) != 1 || done.Submitted[0].Job != c.jobID() {
-		t.Errorf("%v: %s", err, r)
+		t.Fatalf("%v: %s", err, r)
+	}
+	// The ids are those that Nomad and the package store know.
+	ids := done.Submitted[0]
+	evaluation, _, err := c.api().Evaluations().Info(ids.Evaluation, nil)
+	if err != nil || evaluation.JobID != ids.Job {
+		t.Errorf("evaluation %q: %v", ids.Evaluation, err)
+	}
+	deployment, _, err := c.api().Deployments().Info(ids.Deployment, nil)
+	if err != nil || deployment.JobID != ids.Job {
+		t.Errorf("deployment %q: %v", ids.Deployment, err)
+	}
+	content, err := os.ReadFile(strings.TrimPrefix(ids.Package, "file://"))
+	if sum := fmt.Sprintf("%x", sha256.Sum256(content)); err != nil || sum != ids.SHA256 {
+		t.Errorf("the package has digest %s, not %s: %v", sum, ids.SHA256, err)
 	}
 	c.want(c.kill("--output", "json"), 0, `"found": true`)
 	c.nothingLeft()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -21,15 +22,20 @@ type Options struct {
 
 // Submitted is what a successful Submit has done.
 type Submitted struct {
-	Topology   string `json:"topology"`
-	ID         string `json:"id"`
-	Cluster    string `json:"cluster"`
-	Role       string `json:"role"`
-	Environ    string `json:"environ"`
-	Job        string `json:"job"`
-	JobPage    string `json:"job_page"`
-	Containers int    `json:"containers"`
-	Package    string `json:"package"`
+	Topology string `json:"topology"`
+	ID       string `json:"id"`
+	Cluster  string `json:"cluster"`
+	Role     string `json:"role"`
+	Environ  string `json:"environ"`
+	Job      string `json:"job"`
+	JobPage  string `json:"job_page"`
+	nomad.Rollout
+	Containers int `json:"containers"`
+	// Package is its URI; its digest and size in bytes are those of what was
+	// uploaded.
+	Package       string `json:"package"`
+	PackageSHA256 string `json:"package_sha256"`
+	PackageSize   int64  `json:"package_size"`
 	// Paused: it waits for an activation.
 	Paused  bool `json:"paused"`
 	Running bool `json:"running"`
@@ -94,19 +100,24 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 	}
 	var done []*Submitted
 	for _, s := range list {
-		if err := s.carryOut(ctx); err != nil {
+		err := s.carryOut(ctx)
+		if err != nil {
 			return done, err
 		}
 		result := s.result()
 		done = append(done, result)
-		if opts.Wait == 0 {
-			continue
+		if opts.Wait != 0 {
+			err = s.wait(ctx, opts)
+			result.Running = err == nil
 		}
-		if err := s.wait(ctx, opts); err != nil {
+		// After the wait: by then Nomad has made the deployment.
+		result.Rollout = s.cl.Rollout(ctx, result.Job)
+		if err != nil {
 			return done, err
 		}
-		result.Running = true
-		cl.NoteStable(ctx, s.name, s.m.Definition.ID())
+		if result.Running {
+			cl.NoteStable(ctx, s.name, s.m.Definition.ID())
+		}
 	}
 	return done, nil
 }
@@ -142,7 +153,10 @@ func (s *submission) result() *Submitted {
 		JobPage:    jobPage(set.Nomad, *s.m.Job.ID),
 		Containers: *s.m.Job.TaskGroups[0].Count,
 		Package:    s.m.Package.URI,
-		Paused:     s.m.Paused(),
-		Kept:       s.kept,
+
+		PackageSHA256: s.m.in.Package.SHA256,
+		PackageSize:   s.m.in.Package.Size,
+		Paused:        s.m.Paused(),
+		Kept:          s.kept,
 	}
 }

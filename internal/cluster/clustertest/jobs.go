@@ -110,6 +110,19 @@ func (f *Jobs) TakeOver(_ context.Context, job, _ *api.Job) (nomad.Registration,
 	return nomad.Registration{}, f.call("TakeOver", func() error { f.Put(job); return nil })
 }
 
+// Rollout implements cluster.Jobs.
+func (f *Jobs) Rollout(_ context.Context, id string) (r nomad.Rollout, err error) {
+	err = f.call("Rollout", func() error {
+		job := f.Jobs[id]
+		if job == nil {
+			return nomad.ErrNotFound
+		}
+		r = nomad.Rollout{Version: value(job.Version), Evaluation: "evaluation of " + id, Deployment: "deployment of " + id}
+		return nil
+	})
+	return r, err
+}
+
 // Stop implements cluster.Jobs.
 func (f *Jobs) Stop(_ context.Context, job *api.Job) error {
 	return f.call("Stop", func() error {
