@@ -32,6 +32,31 @@ func lines(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, stdout.String(), stderr.String()
 }
 
+// A line that makes no sense has its error in the form that it asks for, one
+// document, which lines holds against the schema.
+func TestUsageErrorsInJSON(t *testing.T) {
+	commands := []string{"frobnicate", "", "exit-codes"}
+	for _, cmd := range runnable(t) {
+		commands = append(commands, cmd.Name())
+	}
+	for _, command := range commands {
+		var words []string
+		if command != "" {
+			words = append(words, command)
+		}
+		line := append(words, "--output", "json", "--no-such-flag")
+		code, out, errs := lines(t, line...)
+		if err := jsondoc.Check(jsondoc.Failure, out, false); err != nil || code != exitInput || errs != "" {
+			t.Errorf("%v: code %d, %v, %s%s", line, code, err, out, errs)
+		}
+		line = append(line[:len(line)-1], "1", "2", "3", "4", "5", "6")
+		code, out, _ = lines(t, line...)
+		if err := jsondoc.Check(jsondoc.Failure, out, false); err != nil || code == exitOK {
+			t.Errorf("%v: code %d, %v, %s", line, code, err, out)
+		}
+	}
+}
+
 func TestCommandsOfTheOriginalThatAreNotThereSaySo(t *testing.T) {
 	for _, name := range []string{"restart", "update"} {
 		code, _, errs := lines(t, name, "nomad", "words")

@@ -150,6 +150,9 @@ func (a *app) printStatus(w io.Writer, s *inspect.Status) {
 	default:
 		line("job", "%s, version %d", s.Job.ID, s.Job.Version)
 	}
+	if s.Package != nil {
+		line("package", "%s, sha256 %s", s.Package.URI, s.Package.SHA256)
+	}
 	line("TManager", "%s", tmanagerText(s.TManager))
 	line("plan", "%d of %s registered", s.Plan.Registered, count(s.Plan.Packed, "stream manager"))
 	line("containers", "%d of %d run", s.Running, s.Wanted)

@@ -123,6 +123,10 @@ func (l *looker) status(ctx context.Context, t *cluster.Topology, nodes map[stri
 			s.SubmittedAt = time.Unix(seconds, 0).UTC()
 		}
 	}
+	if r := t.Record; r.Known() && r.Value.TopologyID == s.ID {
+		p := r.Value.Package
+		s.Package = &Package{URI: p.URI, SHA256: p.SHA256, Size: p.Size}
+	}
 	if t.Definition.Known() {
 		s.State = t.Definition.Value.State().String()
 	}

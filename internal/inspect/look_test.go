@@ -222,6 +222,13 @@ func TestLook(t *testing.T) {
 	}
 }
 
+func TestLookNamesThePackageThatRuns(t *testing.T) {
+	s, err := newBench(t).look()
+	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(clustertest.PackageText))); err != nil || s.Package == nil || s.Package.SHA256 != sum || s.Package.URI == "" || s.Package.Size != int64(len(clustertest.PackageText)) {
+		t.Errorf("%+v, %v", s.Package, err)
+	}
+}
+
 func TestLookRefuses(t *testing.T) {
 	b := newBench(t)
 	if _, err := inspect.Look(t.Context(), b.Cluster, b.nomad, "others", now); outcome.KindOf(err) != outcome.NotFound {

@@ -24,7 +24,10 @@ type Status struct {
 	SubmittedBy string    `json:"submitted_by"`
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
 	// Job is nil where the topology has none.
-	Job      *Job     `json:"job"`
+	Job *Job `json:"job"`
+	// Package is nil where no record says what it is: the original client made
+	// the topology, or the record is another's.
+	Package  *Package `json:"package,omitempty"`
 	TManager TManager `json:"tmanager"`
 	Plan     Plan     `json:"plan"`
 	// Wanted counts the containers of the packing plan and the TManager's;
@@ -54,6 +57,14 @@ type Job struct {
 	Originals int `json:"original_jobs,omitempty"`
 	// Foreign says why the job of the topology's name is not its own.
 	Foreign string `json:"foreign,omitempty"`
+}
+
+// Package is what the topology's containers run.
+type Package struct {
+	URI    string `json:"uri"`
+	SHA256 string `json:"sha256"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
 }
 
 // What a TManager answers.

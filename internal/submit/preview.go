@@ -12,6 +12,8 @@ import (
 // Preview is what submitting a manifest would do now.
 type Preview struct {
 	Topology string `json:"topology"`
+	// ID is the topology id of the one that exists, "" for none.
+	ID string `json:"id"`
 	Cluster  string `json:"cluster"`
 	Role     string `json:"role"`
 	Environ  string `json:"environ"`
@@ -24,6 +26,8 @@ type Preview struct {
 	// OriginalJobs counts the jobs that the original client made of a topology
 	// that exists, one per container; they would become one.
 	OriginalJobs int `json:"original_jobs,omitempty"`
+	// PackageSHA256 is the digest of what would be uploaded.
+	PackageSHA256 string `json:"package_sha256"`
 	// Unplaced counts the containers that no node would take now, Reasons say
 	// why.
 	Unplaced int      `json:"unplaced"`
@@ -88,7 +92,7 @@ func previewOf(ctx context.Context, cl cluster.Cluster, d Decision) (*Preview, e
 	}
 	set := m.in.Settings
 	p := &Preview{
-		Topology: s.name, Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
+		Topology: s.name, ID: there.ID(), PackageSHA256: m.in.Package.SHA256, Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
 		Exists: there.Definition.There, OriginalJobs: len(there.Originals),
 		Creates: []Created{}, Changes: []Change{}, Reasons: []string{},
 	}
