@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/nomad"
@@ -82,12 +83,25 @@ func (w *waiting) after(err error) error {
 
 // containers waits until all containers run.
 func (w *waiting) containers(ctx context.Context) error {
+	said := ""
+	defer w.Progress.Send(progress.Event{State: progress.Ended, Step: "start", What: w.containerResource(), Unit: "containers"})
 	return w.Jobs.WaitRunning(ctx, w.r.JobID, w.r.Containers, time.Until(w.until), func(p nomad.RunProgress) {
 		w.Progress.Send(progress.Event{
 			State: progress.Advanced, Step: "start", What: w.containerResource(),
 			Done: int64(p.Running), Total: int64(p.Want), Unit: "containers",
 		})
+		if now := strings.Join(p.Waiting, "; "); now != said {
+			said = now
+			if now != "" {
+				w.note("still waiting: " + now)
+			}
+		}
 	})
+}
+
+// note says something about the containers.
+func (w *waiting) note(text string) {
+	w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.containerResource(), Note: text})
 }
 
 // awaitPlan returns when the TManager works by a fresh physical plan.
@@ -120,10 +134,7 @@ func (w *waiting) stable(ctx context.Context) (bool, error) {
 	if w.r.StableFor <= 0 {
 		return true, nil
 	}
-	w.Progress.Send(progress.Event{
-		State: progress.Noted, Step: "wait for", What: w.containerResource(),
-		Note: fmt.Sprintf("all run; they have to stay so for %s", w.r.StableFor),
-	})
+	w.note(fmt.Sprintf("all run; they have to stay so for %s", w.r.StableFor))
 	restarts, err := w.Jobs.WaitRestart(ctx, w.r.JobID, w.r.StableFor)
 	switch {
 	case ctx.Err() != nil && w.unstable == "":
@@ -149,6 +160,6 @@ func (w *waiting) stable(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	w.unstable = why
-	w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.containerResource(), Note: why + "; waiting again"})
+	w.note(why + "; waiting again")
 	return false, nil
 }

@@ -99,6 +99,7 @@ func (c Cluster) StateResource(name string) outcome.Resource {
 // lost nodes are warned about and not waited for.
 func (c Cluster) AwaitEnd(ctx context.Context, id string) error {
 	what := outcome.Resource{Kind: outcome.Containers, ID: id}
+	defer c.Progress.Send(progress.Event{State: progress.Ended, Step: "stop", What: what, Unit: "containers"})
 	lost, err := c.Jobs.WaitStopped(ctx, id, c.Settings.Nomad.StopTimeout, func(p nomad.StopProgress) {
 		c.Progress.Send(progress.Event{State: progress.Advanced, Step: "stop", What: what, Done: int64(p.Ended), Total: int64(p.Total), Unit: "containers"})
 	})

@@ -1,8 +1,8 @@
 // Package console prints events as lines for a person, and one line that shows
-// how far a transfer is.
+// how far a transfer is, or how many containers are where they should be.
 //
 // On a terminal that line is drawn again and again in the same place; elsewhere
-// it is a line of its own every few seconds. Transfers that end at once get
+// it is a line of its own every now and then. Transfers that end at once get
 // none. Results are not printed here: they are the command's.
 package console
 
@@ -33,6 +33,7 @@ type Console struct {
 	// drawn says that the last line is the one of a transfer.
 	drawn bool
 	now   *transfer
+	tally *tally
 }
 
 // New prints to a writer. width tells how many columns the terminal has that
@@ -47,6 +48,7 @@ func (c *Console) Line(text string) {
 	defer c.mu.Unlock()
 	c.clear()
 	fmt.Fprintln(c.to, text)
+	c.drawTally()
 }
 
 // transferred notes how far a transfer is; another one replaces it. Every
@@ -115,6 +117,11 @@ func (c *Console) show(t *transfer) {
 		fmt.Fprintln(c.to, line)
 		return
 	}
+	c.draw(line)
+}
+
+// draw shows a line in place of the one that was drawn.
+func (c *Console) draw(line string) {
 	// A line that fills the last column would wrap on some terminals.
 	if room := c.width() - 1; room > 0 && len(line) > room {
 		line = line[:room]

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // page is a terminal or a file, and what it got.
@@ -159,4 +162,58 @@ func TestSizesAndTimes(t *testing.T) {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
+}
+
+func started(c *Console, done int64) {
+	c.Show(progress.Event{
+		State: progress.Advanced, Step: "start", What: outcome.Resource{Kind: outcome.Containers, ID: "j"},
+		Done: done, Total: 3, Unit: "containers",
+	})
+}
+
+func startEnded(c *Console) {
+	c.Show(progress.Event{State: progress.Ended, Step: "start", What: outcome.Resource{Kind: outcome.Containers, ID: "j"}, Unit: "containers"})
+}
+
+func TestTerminalCountsContainersInOneLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p page
+		c := New(&p, func() int { return 80 })
+		for _, step := range []struct {
+			do   func()
+			want string
+		}{
+			{func() { started(c, 0) }, "0 of 3 containers of job j are running"},
+			{func() { started(c, 1); time.Sleep(spacing + time.Millisecond) }, "1 of 3 containers of job j are running (0:01)"},
+			{func() { c.Line("still waiting") }, "still waiting\n1 of 3 containers of job j are running (0:01)"},
+			{func() { started(c, 3) }, "still waiting\n3 of 3 containers of job j are running\n"},
+			{func() { startEnded(c); time.Sleep(time.Minute) }, "still waiting\n3 of 3 containers of job j are running\n"},
+		} {
+			step.do()
+			if got := p.screen(); got != step.want {
+				t.Errorf("it shows %q, want %q", got, step.want)
+			}
+		}
+	})
+}
+
+func TestElsewhereALineForContainersNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p page
+		c := New(&p, nil)
+		started(c, 0)
+		started(c, 1)
+		started(c, 2) // too soon
+		time.Sleep(2 * spacing)
+		started(c, 1)
+		startEnded(c)
+		started(c, 2)
+		started(c, 3)
+		startEnded(c)
+		want := "0 of 3 containers of job j are running\n2 of 3 containers of job j are running\n1 of 3 containers of job j are running\n" +
+			"2 of 3 containers of job j are running\n3 of 3 containers of job j are running\n"
+		if got := p.all(); got != want {
+			t.Errorf("it prints\n%s, want\n%s", got, want)
+		}
+	})
 }

@@ -14,6 +14,16 @@ func (c *Console) Show(e progress.Event) {
 		c.transferred(past(e.Step), e.What.ID, e.Done, e.Total, e.State == progress.Ended)
 		return
 	}
+	if e.Unit == "containers" {
+		switch key := e.Step + " " + e.What.ID; e.State {
+		case progress.Advanced:
+			c.tallied(key, advanced(e), e.Done >= e.Total)
+			return
+		case progress.Ended:
+			c.tallyEnded(key)
+			return
+		}
+	}
 	if text := line(e); text != "" {
 		c.Line(text)
 	}
@@ -34,8 +44,6 @@ func line(e progress.Event) string {
 	switch e.State {
 	case progress.Began:
 		return doing
-	case progress.Advanced:
-		return advanced(e)
 	case progress.Ended:
 		if e.Step == "remove" {
 			return "removed the " + e.What.String()

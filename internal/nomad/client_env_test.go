@@ -163,6 +163,7 @@ const (
 	answer503       // answered with 503, never forwarded
 	reset           // the connection is reset, never forwarded
 	noLeader        // answered as by a server without a leader, never forwarded
+	answer403       // answered with 403, never forwarded
 )
 
 // faultProxy stands before a real Nomad. choose says what happens to each
@@ -203,6 +204,8 @@ func newFaultProxy(t testing.TB, target string, choose func(*http.Request) fault
 			http.Error(w, "slow down", http.StatusTooManyRequests)
 		case answer503:
 			http.Error(w, "upstream is away", http.StatusServiceUnavailable)
+		case answer403:
+			http.Error(w, "Permission denied", http.StatusForbidden)
 		case noLeader:
 			http.Error(w, "No cluster leader", http.StatusInternalServerError)
 		case answer500:

@@ -236,7 +236,7 @@ func (c *Client) WhyUnplaced(ctx context.Context, job *api.Job) ([]string, error
 	}
 	evals = slices.DeleteFunc(evals, func(e *api.Evaluation) bool { return e.CreateIndex < value(job.JobModifyIndex) })
 	reasons := placementReasons(wants(job), evals)
-	c.addReadyNodes(ctx, reasons)
+	c.weighNodes(ctx, wants(job), reasons)
 	return reasonTexts(reasons), nil
 }
 

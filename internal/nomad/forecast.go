@@ -74,7 +74,7 @@ func (c *Client) Forecast(ctx context.Context, job *api.Job) (*Forecast, error) 
 		f.Unplaced += m.CoalescedFailures + 1
 		reasons = append(reasons, wants(job).placeReason(m))
 	}
-	c.addReadyNodes(ctx, reasons)
+	c.weighNodes(ctx, wants(job), reasons)
 	f.Reasons = reasonTexts(reasons)
 	if d := resp.Diff; d != nil && d.Type == diffEdited {
 		f.fields("", d.Fields)

@@ -34,7 +34,7 @@ const (
 	// glanceTime is for requests whose answer only makes a message better.
 	glanceTime = 5 * time.Second
 	// shownLines and shownOutputs are how much a failed wait reads.
-	shownLines   = 10
+	shownLines   = 20
 	shownOutputs = 3
 )
 

@@ -2,7 +2,6 @@ package nomad
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,8 +13,13 @@ import (
 // reason says why containers do not run.
 type reason struct {
 	text string
+	// passes says that it may pass without a change of the job or the nodes.
+	passes bool
 	// noNode says that no ready node is where the job wants one.
 	noNode bool
+	// short are the resources of which nodes have too little left, joined by
+	// commas.
+	short string
 	// failed is a container that the reason is about; nil where it is about none.
 	failed *api.AllocationListStub
 }
@@ -32,13 +36,23 @@ func reasonTexts(reasons []reason) []string {
 type wanted struct {
 	datacenters  []string
 	pool, driver string
+	// size is what a container takes of each resource, by Nomad's name for it:
+	// shares of "cpu", MiB of "memory" and "disk".
+	size map[string]int64
 }
 
 func wants(job *api.Job) wanted {
-	w := wanted{datacenters: job.Datacenters, pool: value(job.NodePool)}
+	w := wanted{datacenters: job.Datacenters, pool: value(job.NodePool), size: map[string]int64{}}
 	for _, group := range job.TaskGroups {
+		if group.EphemeralDisk != nil {
+			w.size["disk"] += int64(value(group.EphemeralDisk.SizeMB))
+		}
 		for _, task := range group.Tasks {
 			w.driver = task.Driver
+			if task.Resources != nil {
+				w.size["cpu"] += int64(value(task.Resources.CPU))
+				w.size["memory"] += int64(value(task.Resources.MemoryMB))
+			}
 		}
 	}
 	return w
@@ -105,7 +119,8 @@ func (w wanted) placeReason(m *api.AllocationMetric) reason {
 		}
 		why = append(why, fmt.Sprintf("class %q rules out %s", class, nodes(m.ClassFiltered[class])))
 	}
-	for _, dimension := range slices.Sorted(maps.Keys(m.DimensionExhausted)) {
+	short := slices.Sorted(maps.Keys(m.DimensionExhausted))
+	for _, dimension := range short {
 		why = append(why, fmt.Sprintf("not enough %s on %s", dimension, nodes(m.DimensionExhausted[dimension])))
 	}
 	for _, quota := range m.QuotaExhausted {
@@ -118,7 +133,11 @@ func (w wanted) placeReason(m *api.AllocationMetric) reason {
 	if len(why) == 0 {
 		why = append(why, fmt.Sprintf("%s looked at, none fits", nodes(m.NodesEvaluated)))
 	}
-	return reason{text: fmt.Sprintf("no place for %s: %s", containers(m.CoalescedFailures+1), strings.Join(why, ", ")), noNode: noNode}
+	return reason{
+		text:   fmt.Sprintf("no place for %s: %s", containers(m.CoalescedFailures+1), strings.Join(why, ", ")),
+		noNode: noNode, short: strings.Join(short, ","),
+		passes: len(short) > 0 || len(m.QuotaExhausted) > 0,
+	}
 }
 
 // where names the datacenters and the node pool of a job, as far as it chose.
@@ -138,47 +157,6 @@ func (w wanted) where() string {
 		return ""
 	}
 	return " in " + strings.Join(in, ", ")
-}
-
-// addReadyNodes says in reasons about a place without nodes where nodes are.
-// Where the token may not read nodes, or Nomad does not answer, they stay as
-// they are.
-func (c *Client) addReadyNodes(ctx context.Context, reasons []reason) {
-	if !slices.ContainsFunc(reasons, func(r reason) bool { return r.noNode }) {
-		return
-	}
-	var list []*api.NodeListStub
-	err := c.glance(ctx, func(q *api.QueryOptions) (err error) {
-		list, _, err = c.api.Nodes().List(q)
-		return err
-	})
-	if err != nil {
-		return
-	}
-	ready := map[string]int{}
-	for _, n := range list {
-		if n.Status != api.NodeStatusReady || n.SchedulingEligibility != api.NodeSchedulingEligible {
-			continue
-		}
-		place := "datacenter " + n.Datacenter
-		if n.NodePool != "" && n.NodePool != api.NodePoolDefault {
-			place += ", node pool " + n.NodePool
-		}
-		ready[place]++
-	}
-	var texts []string
-	for _, place := range slices.Sorted(maps.Keys(ready)) {
-		texts = append(texts, nodes(ready[place])+" in "+place)
-	}
-	text := "no node takes work anywhere"
-	if len(texts) > 0 {
-		text = "elsewhere: " + some(texts, "; ")
-	}
-	for i, r := range reasons {
-		if r.noNode {
-			reasons[i].text += " (" + text + ")"
-		}
-	}
 }
 
 func nodes(n int) string { return counted(n, "node") }

@@ -58,7 +58,7 @@ func taskReasons(allocs []*api.AllocationListStub, waiting bool) (out []reason) 
 func taskReason(a *api.AllocationListStub, waiting bool) string {
 	for _, name := range slices.Sorted(maps.Keys(a.TaskStates)) {
 		state := a.TaskStates[name]
-		switch lasting := a.ClientStatus == api.AllocClientStatusFailed || state.Restarts >= failedStarts; {
+		switch lasting := a.ClientStatus == api.AllocClientStatusFailed || failsAgain(state); {
 		case lasting && a.ClientStatus != api.AllocClientStatusRunning:
 			return failureText(state)
 		case waiting && a.ClientStatus == api.AllocClientStatusPending:
@@ -69,6 +69,13 @@ func taskReason(a *api.AllocationListStub, waiting bool) string {
 		return "failed: " + cmp.Or(a.ClientDescription, "Nomad does not say why")
 	}
 	return ""
+}
+
+// failsAgain says that a task was restarted so often that its failure counts as
+// lasting. Where somebody has asked for a restart of late, the earlier ones say
+// nothing.
+func failsAgain(state *api.TaskState) bool {
+	return state.Restarts >= failedStarts && !slices.ContainsFunc(state.Events, func(e *api.TaskEvent) bool { return e.Type == api.TaskRestartSignal })
 }
 
 // ranOnce says whether a container's program was started, so that it may have

@@ -40,6 +40,16 @@ func (c *Client) watchEvaluations(jobID string) *watcher[*api.Evaluation] {
 	}
 }
 
+func (c *Client) watchDeployments(jobID string) *watcher[*api.Deployment] {
+	return &watcher[*api.Deployment]{
+		client: c,
+		what:   fmt.Sprintf("watch the deployments of job %q", jobID),
+		list: func(q *api.QueryOptions) ([]*api.Deployment, *api.QueryMeta, error) {
+			return c.api.Jobs().Deployments(jobID, false, q)
+		},
+	}
+}
+
 // next waits for the next state of the list; the first call returns at once.
 // changed is false where nothing happened within the query's own time.
 func (w *watcher[T]) next(ctx context.Context) (items []T, changed bool, err error) {

@@ -27,24 +27,32 @@ func (r Restart) String() string { return fmt.Sprintf("container %d %s", r.Index
 func (c *Client) WaitRestart(ctx context.Context, jobID string, quiet time.Duration) ([]Restart, error) {
 	bounded, over, cancel := within(ctx, quiet)
 	defer cancel()
-	list := c.watchAllocations(jobID, false)
+	f := c.newFeed(jobID, 0, 0)
+	failed, stop := f.start(bounded)
+	defer stop()
 	var before map[int]*api.AllocationListStub
 	for {
-		allocs, changed, err := list.next(bounded)
-		switch {
-		case err != nil && over():
-			return nil, nil
-		case err != nil:
+		select {
+		case err := <-failed:
+			switch {
+			case over():
+				return nil, nil
+			case err == nil:
+				err = fmt.Errorf("watch job %q: %w", jobID, context.Cause(bounded))
+			}
 			return nil, err
-		case !changed:
-			continue
-		}
-		now := wantedOf(allocs)
-		if before == nil {
-			before = now
-		}
-		if restarts := restartsBetween(before, now); len(restarts) > 0 {
-			return restarts, nil
+		case <-f.woken:
+			v := f.view()
+			if !v.allocsListed {
+				continue
+			}
+			now := wantedOf(v.allocs)
+			if before == nil {
+				before = now
+			}
+			if restarts := restartsBetween(before, now); len(restarts) > 0 {
+				return restarts, nil
+			}
 		}
 	}
 }

@@ -29,7 +29,7 @@ func TestWaitRestart(t *testing.T) {
 		}
 		var target *api.Allocation
 		for _, a := range allocs {
-			if index, _ := ContainerIndex(a.Name); index == 1 && a.ClientStatus == api.AllocClientStatusRunning {
+			if index, _ := ContainerIndex(a.Name); index == 1 && a.DesiredStatus == api.AllocDesiredStatusRun {
 				target = &api.Allocation{ID: a.ID, NodeID: a.NodeID, Namespace: a.Namespace}
 			}
 		}

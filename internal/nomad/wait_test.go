@@ -21,7 +21,7 @@ func TestWaitRunningAndStopped(t *testing.T) {
 	if err := c.WaitRunning(ctx, *job.ID, 3, patience, func(p RunProgress) { seen = append(seen, p) }); err != nil {
 		t.Fatal(err)
 	}
-	if last := seen[len(seen)-1]; last != (RunProgress{Want: 3, Placed: 3, Running: 3}) {
+	if last := seen[len(seen)-1]; !last.equal(RunProgress{Want: 3, Placed: 3, Running: 3}) {
 		t.Errorf("last report: %+v", last)
 	}
 	allocs, err := c.Allocations(ctx, *job.ID)
@@ -170,6 +170,36 @@ func TestWaitRunningTellsWhyThereIsNoPlace(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestWaitRunningWaitsForRoom(t *testing.T) {
+	c, reserved := realClient(t), &api.NetworkResource{ReservedPorts: []api.Port{{Label: "mine", Value: 18_997}}}
+	first, second := testJob(t, 1), testJob(t, 1)
+	for _, job := range []*api.Job{first, second} {
+		job.TaskGroups[0].Networks = []*api.NetworkResource{reserved}
+	}
+	stored := mustRegister(t, c, first)
+	if err := c.WaitRunning(t.Context(), *first.ID, 1, patience, nil); err != nil {
+		t.Fatal(err)
+	}
+	mustRegister(t, c, second)
+	stopped := make(chan error, 1)
+	var said []string
+	err := c.WaitRunning(t.Context(), *second.ID, 1, patience, func(p RunProgress) {
+		if len(p.Waiting) > 0 && said == nil {
+			said = p.Waiting
+			go func() { stopped <- c.Stop(context.Background(), stored) }()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "no place for 1 container: not enough network") {
+		t.Errorf("it said %q", said)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }
 
