@@ -40,11 +40,10 @@ func TestUsageErrorsInJSON(t *testing.T) {
 		commands = append(commands, cmd.Name())
 	}
 	for _, command := range commands {
-		var words []string
-		if command != "" {
-			words = append(words, command)
+		line := []string{command, "--output", "json", "--no-such-flag"}
+		if command == "" {
+			line = line[1:]
 		}
-		line := append(words, "--output", "json", "--no-such-flag")
 		code, out, errs := lines(t, line...)
 		if err := jsondoc.Check(jsondoc.Failure, out, false); err != nil || code != exitInput || errs != "" {
 			t.Errorf("%v: code %d, %v, %s%s", line, code, err, out, errs)

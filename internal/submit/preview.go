@@ -13,10 +13,10 @@ import (
 type Preview struct {
 	Topology string `json:"topology"`
 	// ID is the topology id of the one that exists, "" for none.
-	ID string `json:"id"`
-	Cluster  string `json:"cluster"`
-	Role     string `json:"role"`
-	Environ  string `json:"environ"`
+	ID      string `json:"id"`
+	Cluster string `json:"cluster"`
+	Role    string `json:"role"`
+	Environ string `json:"environ"`
 	// Exists says that a topology of this name exists already: then Changes are
 	// the differences between it and what would be submitted. Otherwise Creates
 	// lists what would be made.
