@@ -27,6 +27,8 @@ type app struct {
 
 	output string // --output
 	quiet  bool
+	// oneLine: documents of JSON are a stream, each on a line.
+	oneLine bool
 	// changed: the command has changed something that stays.
 	changed bool
 	// again are the flags, quoted for a shell, with which another command gets
@@ -58,7 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(),
-		a.statusCommand(), a.topologiesCommand(),
+		a.statusCommand(), a.topologiesCommand(), a.logsCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
 		a.completionCommand(), a.manCommand(), exitCodesTopic(),
 	)
@@ -84,7 +86,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	switch args[0] {
-	case "restart", "update", "logs":
+	case "restart", "update":
 		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
 	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
@@ -160,7 +162,9 @@ func (a *app) asJSON() bool { return a.output == "json" }
 func (a *app) printJSON(v any) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	if !a.oneLine {
+		enc.SetIndent("", "  ")
+	}
 	// A result that cannot be written is reported at the end.
 	_ = enc.Encode(v)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
 )
@@ -35,6 +36,7 @@ func documents() map[string][]any {
 		"help":          {helpDoc{}},
 		"init":          {installedDoc{}},
 		"kill":          {lifecycle.Killed{}},
+		"logs":          {logs.Line{}},
 		"man":           {manDoc{}},
 		"plan":          {plannedDoc{}},
 		"status":        {inspect.Status{}},

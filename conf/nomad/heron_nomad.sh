@@ -11,7 +11,8 @@
 # openssl.
 #
 # Variables, set by the job:
-#   HERON_NOMAD_WORKING_DIR        this container's directory; it is emptied
+#   HERON_NOMAD_WORKING_DIR        this container's directory; it is emptied,
+#                                  but for the logs of the run before
 #   HERON_USE_CORE_PACKAGE_URI     true: core is a package; false: a directory
 #   HERON_CORE_PACKAGE_DIR         the directory, already on the node or in the
 #                                  image; may be relative to where the script
@@ -92,8 +93,11 @@ fresh_directory() {
 	*) number= ;;
 	esac
 	[ -n "$number" ] || fail "HERON_NOMAD_WORKING_DIR is $dir; it has to be absolute and end in container-N"
+	# The logs of the run before stay readable: heron logs shows them first.
+	[ ! -d "$dir/log-files" ] || { rm -rf "$dir.logs" && mv "$dir/log-files" "$dir.logs"; } || :
 	rm -rf "$dir" || fail "could not empty the working directory $dir"
 	mkdir -p "$dir" || fail "could not make the working directory $dir"
+	[ ! -d "$dir.logs" ] || mv "$dir.logs" "$dir/log-files.previous" || :
 	cd "$dir" || fail "could not enter the working directory $dir"
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/conf"
+	"github.com/heron-nomad/heron/internal/heronshell"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
@@ -27,7 +28,9 @@ type Options struct {
 type Connection struct {
 	Cluster
 	// Nomad is the client behind Jobs.
-	Nomad    *nomad.Client
+	Nomad *nomad.Client
+	// Shell asks the containers' heron-shells.
+	Shell    *heronshell.Client
 	bastions *tunnel.Bastions
 }
 
@@ -51,6 +54,7 @@ func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection
 	if c.Nomad, err = nomad.NewClient(clientOptions(s.Nomad, toNomad, opts.Progress)); err != nil {
 		return nil, err
 	}
+	c.Shell = heronshell.New(heronshell.Options{Dial: toNomad})
 	c.Cluster = Cluster{Settings: s, Jobs: c.Nomad, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Progress: opts.Progress}
 	c.uploaders = newUploaders(uploader.Options{
 		Home: opts.Home, Getenv: opts.Getenv, Progress: opts.Progress,
@@ -92,6 +96,9 @@ func (c *Connection) Close() error {
 	var errs []error
 	if c.Nomad != nil {
 		c.Nomad.Close()
+	}
+	if c.Shell != nil {
+		c.Shell.Close()
 	}
 	if c.State.Store != nil {
 		errs = append(errs, c.State.Close())

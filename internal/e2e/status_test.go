@@ -50,10 +50,13 @@ func (c *cluster) statusDoc() (doc shownStatus, code int) {
 }
 
 // brokenCore installs a stand-in core that misbehaves.
-func (c *cluster) brokenCore(fail string) {
+func (c *cluster) brokenCore(fail string) { c.coreWith("HERON_STANDIN_FAIL=" + fail) }
+
+// coreWith installs a stand-in core with a knob set.
+func (c *cluster) coreWith(knob string) {
 	c.t.Helper()
 	core := filepath.Join(c.t.TempDir(), "core.tar.gz")
-	cmd := exec.Command("scripts/standin-core", "--set", "HERON_STANDIN_FAIL="+fail, core)
+	cmd := exec.Command("scripts/standin-core", "--set", knob, core)
 	cmd.Dir = testenv.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		c.t.Fatalf("%v\n%s", err, out)

@@ -64,6 +64,7 @@ const (
 	// allocLifecycle is for one container at a time.
 	allocLifecycle right = "alloc-lifecycle"
 	agentRead      right = "agent:read"
+	readFS         right = "read-fs"
 )
 
 // policy is how a policy gives the right.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -132,7 +131,7 @@ func (e *executor) launch(ctx context.Context, plan *heronpb.PackingPlan) error 
 
 // runStmgr is one life of the stream manager, with its log.
 func (e *executor) runStmgr(ctx context.Context, part *heronpb.ContainerPlan) error {
-	file, err := openLog(filepath.Join(e.setup.logDir, "heron-stmgr-"+stmgrID(e.flags.shard())+".INFO"))
+	file, err := openGlog(e.setup.logDir, "heron-stmgr-"+stmgrID(e.flags.shard()))
 	if err != nil {
 		return err
 	}
@@ -141,6 +140,7 @@ func (e *executor) runStmgr(ctx context.Context, part *heronpb.ContainerPlan) er
 	if err != nil {
 		return err
 	}
+	m.lineEvery, m.logLimit = e.knobs.lineEvery, e.knobs.logLimit
 	return m.run(ctx)
 }
 

@@ -23,6 +23,9 @@ const (
 	envSession = "HERON_STANDIN_SESSION"
 	// The TManager's ZooKeeper session; 30s as the real one.
 	envSessionTimeout = "HERON_STANDIN_SESSION_TIMEOUT"
+	// Each instance logs numbered lines, with this pause between them: "100ms"
+	// or, with the size at which a file is rotated, "100ms,4096".
+	envLines = "HERON_STANDIN_LINES"
 	// Misbehaviour: a comma list of words, each for all containers or, with
 	// "@index" behind it, for one.
 	envFail = "HERON_STANDIN_FAIL"
@@ -42,6 +45,8 @@ type knobs struct {
 	restartDelay   time.Duration
 	sessionTimeout time.Duration
 	closeSession   bool
+	lineEvery      time.Duration
+	logLimit       int64
 	fail           []string
 }
 
@@ -66,6 +71,9 @@ func readKnobs(program string) (knobs, error) {
 	}
 	if k.sessionTimeout, err = time.ParseDuration(get(envSessionTimeout, "30s")); err != nil {
 		return k, fmt.Errorf("%s: %w", envSessionTimeout, err)
+	}
+	if k.lineEvery, k.logLimit, err = parseLines(get(envLines, "")); err != nil {
+		return k, fmt.Errorf("%s: %w", envLines, err)
 	}
 	switch v := get(envSession, "abandon"); v {
 	case "abandon":

@@ -122,7 +122,7 @@ func tmanagerMain(args []string, stdout io.Writer) int {
 		newLogger(stdout).Printf("heron-tmanager: %v", err)
 		return exitUsage
 	}
-	file, err := openLog("log-files/heron-tmanager-" + t.topologyID + ".INFO")
+	file, err := openGlog("log-files", "heron-tmanager-"+t.topologyID)
 	if err != nil {
 		newLogger(stdout).Printf("heron-tmanager: %v", err)
 		return exitFailed

@@ -7,15 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
 // errKilled is the end of an executor that was told so over its shell port.
 var errKilled = errors.New("killed through the shell port")
 
-// shell serves the port of heron-shell: /killexecutor with the topology's
-// id as the secret, as the real one knows it; of the rest it says that there
-// is nothing.
+// shell serves the port of heron-shell: the lists and slices of files, and
+// /killexecutor with the topology's id as the secret, as the real one knows
+// it; of the rest it says that there is nothing.
 func shell(secret string, kill context.CancelCauseFunc) func(net.Conn) {
 	return func(conn net.Conn) {
 		if conn.SetDeadline(time.Now().Add(requestLimit)) != nil {
@@ -25,7 +26,8 @@ func shell(secret string, kill context.CancelCauseFunc) func(net.Conn) {
 		if err != nil {
 			return
 		}
-		status := "501 Not Implemented"
+		code, body := shellFiles(r.URL)
+		status := strconv.Itoa(code) + " " + http.StatusText(code)
 		if r.URL.Path == "/killexecutor" && r.Method == http.MethodPost {
 			status = "403 Forbidden"
 			if r.FormValue("secret") == secret {
@@ -33,6 +35,6 @@ func shell(secret string, kill context.CancelCauseFunc) func(net.Conn) {
 				status = "200 OK"
 			}
 		}
-		_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\nConnection: close\r\n\r\n"+Notice+"\n")
+		_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\nConnection: close\r\n\r\n"+body+"\n")
 	}
 }

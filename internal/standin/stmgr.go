@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -29,6 +30,10 @@ type stmgr struct {
 	state     state
 	logDir    string
 	log       *log.Logger
+	// lineEvery and logLimit are the knob for numbered lines.
+	lineEvery time.Duration
+	logLimit  int64
+	logs      map[string]*instanceLog
 }
 
 // newStmgr is the stream manager of the container in its part of the packing
@@ -74,6 +79,20 @@ func (m *stmgr) run(ctx context.Context) error {
 			return err
 		}
 		defer func() { cancel(); wait() }()
+	}
+	m.logs = map[string]*instanceLog{}
+	for _, i := range m.instances {
+		l := &instanceLog{path: filepath.Join(m.logDir, i.GetInstanceId()), limit: m.logLimit}
+		m.logs[i.GetInstanceId()] = l
+		if m.lineEvery > 0 {
+			var counting sync.WaitGroup
+			counting.Go(func() {
+				if err := l.count(ctx, m.lineEvery); err != nil {
+					m.log.Printf("log of %s: %v", i.GetInstanceId(), err)
+				}
+			})
+			defer func() { cancel(); counting.Wait() }()
+		}
 	}
 	locations := m.state.watch(ctx, tmanagerPath(m.topology))
 	var at *heronpb.TManagerLocation
@@ -189,12 +208,8 @@ func (m *stmgr) take(data []byte) error {
 	}
 	m.log.Printf("Got a physical plan of %d stream managers, %s", len(plan.GetStmgrs()), plan.GetTopology().GetState())
 	for _, i := range m.instances {
-		name := filepath.Join(m.logDir, i.GetInstanceId()+".log.0")
 		line := fmt.Sprintf("%s %s of %s: %s\n", time.Now().UTC().Format(time.RFC3339), i.GetInstanceId(), i.GetInfo().GetComponentName(), plan.GetTopology().GetState())
-		if _, err := os.Stat(name); err != nil {
-			line = Notice + "\n" + line
-		}
-		if err := appendFile(name, line); err != nil {
+		if err := m.logs[i.GetInstanceId()].write(line); err != nil {
 			return err
 		}
 	}

@@ -91,6 +91,32 @@ func TestScriptTakesACoreDirectory(t *testing.T) {
 	})
 }
 
+func TestScriptKeepsTheLogsOfTheRunBefore(t *testing.T) {
+	inEveryShell(t, func(t *testing.T, n *node) {
+		n.mustRun(executor)
+		for _, text := range []string{"first", "second"} {
+			for name, in := range map[string]string{"words.log.0": "log-files", "old": "."} {
+				file := filepath.Join(n.env[envWorkingDir], in, name)
+				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.mustRun(executor)
+			if got := n.read("log-files.previous/words.log.0"); got != text {
+				t.Errorf("the run before logged %q, want %q", got, text)
+			}
+			for _, gone := range []string{"log-files", "old", "log-files.previous/log-files.previous"} {
+				if _, err := os.Stat(filepath.Join(n.env[envWorkingDir], gone)); err == nil {
+					t.Errorf("%s is still there", gone)
+				}
+			}
+		}
+	})
+}
+
 func TestScriptFindsJava(t *testing.T) {
 	inEveryShell(t, func(t *testing.T, n *node) {
 		home := n.path("jdk 17")
