@@ -62,6 +62,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(),
 		a.statusCommand(), a.topologiesCommand(), a.logsCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
+		a.apiserverCommand(),
 		a.completionCommand(), a.manCommand(), exitCodesTopic(),
 	)
 	root.InitDefaultHelpCmd()

@@ -75,13 +75,18 @@ func (r *result) Fd() uintptr { return r.to.Fd() }
 // run carries one command line out and returns its exit code.
 func (a *app) run(ctx context.Context, name string, args []string) int {
 	switch name {
-	case "heron-apiserver":
-		return a.fail(usagef("%s is not part of this version; use heron submit and heron kill", name))
+	case apiserverName:
+		args = append([]string{"apiserver"}, args...)
 	case downloaderName:
 		args = append([]string{"download"}, args...)
 	}
-	if len(args) > 0 && args[0] == "download" {
-		args = splitWords(args)
+	if len(args) > 0 {
+		switch args[0] {
+		case "download":
+			args = splitWords(args)
+		case "apiserver":
+			args = apiserverWords(args)
+		}
 	}
 	a.line, a.output = args, wantedOutput(args)
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -15,10 +15,6 @@ type place struct {
 	// What was left out and has its default.
 	noRole, noEnviron bool
 }
-
-// A part becomes a folder name, a token value and an argument of the
-// executor.
-var placePart = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$`)
 
 // parsePlace reads cluster/[role]/[env]. A role that is not given is the
 // user, an environment that is not given is "default".
@@ -37,8 +33,8 @@ func parsePlace(text, user string) (place, error) {
 	for _, part := range []struct{ what, value string }{
 		{"cluster", p.cluster}, {"role", p.role}, {"environ", p.environ},
 	} {
-		if !placePart.MatchString(part.value) || strings.Contains(part.value, "..") {
-			return place{}, usagef("%s %q in %q: use letters, digits and . _ @ + - only, starting with a letter or digit", part.what, part.value, text)
+		if err := cluster.CheckPart(part.what, part.value); err != nil {
+			return place{}, usagef("%v in %q", err, text)
 		}
 	}
 	return p, nil

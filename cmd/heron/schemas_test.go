@@ -28,6 +28,7 @@ var updateSchemas = flag.Bool("update", false, "write docs/schemas anew")
 func documents() map[string][]any {
 	return map[string][]any{
 		"activate":      {lifecycle.Switched{}},
+		"apiserver":     {servedDoc{}},
 		"completion":    {completionDoc{}},
 		"config":        {map[string]string{}},
 		"deactivate":    {lifecycle.Switched{}},

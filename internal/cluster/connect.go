@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/heronshell"
@@ -22,6 +23,11 @@ type Options struct {
 	// Home is the user's home folder; Getenv reads an environment variable.
 	Home   string
 	Getenv func(string) string
+	// Uploaders makes uploaders; nil for the usual ones.
+	Uploaders uploader.Factory
+	// Observe, unless nil, is told how long each request took to a backend,
+	// "nomad" or "state".
+	Observe func(backend, request string, took time.Duration)
 }
 
 // Connection is a Cluster on real servers.
@@ -51,12 +57,16 @@ func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection
 	if err != nil {
 		return nil, err
 	}
-	if c.Nomad, err = nomad.NewClient(clientOptions(s.Nomad, toNomad, opts.Progress)); err != nil {
+	toClient := clientOptions(s.Nomad, toNomad, opts.Progress)
+	if opts.Observe != nil {
+		toClient.Observe = func(method string, took time.Duration) { opts.Observe("nomad", method, took) }
+	}
+	if c.Nomad, err = nomad.NewClient(toClient); err != nil {
 		return nil, err
 	}
 	c.Shell = heronshell.New(heronshell.Options{Dial: toNomad})
 	c.Cluster = Cluster{Settings: s, Jobs: c.Nomad, TManager: tmanager.New(tmanager.Options{Dial: toNomad}), Progress: opts.Progress}
-	c.uploaders = newUploaders(uploader.Options{
+	c.uploaders = newUploaders(opts.Uploaders, uploader.Options{
 		Home: opts.Home, Getenv: opts.Getenv, Progress: opts.Progress,
 		Nodes: func(ctx context.Context) ([]uploader.Node, error) { return uploadNodes(ctx, c.Nomad, s.Nomad) },
 	})
@@ -66,7 +76,9 @@ func Connect(ctx context.Context, s *conf.Settings, opts Options) (_ *Connection
 		}
 	}
 	opts.Progress.Begin("connect to", outcome.Resource{Kind: outcome.Server, ID: s.State.Kind + " " + s.State.Address()})
-	c.State, err = state.Open(ctx, s.State, toState)
+	if c.State, err = state.Open(ctx, s.State, toState); err == nil && opts.Observe != nil {
+		c.State.Store = &observed{Store: c.State.Store, observe: opts.Observe}
+	}
 	return c, err
 }
 

@@ -15,14 +15,19 @@ import (
 // uploaders makes an uploader for each setting that it is asked for: where the
 // place of packages contains ${TOPOLOGY}, each topology has its own.
 type uploaders struct {
-	opts uploader.Options
+	factory uploader.Factory
+	opts    uploader.Options
 
 	mu   sync.Mutex
 	made map[string]uploader.Uploader
 }
 
-func newUploaders(opts uploader.Options) *uploaders {
-	return &uploaders{opts: opts, made: map[string]uploader.Uploader{}}
+// newUploaders makes them by a factory; nil stands for that of package all.
+func newUploaders(factory uploader.Factory, opts uploader.Options) *uploaders {
+	if factory == nil {
+		factory = all.New
+	}
+	return &uploaders{factory: factory, opts: opts, made: map[string]uploader.Uploader{}}
 }
 
 // get returns the uploader for settings and makes it the first time.
@@ -36,7 +41,7 @@ func (u *uploaders) get(settings conf.Upload) (uploader.Uploader, error) {
 	if made := u.made[string(key)]; made != nil {
 		return made, nil
 	}
-	made, err := all.New(settings, u.opts)
+	made, err := u.factory(settings, u.opts)
 	if err != nil {
 		return nil, err
 	}

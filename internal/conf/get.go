@@ -234,3 +234,11 @@ func parseSize(s string) (int64, bool) {
 	}
 	return int64(size), true
 }
+
+// ParseSize reads a size as Bytes does.
+func ParseSize(text string) (int64, bool) {
+	if n, good := wholeNumber(text); good {
+		return n, true
+	}
+	return parseSize(text)
+}

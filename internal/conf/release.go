@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
+	"strings"
 )
 
 const releaseName = "release.yaml"
@@ -45,4 +46,16 @@ func (l *Loaded) checkRelease() error {
 		return &Error{Source: fileSource(l.opts.ReleaseFile, 0), Msg: "is no release file", Hint: "name a file such as release.yaml in Heron's home"}
 	}
 	return nil
+}
+
+// Build is what the configuration says about how the program was built: the keys
+// of the release file and what lies over it, by name.
+func (l *Loaded) Build() []Property {
+	var list []Property
+	for _, k := range sortedKeys(l.values) {
+		if strings.Contains(k, "heron.build") {
+			list = append(list, Property{Key: k, Value: l.values[k].text})
+		}
+	}
+	return list
 }

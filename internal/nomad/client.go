@@ -37,6 +37,9 @@ type ClientOptions struct {
 	// RequestTimeout bounds every single request, with all its repetitions. It
 	// must be positive.
 	RequestTimeout time.Duration
+	// Observe is told how long requests took, but for those that wait for
+	// something to happen. It may be nil.
+	Observe func(method string, took time.Duration)
 	// Progress learns of requests that are repeated. It may be nil.
 	Progress progress.Sink
 }
@@ -94,7 +97,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		Insecure:      o.TLS.Insecure,
 	}
 	var c *api.Client
-	carrier, err := httpClient(to, o.Dial, files)
+	carrier, err := httpClient(to, o.Dial, files, o.Observe)
 	if err == nil {
 		// Each field is set here: the library fills what is left out of a
 		// default configuration from NOMAD_* variables.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -18,7 +19,7 @@ type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 // httpClient is the HTTP client for an endpoint. It keeps connections and
 // speaks HTTP/1 only, as the library's own. Proxies of the environment count
 // only where dial is nil and the endpoint is not a socket.
-func httpClient(to endpoint, dial dialer, files *api.TLSConfig) (*http.Client, error) {
+func httpClient(to endpoint, dial dialer, files *api.TLSConfig, observe func(string, time.Duration)) (*http.Client, error) {
 	own := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
 		DialContext:           dial,
@@ -41,7 +42,7 @@ func httpClient(to endpoint, dial dialer, files *api.TLSConfig) (*http.Client, e
 	if err := api.ConfigureTLS(client, files); err != nil {
 		return nil, err
 	}
-	client.Transport = &wire{next: t, prefix: to.prefix}
+	client.Transport = &wire{next: t, prefix: to.prefix, observe: observe}
 	return client, nil
 }
 
@@ -50,6 +51,9 @@ func httpClient(to endpoint, dial dialer, files *api.TLSConfig) (*http.Client, e
 type wire struct {
 	next   *http.Transport
 	prefix string
+	// observe is told the method of a request and the time until its answer
+	// began; it may be nil.
+	observe func(method string, took time.Duration)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -58,11 +62,20 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.URL = prefixed(r.URL, w.prefix)
 	}
+	began := time.Now()
 	resp, err := w.next.RoundTrip(r)
+	if w.observe != nil && !blocking(r.URL) {
+		w.observe(r.Method, time.Since(began))
+	}
 	if hint, ok := r.Context().Value(retryHintKey{}).(*retryHint); ok && err == nil {
 		hint.note(resp)
 	}
 	return resp, err
+}
+
+// blocking says whether a request waits for something to happen.
+func blocking(u *url.URL) bool {
+	return u.Query().Has("index") || strings.HasSuffix(u.Path, "/event/stream")
 }
 
 // CloseIdleConnections lets http.Client close them.

@@ -41,6 +41,8 @@ type Request struct {
 	// always the same.
 	ModTime  time.Time
 	Progress progress.Sink
+	// Uploaders makes uploaders; nil for the usual ones.
+	Uploaders uploader.Factory
 }
 
 // Prepared is what the program defined, checked: one draft per topology, sorted
@@ -134,7 +136,11 @@ func (w *preparation) checkEngine() error {
 // openUploader makes an uploader that knows where packages will be.
 func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, error) {
 	o := w.req.Config.Options
-	return all.New(settings, uploader.Options{Home: o.UserHome, Getenv: o.Getenv})
+	factory := w.req.Uploaders
+	if factory == nil {
+		factory = all.New
+	}
+	return factory(settings, uploader.Options{Home: o.UserHome, Getenv: o.Getenv})
 }
 
 // definitions runs the program, or reads what it wrote earlier.

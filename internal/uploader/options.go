@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/progress"
 )
 
@@ -30,3 +31,6 @@ type Options struct {
 	// follows a Retrying and counts from zero again.
 	Progress progress.Sink
 }
+
+// Factory makes an uploader for settings. Package all has the usual one.
+type Factory func(settings conf.Upload, opts Options) (Uploader, error)

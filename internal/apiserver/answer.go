@@ -1,0 +1,215 @@
+package apiserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/outcome"
+)
+
+// httpError is a request that is refused before a use case is asked.
+type httpError struct {
+	status int
+	kind   outcome.Kind
+	msg    string
+	// missing are the names of parameters that are not there.
+	missing []string
+	header  http.Header
+}
+
+func (e *httpError) Error() string { return e.msg }
+
+// Kind implements the contract of package outcome.
+func (e *httpError) Kind() outcome.Kind {
+	if e.kind != "" {
+		return e.kind
+	}
+	return outcome.Usage
+}
+
+func refuse(status int, format string, args ...any) error {
+	return &httpError{status: status, msg: fmt.Sprintf(format, args...)}
+}
+
+// problem is the body of a failure. The original's has the message alone.
+type problem struct {
+	Message string `json:"message"`
+	Errors  *struct {
+		Missing []string `json:"missing_parameters"`
+	} `json:"errors,omitempty"`
+	Kind      outcome.Kind `json:"kind"`
+	RequestID string       `json:"request_id,omitempty"`
+
+	Removed []outcome.Resource      `json:"removed,omitempty"`
+	Undone  []outcome.Resource      `json:"undone,omitempty"`
+	Left    []outcome.Leftover      `json:"left,omitempty"`
+	Output  []nomad.ContainerOutput `json:"output,omitempty"`
+	Remedy  *remedy                 `json:"remedy,omitempty"`
+}
+
+// remedy is what puts a failure right.
+type remedy struct {
+	Action    string `json:"action"`
+	Topology  string `json:"topology"`
+	Cluster   string `json:"cluster"`
+	Role      string `json:"role"`
+	Environ   string `json:"environ"`
+	Region    string `json:"region,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// newProblem words a failure for whoever sent the request.
+func newProblem(err error, requestID string) *problem {
+	p := &problem{Message: err.Error(), Kind: outcome.KindOf(err), RequestID: requestID}
+	var refused *httpError
+	if errors.As(err, &refused) && refused.missing != nil {
+		p.Errors = &struct {
+			Missing []string `json:"missing_parameters"`
+		}{refused.missing}
+	}
+	var failed *operation.Failure
+	if errors.As(err, &failed) {
+		p.Removed, p.Undone, p.Left = failed.Removed, failed.Undone, failed.Left
+		p.Message += aftermath(failed)
+	}
+	var output interface {
+		LastOutput() []nomad.ContainerOutput
+	}
+	if errors.As(err, &output) {
+		p.Output = output.LastOutput()
+	}
+	if r, ok := remedyOf(err, failed); ok {
+		p.Remedy = &remedy{
+			Action: r.Action, Topology: r.Topology, Cluster: r.Cluster, Role: r.Role, Environ: r.Environ,
+			Region: r.Region, Namespace: r.Namespace,
+		}
+		if r.Action == outcome.Kill {
+			p.Message += fmt.Sprintf("; to clean up: heron kill %s/%s/%s %s", r.Cluster, r.Role, r.Environ, r.Topology)
+		}
+	}
+	return p
+}
+
+func remedyOf(err error, failed *operation.Failure) (outcome.Remedy, bool) {
+	if failed == nil {
+		return outcome.RemedyOf(err)
+	}
+	if failed.Remedy == nil || len(failed.Left) == 0 {
+		return outcome.Remedy{}, false
+	}
+	return *failed.Remedy, true
+}
+
+// aftermath says what became of what an operation had done.
+func aftermath(f *operation.Failure) string {
+	var b strings.Builder
+	list := func(what string, resources []outcome.Resource) {
+		for i, r := range resources {
+			sep := ", "
+			if i == 0 {
+				sep = "; " + what + ": "
+			}
+			b.WriteString(sep + r.String())
+		}
+	}
+	list("removed before", f.Removed)
+	list("undone", f.Undone)
+	if len(f.Left) == 0 {
+		b.WriteString("; nothing is left")
+	}
+	for _, l := range f.Left {
+		b.WriteString("; still there: " + l.String())
+		if l.Why != "" {
+			b.WriteString(" (" + l.Why + ")")
+		}
+	}
+	return b.String()
+}
+
+// statusOf is the status that goes with a failure.
+func statusOf(err error) int {
+	var refused *httpError
+	if errors.As(err, &refused) {
+		return refused.status
+	}
+	switch outcome.KindOf(err) {
+	case outcome.Usage:
+		return http.StatusUnprocessableEntity
+	case outcome.NotFound:
+		return http.StatusNotFound
+	case outcome.Exists, outcome.Busy, outcome.Differs:
+		return http.StatusConflict
+	case outcome.Unreachable, outcome.Denied:
+		return http.StatusBadGateway
+	case outcome.WaitExpired:
+		return http.StatusGatewayTimeout
+	case outcome.Interrupted:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// encode is compact JSON as the original writes it: without a line's end.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Appendf(nil, `{"message":%q}`, "the answer cannot be written: "+err.Error())
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// writeJSON answers with a value.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	writeBody(w, status, "application/json", encode(v))
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone reads nothing
+}
+
+// writeError answers with a failure.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	var refused *httpError
+	if errors.As(err, &refused) {
+		for name, values := range refused.header {
+			w.Header()[name] = values
+		}
+	}
+	writeJSON(w, statusOf(err), newProblem(err, requestID(r.Context())))
+}
+
+// message is the body of most successes.
+type message struct {
+	Message string `json:"message"`
+}
+
+// pretty is an object of texts as the original's pretty printer writes it, keys
+// in order.
+func pretty(keys []string, value func(string) string) []byte {
+	var b bytes.Buffer
+	b.WriteString("{")
+	for i, k := range keys {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, "\n  %s : %s", encode(k), value(k))
+	}
+	if len(keys) > 0 {
+		b.WriteString("\n")
+	} else {
+		b.WriteString(" ")
+	}
+	b.WriteString("}")
+	return b.Bytes()
+}

@@ -1,0 +1,211 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/heron-nomad/heron/internal/outcome"
+)
+
+var (
+	errHungUp   = errors.New("the client hung up")
+	errCanceled = errors.New("a client cancelled it")
+	errEnding   = errors.New("the server is being stopped")
+	errInternal = errors.New("internal error; the server's log has more under the request id")
+)
+
+// operations runs tasks, a bounded number at a time, and keeps what became of
+// them.
+type operations struct {
+	limits  Limits
+	now     func() time.Time
+	log     *slog.Logger
+	metrics *metrics
+	slots   chan struct{}
+
+	mu       sync.Mutex
+	byID     map[string]*running
+	byKey    map[string]*running
+	draining bool
+	waiting  sync.WaitGroup
+}
+
+func newOperations(opts Options, m *metrics) *operations {
+	return &operations{
+		limits: opts.Limits, now: opts.Now, log: opts.Log, metrics: m, slots: make(chan struct{}, opts.Limits.Operations),
+		byID: map[string]*running{}, byKey: map[string]*running{},
+	}
+}
+
+// waitersPerSlot bounds how many operations may wait for a slot.
+const waitersPerSlot = 8
+
+// start begins a task, or finds the one that a request with the same key began.
+// The context gives values only: an operation lasts longer than a request.
+func (o *operations) start(ctx context.Context, t task, owner, key string) (*running, error) {
+	if key != "" {
+		key = owner + "\x00" + key
+	}
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	run, fresh, err := o.admit(t, owner, key, requestID(ctx), cancel)
+	if err != nil || !fresh {
+		cancel(nil)
+		if t.clean != nil {
+			t.clean()
+		}
+		return run, err
+	}
+	go o.carryOut(inner, run)
+	return run, nil
+}
+
+// admit makes an operation, or finds an earlier one.
+func (o *operations) admit(t task, owner, key, requestID string, cancel context.CancelCauseFunc) (run *running, fresh bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget()
+	if earlier := o.byKey[key]; key != "" && earlier != nil && !earlier.interrupted() {
+		if earlier.task.digest != t.digest || earlier.task.verb != t.verb {
+			return nil, false, refuse(http.StatusUnprocessableEntity, "this Idempotency-Key was sent before with another request; use a new one")
+		}
+		return earlier, false, nil
+	}
+	active := 0
+	for _, r := range o.byID {
+		if _, over := r.over(); !over {
+			active++
+		}
+	}
+	later := http.Header{"Retry-After": {"5"}}
+	switch {
+	case o.draining:
+		return nil, false, &httpError{status: http.StatusServiceUnavailable, kind: outcome.Unreachable, msg: errEnding.Error(), header: later}
+	case active >= o.limits.Operations*(1+waitersPerSlot):
+		return nil, false, &httpError{status: http.StatusServiceUnavailable, kind: outcome.Unreachable, msg: "too many operations wait already; try again later", header: later}
+	}
+	run = &running{
+		id: uuid.NewString(), requestID: requestID, owner: owner, task: t,
+		cancel: cancel, done: make(chan struct{}), changed: make(chan struct{}), state: stateWaiting, began: o.now(),
+	}
+	o.byID[run.id] = run
+	if key != "" {
+		o.byKey[key] = run
+	}
+	o.waiting.Add(1)
+	return run, true, nil
+}
+
+// forget drops operations that ended long ago; mu is held.
+func (o *operations) forget() {
+	before := o.now().Add(-o.limits.Keep)
+	old := func(r *running) bool {
+		at, over := r.over()
+		return over && at.Before(before)
+	}
+	for id, r := range o.byID {
+		if old(r) {
+			delete(o.byID, id)
+		}
+	}
+	for key, r := range o.byKey {
+		if old(r) {
+			delete(o.byKey, key)
+		}
+	}
+}
+
+// carryOut runs a task when there is a slot for it.
+func (o *operations) carryOut(ctx context.Context, run *running) {
+	defer o.waiting.Done()
+	defer run.cancel(nil)
+	var (
+		r   *reply
+		err error
+	)
+	select {
+	case o.slots <- struct{}{}:
+		run.enter(stateRunning, o.now())
+		o.metrics.running.Inc()
+		r, err = o.guarded(ctx, run)
+		o.metrics.running.Dec()
+		<-o.slots
+	case <-ctx.Done():
+		err = outcome.Errorf(outcome.Interrupted, "%w before it began: %w", context.Cause(ctx), ctx.Err())
+	}
+	if run.task.clean != nil {
+		run.task.clean()
+	}
+	run.finish(r, err, o.now())
+	o.metrics.operation(string(run.task.verb), err)
+}
+
+// guarded runs a task; a panic in it is a failure of this operation alone.
+func (o *operations) guarded(ctx context.Context, run *running) (r *reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.log.Error("panic", "request_id", run.requestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			r, err = nil, errInternal
+		}
+	}()
+	return run.task.run(ctx, run.note)
+}
+
+// find is an operation by its id, nil for none.
+func (o *operations) find(id string) *running {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byID[id]
+}
+
+// list are all operations that are known, oldest first.
+func (o *operations) list() []*running {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget()
+	all := make([]*running, 0, len(o.byID))
+	for _, r := range o.byID {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *running) int { return strings.Compare(a.id, b.id) })
+	slices.SortStableFunc(all, func(a, b *running) int { return a.doc().Began.Compare(b.doc().Began) })
+	return all
+}
+
+// drain refuses new operations, waits until ctx ends for those that run, then
+// cancels them and waits until they have undone what they did.
+func (o *operations) drain(ctx context.Context) {
+	o.mu.Lock()
+	o.draining = true
+	o.mu.Unlock()
+	over := make(chan struct{})
+	go func() {
+		o.waiting.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		return
+	case <-ctx.Done():
+	}
+	for _, r := range o.list() {
+		r.cancel(errEnding)
+	}
+	<-over
+}
+
+// isDraining says that the server is being stopped.
+func (o *operations) isDraining() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.draining
+}
