@@ -65,7 +65,6 @@ func logArgs(cmd *cobra.Command, words []string) error {
 }
 
 func (a *app) logs(ctx context.Context, flags *logFlags, words []string) error {
-	a.oneLine = true
 	options, err := a.logOptions(flags, words[2:])
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -88,7 +89,7 @@ func (a *app) run(ctx context.Context, name string, args []string) int {
 			args = apiserverWords(args)
 		}
 	}
-	a.line, a.output = args, wantedOutput(args)
+	a.line, a.output, a.oneLine = args, wantedOutput(args), wantsStream(args)
 	root := a.rootCommand() //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -107,4 +108,10 @@ func wantedOutput(args []string) string {
 		}
 	}
 	return "text"
+}
+
+// wantsStream says whether a line asks for any number of documents, each on a
+// line of its own; its error is one of them.
+func wantsStream(args []string) bool {
+	return len(args) > 0 && args[0] == "logs" || slices.Contains(args, "--watch")
 }

@@ -43,7 +43,6 @@ paused, 3 when it is not, 4 when there is no such topology.`,
 }
 
 func (a *app) status(ctx context.Context, flags *clusterFlags, watch bool, where, name string) error {
-	a.oneLine = watch
 	s, err := a.session(flags, where, nil)
 	if err != nil {
 		return err

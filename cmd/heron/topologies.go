@@ -45,7 +45,6 @@ type topologiesDoc struct {
 }
 
 func (a *app) topologies(ctx context.Context, flags *topologiesFlags, where string) error {
-	a.oneLine = flags.watch
 	s, err := a.session(&flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
