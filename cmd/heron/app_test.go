@@ -45,12 +45,12 @@ func TestUsageErrorsInJSON(t *testing.T) {
 			line = line[1:]
 		}
 		code, out, errs := lines(t, line...)
-		if err := jsondoc.Check(jsondoc.Failure, out, false); err != nil || code != exitInput || errs != "" {
+		if err := jsondoc.Check(jsondoc.Failure, out, command == "logs"); err != nil || code != exitInput || errs != "" {
 			t.Errorf("%v: code %d, %v, %s%s", line, code, err, out, errs)
 		}
 		line = append(line[:len(line)-1], "1", "2", "3", "4", "5", "6")
 		code, out, _ = lines(t, line...)
-		if err := jsondoc.Check(jsondoc.Failure, out, false); err != nil || code == exitOK {
+		if err := jsondoc.Check(jsondoc.Failure, out, command == "logs"); err != nil || code == exitOK {
 			t.Errorf("%v: code %d, %v, %s", line, code, err, out)
 		}
 	}
