@@ -182,7 +182,9 @@ func (s *standing) job(b *testing.B, name, id string, count int) {
 	version, index := uint64(1), uint64(10)
 	s.answer(b, "/v1/job/"+job, &api.Job{
 		ID: &job, Name: &name, Meta: meta, Version: &version, JobModifyIndex: &index,
-		TaskGroups: []*api.TaskGroup{{Name: &group, Count: &count, Tasks: []*api.Task{{Name: "executor", Driver: "raw_exec"}}}},
+		TaskGroups: []*api.TaskGroup{{Name: &group, Count: &count, Tasks: []*api.Task{{
+			Name: "executor", Driver: "raw_exec", Env: map[string]string{"HERON_NOMAD_WORKING_DIR": "${NOMAD_TASK_DIR}/container-${NOMAD_ALLOC_INDEX}"},
+		}}}},
 	})
 	s.jobs = append(s.jobs, &api.JobListStub{
 		ID: job, Name: name, Type: "service", Status: "running", Meta: meta,
@@ -224,7 +226,18 @@ func (s *standing) measure(b *testing.B, what string, args []string, o order) ro
 		b.Fatal(err)
 	}
 	write(b, file, text)
-	line := []string{s.p.heron, args[0]}
+	line := append([]string{s.p.heron}, s.line(args...)...)
+	var ours, least []took
+	for range rounds {
+		ours = append(ours, s.p.run(b, s.env, line...))
+		least = append(least, s.p.run(b, s.env, s.p.bare, "get", file))
+	}
+	return row{command: what, ours: median(ours), least: median(least)}
+}
+
+// line is a command line, without the program.
+func (s *standing) line(args ...string) []string {
+	line := []string{args[0]}
 	properties := []string{"heron.nomad.scheduler.uri=" + s.server.URL, "heron.statemgr.root.path=" + s.root}
 	if s.state != nil {
 		properties = append(properties, "heron.statemgr.connection.string="+s.zookeeper)
@@ -235,13 +248,7 @@ func (s *standing) measure(b *testing.B, what string, args []string, o order) ro
 	for _, property := range properties {
 		line = append(line, "--config-property", property)
 	}
-	line = append(line, args[1:]...)
-	var ours, least []took
-	for range rounds {
-		ours = append(ours, s.p.run(b, s.env, line...))
-		least = append(least, s.p.run(b, s.env, s.p.bare, "get", file))
-	}
-	return row{command: what, ours: median(ours), least: median(least)}
+	return append(line, args[1:]...)
 }
 
 // inspections measures status and topologies.

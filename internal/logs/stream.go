@@ -12,8 +12,9 @@ import (
 const (
 	// blockSize is how much of a file is read at a time.
 	blockSize = 64 << 10
-	// markSize is how much of what stands before a position identifies it.
-	markSize = 64
+	// markSize is how much of what stands before a position identifies it: some
+	// lines, because parts of lines are often the same.
+	markSize = 512
 	// maxLine is where a line is broken.
 	maxLine = 64 << 10
 )
