@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,8 +67,28 @@ func manPages(root *cobra.Command, folder string) ([]string, error) {
 	var pages []string
 	found, err := filepath.Glob(filepath.Join(folder, "heron*.1"))
 	for _, page := range found {
+		if err := addExitStatus(page); err != nil {
+			return nil, err
+		}
 		pages = append(pages, filepath.Base(page))
 	}
 	slices.Sort(pages)
 	return pages, err
+}
+
+// addExitStatus adds the section about exit codes, which the library has no
+// place for, before the last one.
+func addExitStatus(page string) error {
+	const last = "\n.SH SEE ALSO\n"
+	text, err := os.ReadFile(page) //nolint:gosec // it was made here
+	if err != nil {
+		return err
+	}
+	var section strings.Builder
+	section.WriteString("\n.SH EXIT STATUS\n")
+	for _, s := range exitCodes() {
+		fmt.Fprintf(&section, ".TP\n\\fB%d\\fP\n%s\n", s.Code, strings.ReplaceAll(s.Meaning, "-", "\\-"))
+	}
+	whole := strings.Replace(string(text), last, section.String()+last, 1)
+	return os.WriteFile(page, []byte(whole), 0o644) //nolint:gosec // others read it
 }
