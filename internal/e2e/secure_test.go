@@ -133,6 +133,10 @@ func TestAMissingRightIsNamed(t *testing.T) {
 	c.nothingLeft()
 
 	c.want(user.submit("--wait"), 0)
+	reader := c.as(n.NewToken(t, policyOf("read-job", "read-fs")))
+	c.want(reader.logs("nomad", c.topology), 0, "[0 heron-executor-0] ", "[2 heron-executor-2] ")
+	denied(user.logs("nomad", c.topology), "read-fs")
+	denied(user.logs("--follow", "nomad", c.topology), "read-fs")
 	state := c.nodes()
 	for capability, other := range without {
 		denied(other.kill(), capability)

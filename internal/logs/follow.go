@@ -257,6 +257,9 @@ func (f *follower) one(ctx context.Context, c, before *followed, first bool) {
 			return
 		}
 		switch {
+		case errors.Is(err, nomad.ErrDenied):
+			f.cancel(unreadable(c.Container, err))
+			return
 		case err == nil:
 			failing, warned = time.Time{}, false
 		case last && c.reading.shared():

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
@@ -183,12 +186,12 @@ func (b *bench) show(ctx context.Context, o Options, sink Sink) error {
 	return Show(ctx, Servers{Cluster: b.Cluster, Nomad: b.servers, Shell: shells{b.servers}}, "words", o, sink)
 }
 
-// stop marks the job as stopped.
+// stop stops the job.
 func (b *bench) stop() {
-	job := *b.Jobs.Jobs[jobID]
-	yes := true
-	job.Stop = &yes
-	b.Jobs.Put(&job)
+	b.T.Helper()
+	job, err := b.Jobs.Job(b.T.Context(), jobID)
+	b.Must(err)
+	b.Must(b.Jobs.Stop(b.T.Context(), job))
 }
 
 // tagged keeps lines with their container and allocation.
@@ -366,6 +369,48 @@ func TestFollowUntilTheEnd(t *testing.T) {
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
+}
+
+// The original client made a job per container, whose logs heron-shell shows.
+func TestJobsOfTheOriginalClient(t *testing.T) {
+	b := newBench(t, "")
+	delete(b.Jobs.Jobs, jobID)
+	var list []nomad.Container
+	for i := range 3 {
+		name := fmt.Sprintf("%s-%d", id, i)
+		b.Jobs.Jobs[name] = &api.Job{
+			ID: &name, Meta: map[string]string{"topology.name": "words", "topology.id": id},
+			TaskGroups: []*api.TaskGroup{{Tasks: []*api.Task{{
+				Name: fmt.Sprintf("words-%d", i), Driver: "raw_exec", Env: map[string]string{workingDirVariable: "/home/ann/container-" + strconv.Itoa(i)},
+			}}}},
+		}
+		alloc := fmt.Sprintf("o%d", i)
+		list = append(list, nomad.Container{Index: 0, ID: alloc, JobID: name, Desired: "run", Status: "running"})
+		b.disk(alloc).write(fmt.Sprintf("log-files/heron-executor-%d.log", i), "executor\n")
+		b.disk(alloc).write(fmt.Sprintf("alloc/logs/words-%d.stdout.0", i), "output\n")
+	}
+	b.set(list...)
+	got := &tagged{}
+	b.Must(b.show(t.Context(), Options{Tail: Everything}, got))
+	equal(t, "logs", got.lines(), []string{"0 o0 executor", "1 o1 executor", "2 o2 executor"})
+	got = &tagged{}
+	two := 2
+	b.Must(b.show(t.Context(), Options{Tail: Everything, Container: &two, Stream: "stdout"}, got))
+	equal(t, "output", got.lines(), []string{"2 o2 output"})
+
+	got = &tagged{}
+	done := make(chan error, 1)
+	go func() { done <- b.show(t.Context(), Options{Follow: true, Tail: Everything}, got) }()
+	got.waitFor(t, 3)
+	b.disk("o1").write("log-files/heron-executor-1.log", "more\n")
+	got.waitFor(t, 4)
+	for i := range 3 {
+		b.Must(b.Jobs.PurgeOwned(t.Context(), fmt.Sprintf("%s-%d", id, i), id))
+	}
+	b.set()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFollowIsInterrupted(t *testing.T) {

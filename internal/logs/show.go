@@ -77,6 +77,9 @@ func (r *reader) show(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		matched = matched || results[i].matched
+		if errors.Is(results[i].err, nomad.ErrDenied) {
+			return unreadable(c, results[i].err) // that of all others, too
+		}
 		if results[i].err != nil {
 			failed = append(failed, unreadable(c, results[i].err))
 		}
