@@ -6,12 +6,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
+
+// idleConnections are kept: more than requests are in flight at a time, so
+// that following logs does not make a connection for each request.
+const idleConnections = 16
 
 // dialer connects to an address, as net.Dialer's DialContext does.
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -26,7 +29,7 @@ func httpClient(to endpoint, dial dialer, files *api.TLSConfig, observe func(str
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   10 * time.Second,
 		MaxIdleConns:          100,
-		MaxIdleConnsPerHost:   runtime.GOMAXPROCS(0) + 1,
+		MaxIdleConnsPerHost:   idleConnections,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
