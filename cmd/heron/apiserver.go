@@ -200,7 +200,7 @@ func (a *app) serverOptions(ctx context.Context, f *apiserverFlags) (*apiserver.
 	}
 	opts := &apiserver.Options{
 		Base: *base, Client: version, PublicURL: f.publicURL, DownloadHost: f.downloadHost, Core: f.core,
-		Overrides: append(apiserver.DefaultOverrides(), f.overrides...), Log: log, Now: a.now, Temp: os.TempDir(),
+		Overrides: append(apiserver.DefaultOverrides(), f.overrides...), Log: log, Now: a.now,
 	}
 	if f.core != "" {
 		if info, err := os.Stat(f.core); err != nil || !info.Mode().IsRegular() {

@@ -41,7 +41,6 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 		return tooLarge("the package")
 	}
 	done := s.readBody(w, r, s.opts.Limits.Upload+formOverhead)
-	defer done()
 	reader, err := multipartOf(r)
 	if err != nil {
 		return err
@@ -51,7 +50,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 		part, err = reader.NextPart()
 	}
 	switch {
-	case errors.Is(err, io.EOF):
+	case ended(err):
 		return refuse(http.StatusBadRequest, "the form has no part called file")
 	case err != nil:
 		return bodyError(err)
@@ -65,6 +64,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return storeError(err)
 	}
+	done()
 	w.Header().Set(headerSHA256, sum)
 	writeBody(w, http.StatusOK, "text/plain", []byte(s.downloads(r.Context())+downloadPath+id))
 	return nil
@@ -79,14 +79,14 @@ type tail struct {
 
 func (t *tail) Read(p []byte) (int, error) {
 	n, err := t.part.Read(p)
-	if !errors.Is(err, io.EOF) {
+	if !ended(err) {
 		if err != nil {
 			err = bodyError(err)
 		}
 		return n, err
 	}
 	switch err := t.next(); {
-	case errors.Is(err, io.EOF):
+	case ended(err):
 		return n, io.EOF
 	case err == nil:
 		return n, errForm("it has more parts than the file")

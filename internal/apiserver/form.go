@@ -63,13 +63,13 @@ func errForm(format string, args ...any) error {
 // readSubmission reads a form as it comes and keeps its files, in a folder of
 // this request, under names that the client cannot choose beyond their last
 // part. After an error nothing is left.
-func (s *Server) readSubmission(ctx context.Context, r *http.Request) (form *submission, err error) {
+func (s *Server) readSubmission(ctx context.Context, r *http.Request) (_ *submission, err error) {
 	reader, err := multipartOf(r)
 	if err != nil {
 		return nil, err
 	}
-	form = &submission{}
-	if form.dir, err = os.MkdirTemp(s.opts.Temp, "heron-request-"); err != nil {
+	form := &submission{}
+	if form.dir, err = s.opts.Store.TempDir(); err != nil {
 		return nil, fmt.Errorf("make a folder for the request: %w", err)
 	}
 	defer func() {
@@ -81,7 +81,7 @@ func (s *Server) readSubmission(ctx context.Context, r *http.Request) (form *sub
 	total := 0
 	for {
 		part, err := reader.NextPart()
-		if errors.Is(err, io.EOF) {
+		if ended(err) {
 			form.digest = hex.EncodeToString(digest.Sum(nil))
 			return form, nil
 		}
@@ -131,6 +131,10 @@ func multipartOf(r *http.Request) (*multipart.Reader, error) {
 	}
 	return multipart.NewReader(r.Body, params["boundary"]), nil
 }
+
+// ended says that a form is over. One that was cut off has an error that wraps
+// io.EOF.
+func ended(err error) bool { return err == io.EOF } //nolint:errorlint // see above
 
 // topologyFile is the name of a topology file: the last part of what the client
 // calls it. Its ending says what kind of file it is.

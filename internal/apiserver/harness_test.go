@@ -36,6 +36,7 @@ type bench struct {
 	url    string
 	log    *bytes.Buffer
 	nomad  *fakeNomad
+	store  *files.Store
 	// before, unless nil, is called whenever an operation connects.
 	before func(context.Context) error
 }
@@ -62,6 +63,7 @@ func newBench(t *testing.T, change func(*Options)) *bench {
 	b.nomad = &fakeNomad{b.Jobs}
 	store, err := files.Open(filepath.Join(dir, "store"), 0)
 	b.Must(err)
+	b.store = store
 	opts := Options{
 		Base: conf.Options{
 			Home: dir, Dir: filepath.Join(testenv.Root(), "conf", "nomad"), Cluster: "nomad", UserHome: dir,
@@ -74,7 +76,7 @@ func newBench(t *testing.T, change func(*Options)) *bench {
 		},
 		Client: "test", Store: store, Overrides: DefaultOverrides(), Limits: DefaultLimits(),
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: time.Now, Temp: dir,
+		Now: time.Now,
 		Connect: func(ctx context.Context, s *conf.Settings, o cluster.Options) (*Link, error) {
 			if b.before != nil {
 				if err := b.before(ctx); err != nil {

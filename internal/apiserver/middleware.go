@@ -55,6 +55,10 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 		ctx := context.WithValue(r.Context(), keyRequestID, id)
 		out := &recorder{ResponseWriter: w, stall: s.opts.Limits.Stall}
 		out.Header().Set(headerRequestID, id)
+		if r.ContentLength != 0 {
+			// A body that no handler reads is thrown away, in this time.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Limits.Stall))
+		}
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
 		who, err := s.admit(r, verb)

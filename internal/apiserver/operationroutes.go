@@ -101,6 +101,9 @@ func (s *Server) operationEvents(w http.ResponseWriter, r *http.Request) error {
 		}
 		return control.Flush()
 	}
+	if err := control.Flush(); err != nil {
+		return nil //nolint:nilerr // the client has gone
+	}
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	for {

@@ -35,9 +35,7 @@ type Options struct {
 	Overrides []string
 	Limits    Limits
 	Log       *slog.Logger
-	// Now and Temp are the clock and the folder for temporary files.
-	Now  func() time.Time
-	Temp string
+	Now       func() time.Time
 	// Connect opens a cluster's servers; nil for the real ones.
 	Connect func(context.Context, *conf.Settings, cluster.Options) (*Link, error)
 }

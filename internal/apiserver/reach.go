@@ -36,7 +36,7 @@ type reach struct {
 // Looking for the address takes lookTime at most, and is not repeated for
 // lookPause after it failed.
 const (
-	lookTime  = 10 * time.Second
+	lookTime  = 5 * time.Second
 	lookPause = 10 * time.Second
 )
 

@@ -27,8 +27,9 @@ func (b *steady) Read(p []byte) (int, error) {
 }
 
 // readBody makes the body of a request one that is read in time, and no longer
-// than limit bytes. The function that it returns ends that: a client may then be
-// silent until it is answered.
+// than limit bytes. The function that it returns is called once all that matters
+// was read: a client may then be silent until it is answered. Without that call
+// the connection ends with the answer, soon.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) func() {
 	control := http.NewResponseController(w)
 	body := &steady{
@@ -36,8 +37,17 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) f
 		count: func(n int) { s.metrics.received.Add(float64(n)) },
 	}
 	r.Body = http.MaxBytesReader(w, body, limit)
-	return func() { _ = control.SetReadDeadline(time.Time{}) }
+	return func() {
+		// What stands behind the end of a form is of no use; with all of it read,
+		// the server notices when the client hangs up.
+		if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxEpilogue)); err == nil && n < maxEpilogue {
+			_ = control.SetReadDeadline(time.Time{})
+		}
+	}
 }
+
+// maxEpilogue bounds what may stand behind a form.
+const maxEpilogue = 64 << 10
 
 // ReadFrom sends content in pieces, each within the time that a client has to
 // read one. It keeps the system's own way from a file to a connection.

@@ -31,8 +31,8 @@ type order struct {
 	format    string
 	verboseGC bool
 	// plan: say what would be done, and compare with what there is.
-	plan bool
-	wait time.Duration
+	plan         bool
+	wait, stable time.Duration
 }
 
 // submit takes a topology.
@@ -44,11 +44,11 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 	// The forms' other parts are small.
 	done := s.readBody(w, r, s.opts.Limits.Upload+maxDefinition+maxFields1*2)
 	form, err := s.readSubmission(r.Context(), r)
-	done()
 	free()
 	if err != nil {
 		return err
 	}
+	done()
 	o, err := s.order(r, form)
 	if err != nil {
 		form.remove()
@@ -123,10 +123,23 @@ func (s *Server) orderQuery(q url.Values, o *order) (err error) {
 	if o.plan, err = flag(q.Get("plan")); err != nil {
 		return err
 	}
-	if q.Get("wait") != "" {
-		o.wait, err = duration(q.Get("wait"), 0)
-	}
+	o.wait, o.stable, err = waits(q)
 	return err
+}
+
+// waits reads how long to wait for a topology that runs, and how long it has to
+// have run by then.
+func waits(q url.Values) (wait, stable time.Duration, err error) {
+	if wait, err = duration(q.Get("wait"), 0); err != nil {
+		return 0, 0, err
+	}
+	if stable, err = duration(q.Get("stable_for"), 0); err != nil {
+		return 0, 0, err
+	}
+	if stable > 0 && stable >= wait {
+		return 0, 0, refuse(http.StatusBadRequest, "stable_for=%s does not fit in wait=%s", stable, wait)
+	}
+	return wait, stable, nil
 }
 
 // carryOut submits.
@@ -145,7 +158,7 @@ func (s *Server) carryOut(ctx context.Context, o *order, form *submission, sink 
 	}
 	prepared, err := submit.Prepare(ctx, submit.Request{
 		Config: set.Config, File: form.topology, DefinitionFile: form.definition, DryRun: o.dryRun,
-		Client: s.opts.Client, Now: s.opts.Now(), Progress: sink, Uploaders: set.uploaders,
+		Client: s.opts.Client, Now: s.opts.Now(), Progress: sink, Uploaders: set.uploaders, TempDir: form.dir,
 	})
 	if err != nil {
 		return nil, err
@@ -173,7 +186,7 @@ func (s *Server) carryOut(ctx context.Context, o *order, form *submission, sink 
 	if err != nil {
 		return nil, err
 	}
-	submitted, err := submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait})
+	submitted, err := submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable})
 	return s.submitted(o, submitted), err
 }
 

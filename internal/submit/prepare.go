@@ -41,6 +41,8 @@ type Request struct {
 	// always the same.
 	ModTime  time.Time
 	Progress progress.Sink
+	// TempDir is where temporary files go; "" for the system's folder.
+	TempDir string
 	// Uploaders makes uploaders; nil for the usual ones.
 	Uploaders uploader.Factory
 }
@@ -76,7 +78,7 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 	if w.script, err = os.ReadFile(settings.Nomad.Script); err != nil {
 		return nil, outcome.Errorf(outcome.Usage, "read the start script (heron.scheduler.job.template): %w", err)
 	}
-	if w.dir, err = os.MkdirTemp("", "heron-"); err != nil {
+	if w.dir, err = os.MkdirTemp(w.req.TempDir, "heron-"); err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
 	p := &Prepared{dir: w.dir}

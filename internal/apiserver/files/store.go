@@ -92,7 +92,7 @@ func (s *Store) prepare() error {
 		switch {
 		case strings.HasPrefix(e.Name(), incoming) && time.Since(info.ModTime()) > staleAfter:
 			_ = s.root.RemoveAll(e.Name()) // it only costs room
-		case info.Mode().IsRegular():
+		case info.Mode().IsRegular() && e.Name() != keyFile:
 			s.used += info.Size()
 		}
 	}
@@ -119,6 +119,10 @@ func (s *Store) readKey() error {
 	s.key = key
 	return err
 }
+
+// TempDir makes a folder for the files of one request, which the caller removes.
+// What a server left that was killed is removed as an upload that was cut off.
+func (s *Store) TempDir() (string, error) { return os.MkdirTemp(s.dir, incoming+"request-") }
 
 // Close frees the folder.
 func (s *Store) Close() error { return s.root.Close() }
@@ -168,7 +172,7 @@ func (s *Store) Put(ctx context.Context, id string, content io.Reader, digest st
 	if !idForm.MatchString(id) {
 		return 0, "", outcome.Errorf(outcome.Usage, "%q is not the name of a package", id)
 	}
-	temp := incoming + uuid.NewString()
+	temp := incoming + id + "." + uuid.NewString()[:8]
 	f, err := s.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, "", s.explain(err)
@@ -273,6 +277,10 @@ func (s *Store) Get(id string) (*os.File, fs.FileInfo, error) {
 	if !idForm.MatchString(id) {
 		return nil, nil, ErrNotFound
 	}
+	// A link is nobody's package.
+	if info, err := s.root.Lstat(id); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, ErrNotFound
+	}
 	f, err := s.root.Open(id)
 	if err != nil {
 		return nil, nil, found(err)
@@ -287,10 +295,14 @@ func (s *Store) Get(id string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// Delete removes a package, or returns ErrNotFound.
+// Delete removes a package, with what uploads of it left that were killed, or
+// returns ErrNotFound.
 func (s *Store) Delete(id string) error {
 	if !idForm.MatchString(id) {
 		return ErrNotFound
+	}
+	if err := s.removeParts(id); err != nil {
+		return err
 	}
 	info, err := s.root.Lstat(id)
 	if err == nil && !info.Mode().IsRegular() {
@@ -303,6 +315,23 @@ func (s *Store) Delete(id string) error {
 		return found(err)
 	}
 	s.take(-info.Size())
+	return nil
+}
+
+// removeParts removes what is not whole of a package.
+func (s *Store) removeParts(id string) error {
+	entries, err := fs.ReadDir(s.root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), incoming+id+".") {
+			continue
+		}
+		if err := s.root.Remove(e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return nil
 }
 
