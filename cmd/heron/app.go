@@ -59,7 +59,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand())
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(),
+		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(), a.restartCommand(),
 		a.statusCommand(), a.topologiesCommand(), a.logsCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
 		a.apiserverCommand(),
@@ -87,7 +87,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	switch args[0] {
-	case "restart", "update":
+	case "update":
 		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
 	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())

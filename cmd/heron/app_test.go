@@ -57,7 +57,7 @@ func TestUsageErrorsInJSON(t *testing.T) {
 }
 
 func TestCommandsOfTheOriginalThatAreNotThereSaySo(t *testing.T) {
-	for _, name := range []string{"restart", "update"} {
+	for _, name := range []string{"update"} {
 		code, _, errs := lines(t, name, "nomad", "words")
 		if code != exitInput || !strings.Contains(errs, name+" is not part of this version") {
 			t.Errorf("%s: code %d, %q", name, code, errs)

@@ -40,6 +40,7 @@ func documents() map[string][]any {
 		"logs":          {logs.Line{}},
 		"man":           {manDoc{}},
 		"plan":          {plannedDoc{}},
+		"restart":       {lifecycle.Restarted{}},
 		"status":        {inspect.Status{}},
 		"submit":        {submittedDoc{}, dryRunOf("packingClass", "topology", "containers"), dryRunOf("topology", "package", "packing", "state", "job", "containers")},
 		"topologies":    {topologiesDoc{}},

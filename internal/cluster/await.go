@@ -30,7 +30,9 @@ type Running struct {
 	StableFor time.Duration
 	// TManagerAfter, unless nil, lets only another registration of the TManager
 	// count than the marked one; PlanAfter only another physical plan.
-	TManagerAfter, PlanAfter *Mark
+	// RewrittenAfter lets only a physical plan count that was written after that,
+	// be it in the same node: a TManager writes it when a stream manager is back.
+	TManagerAfter, PlanAfter, RewrittenAfter *Mark
 }
 
 // AwaitRunning returns when all containers run and the TManager has a complete

@@ -46,6 +46,8 @@ func (w *waiting) planFresh(ctx context.Context) error {
 		return yet("its TManager has not made a physical plan")
 	case r.PlanAfter != nil && !c.newer(stored, r.PlanAfter.plan):
 		return yet("its TManager has not made a new physical plan")
+	case r.RewrittenAfter != nil && stampOf(stored) == r.RewrittenAfter.plan:
+		return yet("its TManager has not written its physical plan again")
 	}
 	plan, err := w.plan(ctx, stored)
 	if err != nil {
@@ -140,6 +142,9 @@ func stmgrIndex(id string) int {
 // portsFit compares the ports of the stream managers with those that Nomad has
 // given to the containers which run now.
 func (w *waiting) portsFit(ctx context.Context, plan *heronpb.PhysicalPlan) error {
+	if w.r.JobID == "" {
+		return nil // one job per container
+	}
 	ports, err := w.Jobs.ContainerPorts(ctx, w.r.JobID, jobspec.PortServer)
 	if err != nil {
 		return err

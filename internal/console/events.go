@@ -65,8 +65,11 @@ func line(e progress.Event) string {
 
 // advanced says how far containers are.
 func advanced(e progress.Event) string {
-	if e.Step == "stop" {
+	switch e.Step {
+	case "stop":
 		return fmt.Sprintf("%d of %d %s have ended", e.Done, e.Total, e.What)
+	case "restart":
+		return fmt.Sprintf("%d of %d %s of %s are restarted", e.Done, e.Total, e.Unit, e.What)
 	}
 	return fmt.Sprintf("%d of %d %s are running", e.Done, e.Total, e.What)
 }

@@ -1,5 +1,5 @@
 // Package lifecycle holds the use cases on topologies that exist: activate,
-// deactivate and kill one, and collect the packages that none uses.
+// deactivate, restart and kill one, and collect the packages that none uses.
 //
 // Each looks at what there is, decides its steps from that, and carries them
 // out under a claim of package operation. The package knows nothing of command lines or

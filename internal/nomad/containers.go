@@ -196,7 +196,7 @@ func (a *listedAllocation) container(words map[string]string) Container {
 				c.Event, c.EventAt = once(eventText(last.api())), at
 			}
 		}
-		failing := a.ClientStatus == api.AllocClientStatusFailed || task.Restarts >= failedStarts
+		failing := a.ClientStatus == api.AllocClientStatusFailed || task.Restarts >= failedStarts && failsAgain(task.api())
 		if failing && a.ClientStatus != api.AllocClientStatusRunning {
 			c.Failure = once(failureText(task.api()))
 		}

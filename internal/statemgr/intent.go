@@ -58,7 +58,28 @@ type Intent struct {
 	// SubmittedAt is the submission time that the state records, in UTC, to the
 	// second; zero for operations that record none.
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
-	Owner       Owner     `json:"owner"`
+	// Restart is how far a restart is; zero for other operations.
+	Restart IntentRestart `json:"restart,omitzero"`
+	Owner   Owner         `json:"owner"`
+}
+
+// IntentRestart is how far a restart of containers is.
+type IntentRestart struct {
+	// Next is the lowest index of the containers that are being restarted; those
+	// below are done.
+	Next int `json:"next"`
+	// Before is what those containers were before, by index. One that is another
+	// now was restarted.
+	Before map[int]IntentContainer `json:"before,omitempty"`
+}
+
+// IntentContainer tells a container from the same one after a restart.
+type IntentContainer struct {
+	Allocation string `json:"allocation"`
+	// Started is when its program was started, Signaled when it was last asked to
+	// restart, as its node knows it.
+	Started  time.Time `json:"started,omitzero"`
+	Signaled time.Time `json:"signaled,omitzero"`
 }
 
 // Partial says that the operation, where it died, may have left a part of a

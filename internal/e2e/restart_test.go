@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// restart restarts containers of the test's topology; flags go first.
+func (c *cluster) restart(container string, flags ...string) result {
+	c.t.Helper()
+	return c.startRestart(container, flags...).wait(c.t)
+}
+
+func (c *cluster) startRestart(container string, flags ...string) *running {
+	c.t.Helper()
+	args := append(append([]string{"restart"}, flags...), "nomad", c.topology)
+	if container != "" {
+		args = append(args, container)
+	}
+	return c.start(args...)
+}
+
+// restarted is how a restart ended: per container "index how".
+func (c *cluster) restarted(r result) string {
+	c.t.Helper()
+	c.want(r, 0)
+	var doc struct {
+		Topology, ID string
+		Containers   []struct {
+			Index                 int
+			Allocation, Node, How string
+		}
+		Continued, Running bool
+	}
+	if err := json.Unmarshal([]byte(r.out), &doc); err != nil || doc.Topology != c.topology || !strings.HasPrefix(doc.ID, c.topology) {
+		c.t.Fatalf("%v: %s", err, r)
+	}
+	var parts []string
+	for _, one := range doc.Containers {
+		if one.Allocation == "" || one.Node == "" {
+			c.t.Errorf("%+v", one)
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", one.Index, one.How))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// restarts is how often each container was restarted in place, with the
+// allocations they have.
+func (c *cluster) restarts() (times, allocations string) {
+	c.t.Helper()
+	doc, _ := c.statusDoc()
+	for _, one := range doc.Containers {
+		times += fmt.Sprint(one.Restarts, " ")
+		allocations += one.Allocation + " "
+	}
+	return strings.TrimSpace(times), allocations
+}
+
+func (c *cluster) wantRestarts(want string) {
+	c.t.Helper()
+	if now, _ := c.restarts(); now != want {
+		c.t.Errorf("restarts %s, want %s", now, want)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	c := newCluster(t)
+	c.want(c.restart(""), 4, "no topology")
+	c.want(c.submit("--wait"), 0)
+	_, before := c.restarts()
+
+	// One, then container 0: the others run on. The wait sees the stream manager,
+	// or the TManager, come back.
+	if got := c.restarted(c.restart("1", "--wait", "--output", "json")); got != "1 in_place" {
+		t.Errorf("restarted %s", got)
+	}
+	c.wantRestarts("0 1 0")
+	c.want(c.status(), 0, "is healthy")
+	c.want(c.restart("0", "--wait"), 0, "1 container restarted, and it runs")
+	c.wantRestarts("1 1 0")
+	c.want(c.status(), 0, "is healthy")
+
+	// A paused topology stays paused, whatever is restarted.
+	c.want(c.switchState("deactivate"), 0)
+	if got := c.restarted(c.restart("", "-1", "--batch", "2", "--wait", "--output", "json")); got != "0 in_place, 1 in_place, 2 in_place" {
+		t.Errorf("restarted %s", got)
+	}
+	c.wantRestarts("2 2 1")
+	if got := planState(t, c.node(c.root+"/pplans/"+c.topology)); got != "PAUSED" {
+		t.Errorf("after the restart the plan is %s", got)
+	}
+	c.want(c.status(), 0, "is paused")
+
+	c.want(c.restart("7"), 2, "has no container 7; its containers are 0-2")
+	c.want(c.restart("-5"), 2)
+	c.want(c.restart("one"), 2, "give its number")
+	c.want(c.restart("", "--component", "nothing"), 2, "it has no component")
+	c.want(c.restart("1", "--component", "nothing"), 2, "give one of")
+	c.wantRestarts("2 2 1")
+
+	// Killed in the middle, the same command restarts the others, and none twice.
+	run := c.startRestart("")
+	eventually(t, "container 1 is being restarted", func() bool { return strings.Contains(run.errOut.String(), "restart the container 1 ") })
+	_ = run.cmd.Process.Signal(os.Kill)
+	run.wait(t)
+	c.want(c.restart(""), 0)
+	c.wantRestarts("3 3 2")
+	if _, now := c.restarts(); now != before {
+		t.Errorf("allocations before: %s, after: %s", before, now)
+	}
+	c.want(c.kill(), 0)
+	c.nothingLeft()
+}
