@@ -39,7 +39,7 @@ func exitCodes() []exitStatus {
 			"failed before anything was changed: the user's program failed, Nomad denied it for lack of a right, and what fits no other code", "no"},
 		{exitInput, []outcome.Kind{outcome.Usage}, "usage, configuration or input", "no"},
 		{exitDiffers, []outcome.Kind{outcome.Differs},
-			"the topology is not in a state for the command; plan: it does not fit, or differs from what exists; status: neither healthy nor paused", "no"},
+			"the topology is not in a state for the command; plan: it does not fit, or differs from what exists; status: neither healthy nor paused; doctor: something does not fit", "no"},
 		{exitNotFound, []outcome.Kind{outcome.NotFound}, "not found", "no"},
 		{exitExists, []outcome.Kind{outcome.Exists, outcome.Busy}, "exists already, or another command is at work on it", "no"},
 		{exitUnreachable, []outcome.Kind{outcome.Unreachable}, "a server is unreachable, fails, or gave no answer in time", "no"},

@@ -171,14 +171,18 @@ func (a *app) repeat() string {
 	return strings.Join(words, " ")
 }
 
-// command is a command line on a topology, for a shell, that reaches the same
-// servers as this one.
-func (a *app) command(name, cluster, role, environ, topology string) string {
+// command is a command line on a topology, or on the cluster, for a shell, that
+// reaches the same servers as this one.
+func (a *app) command(name, cluster, role, environ string, topology ...string) string {
 	words := []string{"heron", name}
 	if a.again != "" {
 		words = append(words, a.again)
 	}
-	return strings.Join(append(words, cluster+"/"+role+"/"+environ, quote(topology)), " ")
+	words = append(words, cluster+"/"+role+"/"+environ)
+	for _, t := range topology {
+		words = append(words, quote(t))
+	}
+	return strings.Join(words, " ")
 }
 
 // lastOutput is what containers wrote last whose failure ended a wait.

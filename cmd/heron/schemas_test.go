@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/heron-nomad/heron/internal/doctor"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/logs"
@@ -32,6 +33,7 @@ func documents() map[string][]any {
 		"completion":    {completionDoc{}},
 		"config":        {map[string]string{}},
 		"deactivate":    {lifecycle.Switched{}},
+		"doctor":        {doctorDoc{}},
 		"download":      {downloadedDoc{}},
 		"gc":            {collectedDoc{}},
 		"help":          {helpDoc{}},
@@ -75,7 +77,8 @@ func enums() map[reflect.Type]*jsonschema.Schema {
 		reflect.TypeFor[inspect.Health](): {Type: "string", Enum: []any{
 			"healthy", "paused", "starting", "degraded", "failed", "stopping", "unknown",
 		}},
-		reflect.TypeFor[time.Time](): {Type: "string", Format: "date-time"},
+		reflect.TypeFor[doctor.Status](): {Type: "string", Enum: []any{"ok", "warning", "problem"}},
+		reflect.TypeFor[time.Time]():     {Type: "string", Format: "date-time"},
 	}
 }
 

@@ -140,7 +140,14 @@ func TestAMissingRightIsNamed(t *testing.T) {
 	state := c.nodes()
 	for capability, other := range without {
 		denied(other.kill(), capability)
+		c.wantCheck(other.doctor(3, "nomad"), "token", "problem", "lacks "+capability)
 	}
+	examined := user.doctor(0, "nomad")
+	c.wantCheck(examined, "token", "ok", "list-jobs, read-job, submit-job")
+	for _, capability := range []string{"node:read", "agent:read", "read-fs", "read-logs"} {
+		c.wantCheck(examined, "token", "warning", "lacks "+capability)
+	}
+	c.wantCheck(examined, "packages", "ok", "not looked at")
 	if live := c.liveContainers(); len(live) != 3 || len(c.nodes()) != len(state) {
 		t.Errorf("after kills that were denied: containers %v, nodes %v, before %v", live, c.nodes(), state)
 	}

@@ -8,10 +8,10 @@ import (
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
-// halfDone says what the operation that a topology's intent is about has left
+// HalfDone says what the operation that a topology's intent is about has left
 // half done, "" where nothing is. Of an operation that makes or removes
 // topologies, there needs the job and the nodes.
-func halfDone(there *cluster.Topology) string {
+func HalfDone(there *cluster.Topology) string {
 	i := there.Pending.Intent
 	switch i.Operation {
 	case statemgr.OperationActivate, statemgr.OperationDeactivate, statemgr.OperationRestart:

@@ -148,7 +148,7 @@ func (u *unlocking) intent(ctx context.Context) error {
 		return nil
 	}
 	path := u.cl.State.Operation(u.name)
-	if halfDone := halfDone(u.there); halfDone != "" {
+	if halfDone := HalfDone(u.there); halfDone != "" {
 		claim := outcome.Resource{Kind: outcome.Claim, ID: path}
 		u.done.Kept = append(u.done.Kept, outcome.Leftover{Resource: claim, Why: halfDone})
 		u.done.Remedy = u.remedy(p.Intent)

@@ -138,6 +138,8 @@ func (c *Client) explainAnswer(what string, needs right, hint *retryHint, answer
 		return fmt.Errorf("%s: %w: %s", what, ErrConflict, message)
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%s: nomad at %s: %w", what, c.address, ErrNotFound)
+	case streamDenied(answer):
+		status = http.StatusForbidden
 	case status == http.StatusTooManyRequests, status >= 500:
 		return &UnreachableError{
 			What: what, Address: c.address, From: c.from, RetryAfter: hint.after,

@@ -65,6 +65,7 @@ const (
 	allocLifecycle right = "alloc-lifecycle"
 	agentRead      right = "agent:read"
 	readFS         right = "read-fs"
+	readLogs       right = "read-logs"
 )
 
 // policy is how a policy gives the right.

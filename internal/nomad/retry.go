@@ -113,12 +113,14 @@ func (c *Client) gaveUp(err error) error {
 	return err
 }
 
-// retryHint is what the answer to a request says about when to send the next
-// one.
+// retryHint is what the head of an answer says: when to send the next request,
+// and what time it is.
 type retryHint struct {
 	after time.Duration
 	// index is that of the state which the answer shows, 0 where it names none.
 	index uint64
+	// date is the server's clock, zero where it does not say.
+	date time.Time
 }
 
 type retryHintKey struct{}
@@ -131,6 +133,7 @@ func withHint(ctx context.Context) (context.Context, *retryHint) {
 
 // note reads Retry-After, in seconds or as a date, and the index.
 func (h *retryHint) note(resp *http.Response) {
+	h.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	h.index, _ = strconv.ParseUint(resp.Header.Get("X-Nomad-Index"), 10, 64)
 	text := resp.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

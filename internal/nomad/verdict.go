@@ -35,6 +35,15 @@ func indexRefused(answer api.UnexpectedResponseError) bool {
 	return answer.StatusCode() == http.StatusInternalServerError && strings.Contains(answer.Body(), enforceIndexMark)
 }
 
+// deniedMark is Nomad's message where a token lacks a right. What nodes answer
+// with as a stream, such as the logs of a task, has it with status 500.
+const deniedMark = "Permission denied"
+
+// streamDenied says whether an answer is such a refusal.
+func streamDenied(answer api.UnexpectedResponseError) bool {
+	return answer.StatusCode() == http.StatusInternalServerError && strings.TrimSpace(answer.Body()) == deniedMark
+}
+
 // judge says of an error of the API whether the request is worth repeating.
 func judge(err error) verdict {
 	var answer api.UnexpectedResponseError
@@ -78,7 +87,7 @@ func judgeAnswer(status int, body string) verdict {
 	}
 	// Status 500 has no finer code, so Nomad's words decide. The first are about
 	// the request, the others about the servers.
-	for _, mark := range []string{enforceIndexMark, "No path to region", "nonexistent namespace"} {
+	for _, mark := range []string{enforceIndexMark, deniedMark, "No path to region", "nonexistent namespace"} {
 		if has(mark) {
 			return lasting
 		}

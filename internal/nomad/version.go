@@ -60,6 +60,40 @@ func (c *Client) fitting(ctx context.Context, job *api.Job) (*api.Job, error) {
 	return &out, nil
 }
 
+// Version is that of the agent that answers, "" where the token may not read
+// it.
+func (c *Client) Version(ctx context.Context) (string, error) { return c.askVersion(ctx) }
+
+// Defects are what is known to be wrong with a version of Nomad where it
+// matters for topologies, in sentences for people; docs/nomad-versions.md has
+// more.
+func Defects(version string) []string {
+	var list []string
+	if before(version, 1, 8) {
+		list = append(list, "a node that lost Nomad keeps its containers (before 1.8)")
+	}
+	if before(version, 1, 4) || patchedFrom(version, map[string]int{"1.4": 14, "1.5": 10, "1.6": 3}) {
+		list = append(list, "two containers can get the same index (before 1.6.3, 1.5.10 and 1.4.14)")
+	}
+	return list
+}
+
+// patchedFrom says whether a version is of one of the lines, and before its
+// patch.
+func patchedFrom(version string, lines map[string]int) bool {
+	for line, patch := range lines {
+		rest, ok := strings.CutPrefix(version, line+".")
+		end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+		if end >= 0 {
+			rest = rest[:end]
+		}
+		if n, err := strconv.Atoi(rest); ok && err == nil && n < patch {
+			return true
+		}
+	}
+	return false
+}
+
 // before says whether a version, as in "1.6.1" or "1.10.0-beta.1+ent", is
 // before another. One that is not understood is not.
 func before(version string, major, minor int) bool {

@@ -8,6 +8,12 @@ const (
 	Kill = "kill"
 	// Repeat is the same request once more, which continues where it stopped.
 	Repeat = "repeat"
+	// Unlock removes the claim of an operation that died.
+	Unlock = "unlock"
+	// Restart starts the containers of a topology anew.
+	Restart = "restart"
+	// GC removes packages that nothing uses.
+	GC = "gc"
 )
 
 // Remedy is what puts a failure right. Whoever shows it words it: as a command

@@ -103,6 +103,22 @@ func (p *Program) missingClasses() (hint string, texts []string) {
 	return hint, []string{"NoClassDefFoundError", "ClassNotFoundException"}
 }
 
+// Java finds the java that runs a Java program.
+func (p *Program) Java() (string, error) { return p.java() }
+
+// Python finds the Python that runs a pex: the one that the file names, else
+// python3 on PATH.
+func (p *Program) Python() (string, error) {
+	words := interpreter(p.File)
+	if filepath.Base(words[0]) == "env" && len(words) > 1 {
+		words = words[1:]
+	}
+	if path := p.lookPath(words[0]); path != "" {
+		return path, nil
+	}
+	return "", inputError(nil, "cannot find %s: install it, or give a definition file that the program wrote earlier", words[0])
+}
+
 // java is $JAVA_BIN, else $JAVA_HOME/bin/java, else java on PATH.
 func (p *Program) java() (string, error) {
 	if bin := getenv(p.Variables, "JAVA_BIN"); bin != "" {

@@ -64,3 +64,16 @@ func zooKeeperOptions(c conf.State, dial zookeeper.DialFunc) (zookeeper.Options,
 		MaxRequest:     c.ZooKeeper.RequestLimit,
 	}, nil
 }
+
+// Servers asks each server of the settings' store for its version; none where
+// the store has no servers.
+func Servers(ctx context.Context, c conf.State, dial zookeeper.DialFunc) ([]zookeeper.Server, error) {
+	if c.Kind != "zookeeper" {
+		return nil, nil
+	}
+	o, err := zooKeeperOptions(c, dial)
+	if err != nil {
+		return nil, err
+	}
+	return zookeeper.Servers(ctx, o), nil
+}
