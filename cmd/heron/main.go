@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/outcome"
 )
 
 // What was built, set by the linker: a version, the commit and its time in
@@ -28,8 +30,6 @@ func main() {
 }
 
 func mainCode() int {
-	ctx, stop := untilSignal()
-	defer stop()
 	out := &result{to: os.Stdout}
 	a := &app{
 		stdin:  os.Stdin,
@@ -39,6 +39,10 @@ func mainCode() int {
 		env:    os.Environ(),
 		now:    time.Now,
 	}
+	ctx, stop := untilSignal(func() {
+		os.Exit(a.fail(outcome.New(outcome.LeftBehind, "interrupted while undoing; what was made may still be there: heron kill removes it")))
+	})
+	defer stop()
 	code := a.run(ctx, filepath.Base(os.Args[0]), os.Args[1:])
 	if out.err != nil {
 		switch {

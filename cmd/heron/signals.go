@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,10 +20,10 @@ func (i interruption) Error() string     { return i.signal.String() }
 func (i interruption) Signal() os.Signal { return i.signal }
 
 // untilSignal is a context that ends with the first SIGINT, SIGTERM or
-// SIGHUP. A later one ends the program at once, with the exit code that says
+// SIGHUP. A later one calls again, which has to end the program at once and to say
 // that something may be left. A reader of our output that goes away ends
 // nothing: what was begun has to be finished or undone.
-func untilSignal() (context.Context, func()) {
+func untilSignal(again func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -40,8 +39,7 @@ func untilSignal() (context.Context, func()) {
 				first = time.Now()
 				cancel(interruption{s})
 			case time.Since(first) > sameSignal:
-				fmt.Fprintln(os.Stderr, "heron: interrupted while undoing; what was made may still be there: heron kill removes it")
-				os.Exit(exitLeft)
+				again()
 			}
 		}
 	}()

@@ -41,3 +41,21 @@ func TestAResultThatCannotBeWritten(t *testing.T) {
 	c.nothingLeft()
 	c.want(c.unwritable("version"), 1, "could not write the result")
 }
+
+// A second interrupt ends heron in the middle of whatever it does, and is told
+// as any failure is.
+func TestASecondInterruptEndsItAtOnce(t *testing.T) {
+	c := newCluster(t)
+	run := c.start("submit", "--output", "json", "nomad", program(t, "trap '' INT\necho started\nwhile kill -0 $PPID; do sleep 0.1; done\n"), "-")
+	eventually(t, "the program runs", func() bool { return strings.Contains(run.errOut.String(), "started") })
+	eventually(t, "it has ended", func() bool {
+		_ = run.cmd.Process.Signal(os.Interrupt) // those of the first second count as one
+		select {
+		case <-run.done:
+			return true
+		default:
+			return false
+		}
+	})
+	c.want(run.wait(t), 8, `"kind": "left_behind"`, "interrupted while undoing")
+}
