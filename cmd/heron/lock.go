@@ -29,25 +29,9 @@ func (l *lockFlags) whenFree(ctx context.Context, cl cluster.Cluster, do func() 
 	if l.timeout < 0 {
 		return usagef("--lock-timeout is %v; give a time, as 30s or 5m, or 0 to refuse at once", l.timeout)
 	}
-	bounded, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	for {
-		err := do()
-		var busy *operation.BusyError
-		switch {
-		case !errors.As(err, &busy):
-			return err
-		case l.timeout == 0:
-			return fmt.Errorf("%w; --lock-timeout waits for it", err)
-		}
-		waited := operation.AwaitFree(bounded, cl.State, cl.Progress, busy)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case bounded.Err() != nil:
-			return fmt.Errorf("%w; waited for %v", err, l.timeout)
-		case waited != nil:
-			return waited
-		}
+	err := operation.WhenFree(ctx, cl.State, cl.Progress, l.timeout, do)
+	if l.timeout == 0 && errors.As(err, new(*operation.BusyError)) {
+		return fmt.Errorf("%w; --lock-timeout waits for it", err)
 	}
+	return err
 }

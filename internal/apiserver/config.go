@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/inspect"
+	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/uploader"
@@ -92,6 +93,7 @@ func (s *Server) ownBase(ctx context.Context, loaded *conf.Loaded) (base string,
 // Nomad is what requests that change nothing ask of Nomad.
 type Nomad interface {
 	inspect.Nomad
+	logs.Nomad
 	Ping(ctx context.Context) (nomad.Server, error)
 }
 
@@ -99,6 +101,7 @@ type Nomad interface {
 type Link struct {
 	cluster.Cluster
 	Nomad Nomad
+	Shell logs.Shell
 	Close func() error
 }
 
@@ -114,7 +117,7 @@ func (s *Server) connect(ctx context.Context, set *setup, sink progress.Sink) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Link{Cluster: conn.Cluster, Nomad: conn.Nomad, Close: conn.Close}, nil
+	return &Link{Cluster: conn.Cluster, Nomad: conn.Nomad, Shell: conn.Shell, Close: conn.Close}, nil
 }
 
 // release closes a link whose work is done.

@@ -52,7 +52,12 @@ func (f *fakeNomad) WhyUnplaced(context.Context, *api.Job) ([]string, error) { r
 func (f *fakeNomad) VersionMeta(context.Context, string) (map[uint64]map[string]string, error) {
 	return nil, nil
 }
-func (f *fakeNomad) Ping(context.Context) (nomad.Server, error) { return nomad.Server{}, nil }
+func (f *fakeNomad) Files(context.Context, string, string) ([]nomad.File, error) { return nil, nil }
+func (f *fakeNomad) ReadFile(context.Context, string, string, int64, int64) ([]byte, error) {
+	return nil, nil
+}
+func (f *fakeNomad) PortAddress(context.Context, string, string) (string, error) { return "", nil }
+func (f *fakeNomad) Ping(context.Context) (nomad.Server, error)                  { return nomad.Server{}, nil }
 
 // newBench runs a server; change may alter its options.
 func newBench(t *testing.T, change func(*Options)) *bench {

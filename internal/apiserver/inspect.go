@@ -56,3 +56,21 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, status)
 	return nil
 }
+
+// watch streams how a topology is, at first and at every change, until it is
+// gone: {"status": …} a line.
+func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
+	at, name, err := s.target(r)
+	if err != nil {
+		return err
+	}
+	cl, err := s.reads.cluster(r.Context(), at)
+	if err != nil {
+		return err
+	}
+	out := s.newStream(w)
+	defer out.keepAlive(r.Context())()
+	return out.finish(r.Context(), inspect.Watch(r.Context(), cl.Cluster, cl.Nomad, name, s.opts.Now, func(status *inspect.Status) error {
+		return out.send(map[string]any{"status": status})
+	}))
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/apiserver/auth"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -44,6 +45,10 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 	if err != nil {
 		return err
 	}
+	lock, err := duration(r.URL.Query().Get("lock_timeout"), 0)
+	if err != nil {
+		return err
+	}
 	return s.perform(w, r, task{
 		verb: verb, topology: name, at: at, digest: digestOf(r, more),
 		run: func(ctx context.Context, sink progress.Sink) (*reply, error) {
@@ -56,7 +61,11 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 				return nil, err
 			}
 			defer s.release(cl)
-			result, err := do(ctx, cl, set, name)
+			var result any
+			err = operation.WhenFree(ctx, cl.State, sink, lock, func() (err error) {
+				result, err = do(ctx, cl, set, name)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -76,9 +85,26 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	drain, err := duration(q.Get("drain"), 0)
+	if err != nil {
+		return err
+	}
 	return s.act(w, r, auth.Kill, "", func(ctx context.Context, cl *Link, set *setup, name string) (any, error) {
-		return lifecycle.Kill(ctx, cl.Cluster, name, lifecycle.KillOptions{IgnoreMissing: ignore, PurgeCheckpoints: purge, ForTopology: set.ForTopology})
+		return lifecycle.Kill(ctx, cl.Cluster, name, lifecycle.KillOptions{
+			IgnoreMissing: ignore, PurgeCheckpoints: purge, Drain: drain, ForTopology: set.ForTopology,
+		})
 	}, "killed")
+}
+
+// unlock removes the claim of an operation that died.
+func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
+	force, err := flag(r.URL.Query().Get("force"))
+	if err != nil {
+		return err
+	}
+	return s.act(w, r, auth.Unlock, "", func(ctx context.Context, cl *Link, _ *setup, name string) (any, error) {
+		return lifecycle.Unlock(ctx, cl.Cluster, name, lifecycle.UnlockOptions{Force: force})
+	}, "unlocked")
 }
 
 func (s *Server) activate(w http.ResponseWriter, r *http.Request) error {

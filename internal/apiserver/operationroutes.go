@@ -74,10 +74,6 @@ func (s *Server) cancelOperation(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// beat is how long a stream of events may be without a line: proxies end
-// connections that are silent.
-const beat = 15 * time.Second
-
 // operationEvents streams what goes on, a JSON document a line: {"event": …}
 // for each event after the one that "after" names, {} where nothing happened
 // for a while, and at last {"operation": …}.
@@ -90,22 +86,9 @@ func (s *Server) operationEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "%q is not a number", r.URL.Query().Get("after"))
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep lines back
-	control := http.NewResponseController(w)
-	line := func(v any) error {
-		_ = control.SetWriteDeadline(time.Now().Add(s.opts.Limits.Stall))
-		if _, err := w.Write(append(encode(v), '\n')); err != nil {
-			return err
-		}
-		return control.Flush()
-	}
-	if err := control.Flush(); err != nil {
-		return nil //nolint:nilerr // the client has gone
-	}
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
+	out := s.newStream(w)
+	out.begin()
+	defer out.keepAlive(r.Context())()
 	for {
 		over := false
 		select {
@@ -115,22 +98,18 @@ func (s *Server) operationEvents(w http.ResponseWriter, r *http.Request) error {
 		}
 		events, changed := run.since(after)
 		for i := range events {
-			if err := line(map[string]any{"event": events[i]}); err != nil {
+			if err := out.send(map[string]any{"event": events[i]}); err != nil {
 				return nil //nolint:nilerr // the client has gone, and its answer had begun
 			}
 			after = events[i].Seq
 		}
 		if over {
-			_ = line(map[string]any{"operation": run.doc()})
+			_ = out.send(map[string]any{"operation": run.doc()}) // as above
 			return nil
 		}
 		select {
 		case <-run.done:
 		case <-changed:
-		case <-tick.C:
-			if err := line(struct{}{}); err != nil {
-				return nil //nolint:nilerr // as above
-			}
 		case <-r.Context().Done():
 			return nil
 		}

@@ -38,9 +38,12 @@ func (s *Server) routes() []route {
 		{"GET", prefix + "/topologies", auth.Read, s.list},
 		{"POST", prefix + "/topologies", auth.Submit, s.submit},
 		{"GET", topologyPath, auth.Read, s.status},
+		{"GET", topologyPath + "/watch", auth.Read, s.watch},
+		{"GET", topologyPath + "/logs", auth.Logs, s.showLogs},
 		{"DELETE", topologyPath, auth.Kill, s.kill},
 		{"POST", topologyPath + "/activate", auth.Activate, s.activate},
 		{"POST", topologyPath + "/deactivate", auth.Deactivate, s.deactivate},
+		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
 
 		{"GET", prefix + "/operations", auth.Read, s.listOperations},
 		{"GET", prefix + "/operations/{id}", auth.Read, s.operation},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/apiserver/auth"
+	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -31,8 +32,8 @@ type order struct {
 	format    string
 	verboseGC bool
 	// plan: say what would be done, and compare with what there is.
-	plan         bool
-	wait, stable time.Duration
+	plan               bool
+	wait, stable, lock time.Duration
 }
 
 // submit takes a topology.
@@ -123,6 +124,9 @@ func (s *Server) orderQuery(q url.Values, o *order) (err error) {
 	if o.plan, err = flag(q.Get("plan")); err != nil {
 		return err
 	}
+	if o.lock, err = duration(q.Get("lock_timeout"), 0); err != nil {
+		return err
+	}
 	o.wait, o.stable, err = waits(q)
 	return err
 }
@@ -182,11 +186,14 @@ func (s *Server) carryOut(ctx context.Context, o *order, form *submission, sink 
 		}{planned}
 		return &reply{status: http.StatusOK, body: body, result: body}, nil
 	}
-	decisions, err := prepared.Decide(ctx, cl.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	submitted, err := submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable})
+	var submitted []*submit.Submitted
+	err = operation.WhenFree(ctx, cl.State, sink, o.lock, func() error {
+		decisions, err := prepared.Decide(ctx, cl.Cluster)
+		if err == nil {
+			submitted, err = submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable})
+		}
+		return err
+	})
 	return s.submitted(o, submitted), err
 }
 

@@ -1,7 +1,9 @@
 package apiserver
 
 import (
+	"bufio"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -174,4 +176,32 @@ func TestReadsAndMethods(t *testing.T) {
 	}
 	b.want(b.send("POST", "/api/v1/topologies", strings.NewReader("{}"), "Content-Type", "application/json"), 415)
 	b.want(b.send("GET", "/favicon.ico", nil), 404, `"paths" : [`)
+}
+
+func TestStreams(t *testing.T) {
+	b := newBench(t, nil)
+	at := "/api/v1/topologies/nomad/ads/prod/words"
+	b.want(b.send("GET", at+"/watch", nil), 404, `"kind":"not_found"`)
+	b.want(b.send("GET", at+"/logs", nil), 404, `"kind":"not_found"`)
+	b.want(b.send("GET", at+"/logs?tail=x", nil), 400, "tail")
+	b.want(b.send("GET", at+"/logs?stream=x", nil), 400, "stream")
+	b.want(b.send("GET", at+"/logs?since=yesterday", nil), 400, "since")
+	b.want(b.submit("/api/v1/topologies", b.submission()), 201)
+	resp, err := http.Get(b.url + at + "/watch")
+	b.Must(err)
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), `{"status":{"topology":"words"`) {
+		t.Fatalf("first line %q", lines.Text())
+	}
+	b.want(b.send("DELETE", at+"?lock_timeout=1m", nil), 200)
+	last := ""
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	if last != `{"end":true}` {
+		t.Errorf("last line %q", last)
+	}
+	b.want(b.send("POST", at+"/unlock?force=true", nil), 200, "words unlocked")
+	b.want(b.send("DELETE", at+"?drain=soon", nil), 400, "soon")
 }

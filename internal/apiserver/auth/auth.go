@@ -29,13 +29,15 @@ const (
 	Update     Verb = "update"
 	Upload     Verb = "upload"
 	Delete     Verb = "delete"
+	Unlock     Verb = "unlock"
+	Logs       Verb = "logs"
 	Metrics    Verb = "metrics"
 	Any        Verb = "*"
 )
 
 // Verbs lists all verbs.
 func Verbs() []Verb {
-	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Metrics, Any}
+	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Unlock, Logs, Metrics, Any}
 }
 
 // Identity is who sends a request.

@@ -1,0 +1,76 @@
+package apiserver
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/logs"
+)
+
+// showLogs streams what a topology's containers log: {"line": …} a line.
+func (s *Server) showLogs(w http.ResponseWriter, r *http.Request) error {
+	at, name, err := s.target(r)
+	if err != nil {
+		return err
+	}
+	options, err := s.logOptions(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	cl, err := s.reads.cluster(r.Context(), at)
+	if err != nil {
+		return err
+	}
+	out := s.newStream(w)
+	defer out.keepAlive(r.Context())()
+	servers := logs.Servers{Cluster: cl.Cluster, Nomad: cl.Nomad, Shell: cl.Shell}
+	return out.finish(r.Context(), logs.Show(r.Context(), servers, name, options, logSink{out}))
+}
+
+// logOptions reads what to show of the logs.
+func (s *Server) logOptions(q url.Values) (logs.Options, error) {
+	o := logs.Options{Tail: logs.Everything, Component: q.Get("component"), File: q.Get("file"), Stream: q.Get("stream"), Now: s.opts.Now}
+	var err error
+	if o.Follow, err = flag(q.Get("follow")); err != nil {
+		return o, err
+	}
+	switch o.Stream {
+	case "", "stdout", "stderr":
+	default:
+		return o, refuse(http.StatusBadRequest, "stream=%q: use stdout or stderr", o.Stream)
+	}
+	for name, into := range map[string]func(int){"container": func(n int) { o.Container = &n }, "tail": func(n int) { o.Tail = n }} {
+		text := q.Get(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return o, refuse(http.StatusBadRequest, "%s=%q is not a number", name, text)
+		}
+		into(n)
+	}
+	if text := q.Get("since"); text != "" {
+		if o.Since, err = time.Parse(time.RFC3339, text); err != nil {
+			return o, refuse(http.StatusBadRequest, "since=%q is not a time such as 2026-01-31T08:00:00Z", text)
+		}
+	}
+	return o, nil
+}
+
+// logSink sends lines of logs.
+type logSink struct{ out *stream }
+
+// Begin implements logs.Sink.
+func (l logSink) Begin(bool) { l.out.begin() }
+
+// Lines implements logs.Sink.
+func (l logSink) Lines(lines []logs.Line) error {
+	docs := make([]any, len(lines))
+	for i := range lines {
+		docs[i] = map[string]*logs.Line{"line": &lines[i]}
+	}
+	return l.out.send(docs...)
+}
