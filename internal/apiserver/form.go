@@ -12,6 +12,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -206,4 +207,27 @@ func bodyError(err error) error {
 
 func tooLarge(what string) error {
 	return &httpError{status: http.StatusRequestEntityTooLarge, kind: outcome.Usage, msg: what + " is larger than this server takes"}
+}
+
+// readForm reads a small form of a request; a request without a body has an
+// empty one, and given is false.
+func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (form url.Values, given bool, err error) {
+	done := s.readBody(w, r, maxSmallForm)
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, false, bodyError(err)
+	}
+	done()
+	kind := r.Header.Get("Content-Type")
+	if len(data) == 0 && kind == "" {
+		return url.Values{}, false, nil
+	}
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, false, refuse(http.StatusUnsupportedMediaType, "send application/x-www-form-urlencoded, not %q", kind)
+	}
+	form, err = url.ParseQuery(string(data))
+	if err != nil {
+		return nil, false, errForm("%v", err)
+	}
+	return form, true, nil
 }

@@ -43,6 +43,7 @@ func (s *Server) routes() []route {
 		{"DELETE", topologyPath, auth.Kill, s.kill},
 		{"POST", topologyPath + "/activate", auth.Activate, s.activate},
 		{"POST", topologyPath + "/deactivate", auth.Deactivate, s.deactivate},
+		{"POST", topologyPath + "/restart", auth.Restart, s.restart},
 		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
 
 		{"GET", prefix + "/operations", auth.Read, s.listOperations},

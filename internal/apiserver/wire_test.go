@@ -49,6 +49,22 @@ func TestPythonClient(t *testing.T) {
 	b.want(empty, 404, `"paths" : [ "/api/v1/topologies", "/api/v1/version", "/api/v1/file" ]`)
 }
 
+func TestRestart(t *testing.T) {
+	b := newBench(t, nil)
+	at := "/api/v1/topologies/nomad/ads/prod/words/restart"
+	send := func(body, kind string) answer {
+		return b.send("POST", at, strings.NewReader(body), "Content-Type", kind)
+	}
+	const kind = "application/x-www-form-urlencoded"
+	b.want(send("container_id=-1", kind), 404, "words")
+	b.want(send("container_id=x", kind), 400, "not a number")
+	b.want(send("container_id=-2", kind), 422, "-1 for all")
+	b.want(send("{}", "application/json"), 415)
+	b.want(b.send("POST", at, nil), 404)
+	b.want(b.send("POST", at+"?batch=0", nil), 400)
+	b.want(b.send("POST", at+"?stable_for=1m", nil), 400)
+}
+
 func TestDryRun(t *testing.T) {
 	b := newBench(t, nil)
 	a := b.submit("/api/v1/topologies", b.submission(part{"dry_run", "", "True"}))

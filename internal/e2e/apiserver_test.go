@@ -199,6 +199,17 @@ func TestAPIServer(t *testing.T) {
 		t.Errorf("answer %s", got)
 	}
 	s.ask(200, "POST", s.at()+"/activate", "", nil)
+	// Container 1 is restarted in place: the others, and its allocation, stay.
+	before := s.container(1).ID
+	if got := s.ask(200, "POST", s.at()+"/restart?wait=2m", "application/x-www-form-urlencoded", strings.NewReader("container_id=1")); got != fmt.Sprintf(`{"message":"%s restarted"}`, s.topology) {
+		t.Errorf("answer %s", got)
+	}
+	if after := s.container(1).ID; after != before {
+		t.Errorf("allocation %s, it was %s", after, before)
+	}
+	if lines := s.ask(200, "GET", s.at()+"/logs?container=1&tail=5", "", nil); !strings.Contains(lines, `{"line":{"container":1,`) || !strings.HasSuffix(lines, "{\"end\":true}\n") {
+		t.Errorf("logs: %s", lines)
+	}
 	contentType, body = s.form()
 	s.ask(409, "POST", "/api/v1/topologies", contentType, body)
 	// The command line sees what the server did, and the other way round.
