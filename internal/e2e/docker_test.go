@@ -93,6 +93,13 @@ func TestDocker(t *testing.T) {
 			}
 			c.want(c.submit("--wait"), 0, "topology "+c.topology+" runs at nomad/ann/default: job "+c.jobID()+", 3 containers")
 			c.checkReachable(d, test.network, test.sink)
+			if test.network == "default" {
+				// The image has the stand-in core and busybox.
+				e := c.doctor(3, "--nodes", "nomad", c.topology)
+				c.wantCheck(e, "node", "problem", "no python3 is on PATH")
+				c.wantCheck(e, "node", "ok", "core: in heron-core")
+				c.wantCheck(e, "node", "ok", "can be reached")
+			}
 			c.want(c.kill(), 0, "topology "+c.topology+" killed")
 			c.nothingLeft()
 			c.noContainers(d)
