@@ -24,7 +24,7 @@ Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
   heron plan --output json nomad/ads/prod topology.pex - wc`,
 	}, a.plan)
 	// These are refused with what to do instead.
-	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for"} {
+	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for", "rollback"} {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
 	return cmd

@@ -34,6 +34,7 @@ type submitFlags struct {
 
 	definition string
 	topologyID string
+	rollback   bool
 	lock       lockFlags
 }
 
@@ -54,6 +55,7 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	f.StringVar(&s.topologyID, "topology-id", "", "use this topology id instead of the program's")
 	s.waitFlags.add(f)
 	s.addTimeout(f)
+	f.BoolVar(&s.rollback, "rollback", false, "with --wait: undo the submission of a topology that does not run in time")
 	s.lock.add(f)
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	f.BoolP("help", "h", false, "help for this command")
@@ -130,6 +132,9 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.dryRun && flags.asked() {
 		return usagef("--wait does not go with --dry-run, which starts nothing")
 	}
+	if flags.rollback && !flags.asked() {
+		return usagef("--rollback undoes a submission that --wait finds not running; add --wait")
+	}
 	s, req, err := a.submitRequest(flags, words, "submit")
 	if err != nil {
 		return err
@@ -151,7 +156,7 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		return err
 	}
 	defer cl.Close()
-	opts := submit.Options{Wait: flags.limit(), StableFor: flags.stable}
+	opts := submit.Options{Wait: flags.limit(), StableFor: flags.stable, Rollback: flags.rollback}
 	done, err := a.submitWhenFree(ctx, flags, cl.Cluster, prepared, opts)
 	a.changed = len(done) > 0
 	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })

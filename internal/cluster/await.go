@@ -106,11 +106,20 @@ func (w *waiting) note(text string) {
 	w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.containerResource(), Note: text})
 }
 
-// awaitPlan returns when the TManager works by a fresh physical plan.
+// How long a physical plan may take until the topology is looked into, and how
+// often that is done again.
+const (
+	planPatience   = 5 * time.Second
+	diagnosisPause = 10 * time.Second
+)
+
+// awaitPlan returns when the TManager works by a fresh physical plan. When that
+// takes long, what the logs say about it is told.
 func (w *waiting) awaitPlan(ctx context.Context) error {
 	tick := time.NewTicker(PlanPoll)
 	defer tick.Stop()
-	var missing error = &notYet{"its TManager has not made a physical plan"}
+	next := time.Now().Add(planPatience)
+	late := &LateError{Err: &notYet{"its TManager has not made a physical plan"}}
 	for {
 		err := w.planFresh(ctx)
 		var passing *notYet
@@ -118,16 +127,67 @@ func (w *waiting) awaitPlan(ctx context.Context) error {
 		case err == nil:
 			return nil
 		case errors.As(err, &passing):
-			missing = err
+			late.Err = err
 		case ctx.Err() == nil:
 			return err
 		}
+		if ctx.Err() == nil && time.Now().After(next) {
+			w.lookInto(ctx, late)
+			next = time.Now().Add(diagnosisPause)
+		}
 		select {
 		case <-ctx.Done():
-			return missing
+			return late
 		case <-tick.C:
 		}
 	}
+}
+
+// lookInto finds out what keeps the physical plan, and says it if that is new.
+func (w *waiting) lookInto(ctx context.Context, late *LateError) {
+	d := w.Diagnose(ctx, w.r)
+	if ctx.Err() != nil {
+		return
+	}
+	said := ""
+	if late.Diagnosis != nil {
+		said = late.Diagnosis.String()
+	}
+	late.Diagnosis = &d
+	if text := d.String(); text != "" && text != said {
+		w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.planResource(), Note: late.Err.Error() + "; " + text})
+	}
+}
+
+// LateError says that a topology had no fresh physical plan when the time was
+// over.
+type LateError struct {
+	// Err is what is missing.
+	Err error
+	// Diagnosis is what was found out about it; nil where nothing was looked into.
+	Diagnosis *Diagnosis
+}
+
+// Error implements error.
+func (e *LateError) Error() string {
+	text := e.Err.Error()
+	if e.Diagnosis != nil {
+		if why := e.Diagnosis.String(); why != "" {
+			text += "; " + why
+		}
+	}
+	return text
+}
+
+// Unwrap is what is missing.
+func (e *LateError) Unwrap() error { return e.Err }
+
+// LastOutput is what a process wrote last that keeps the topology from running.
+func (e *LateError) LastOutput() []nomad.ContainerOutput {
+	if e.Diagnosis == nil {
+		return nil
+	}
+	return e.Diagnosis.Output
 }
 
 // stable watches a topology that runs for as long as it has to stay so. It is

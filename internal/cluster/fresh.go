@@ -108,8 +108,8 @@ func storedPlan(n statemgr.Node, id string) (*heronpb.PhysicalPlan, error) {
 // fits compares a physical plan with the packing plan: it must have a stream
 // manager for each container, and no other.
 func fits(plan *heronpb.PhysicalPlan, packing statemgr.Node) error {
-	want := &heronpb.PackingPlan{}
-	if err := proto.Unmarshal(packing.Data, want); err != nil {
+	want, err := packingPlan(packing)
+	if err != nil {
 		return yet("its packing plan cannot be understood: %v", err)
 	}
 	have := map[int]bool{}

@@ -85,12 +85,19 @@ func (c *Client) tail(ctx context.Context, endpoint string, n int, params map[st
 	if err != nil {
 		return nil
 	}
-	for line := range strings.Lines(strings.ToValidUTF8(string(data), "�")) {
+	lines = cleanLines(string(data))
+	return lines[max(0, len(lines)-n):]
+}
+
+// cleanLines are the lines of a text, without blank ones and secrets, and not
+// too long.
+func cleanLines(text string) (lines []string) {
+	for line := range strings.Lines(strings.ToValidUTF8(text, "�")) {
 		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, shortened(unsigned(line)))
 		}
 	}
-	return lines[max(0, len(lines)-n):]
+	return lines
 }
 
 func shortened(line string) string {

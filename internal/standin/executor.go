@@ -168,6 +168,13 @@ func (e *executor) startSupport(ctx context.Context) error {
 		e.support.done.Go(wait)
 	}
 	if e.flags.shard() == 0 {
+		if e.knobs.fails(failPortTaken, 0) {
+			wait, err := listenAll(ctx, "tmanager-controller", e.flags["tmanager-controller-port"], hold)
+			if err != nil {
+				return err
+			}
+			e.support.done.Go(wait)
+		}
 		e.support.done.Go(func() { e.report(ctx, e.superviseTManager(ctx)) })
 	}
 	return nil

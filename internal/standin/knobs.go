@@ -39,6 +39,8 @@ const (
 	failIgnoreTerm = "ignore-sigterm"
 	// The stream manager never registers, so no physical plan appears.
 	failNeverRegister = "never-register"
+	// Another program has the port that the TManager's controller was given.
+	failPortTaken = "port-taken"
 )
 
 type knobs struct {
@@ -87,7 +89,7 @@ func readKnobs(program string) (knobs, error) {
 	}
 	for _, word := range k.fail {
 		name, _, _ := strings.Cut(word, "@")
-		if !slices.Contains([]string{failAtStart, failIgnoreTerm, failNeverRegister}, name) {
+		if !slices.Contains([]string{failAtStart, failIgnoreTerm, failNeverRegister, failPortTaken}, name) {
 			return k, fmt.Errorf("%s: unknown word %q", envFail, word)
 		}
 	}

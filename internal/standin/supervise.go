@@ -70,10 +70,14 @@ func (e *executor) runTManager(ctx context.Context, name string) error {
 	if err := writePID(name, cmd.Process.Pid); err != nil {
 		return err
 	}
-	err = cmd.Wait()
+	_ = cmd.Wait()
 	_ = in.Close()
 	<-copied
-	e.log.Printf("%s (pid=%d) exited with %v", name, cmd.Process.Pid, err)
+	status := -1
+	if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
+		status = int(s)
+	}
+	e.log.Printf("%s (pid=%d) exited with status %d. command=%s", name, cmd.Process.Pid, status, cmd)
 	return nil
 }
 

@@ -249,6 +249,9 @@ func (t *tmanager) listen(ctx context.Context, a *assembly, cancel context.Cance
 		{"tmanager-stats", t.stats, hold},
 	} {
 		w, err := listenAll(ctx, p.name, p.port, p.serve)
+		if err != nil && p.port == t.controller {
+			err = fmt.Errorf("Check failed: http_server_->Start(): %w", err) //nolint:staticcheck // the engine's own words
+		}
 		if err != nil {
 			return nil, fatal{err}
 		}

@@ -173,6 +173,8 @@ func (s *submission) wait(ctx context.Context, opts Options) error {
 	switch {
 	case err == nil:
 		return nil
+	case opts.Rollback:
+		return err // it is not submitted for long
 	case ctx.Err() != nil:
 		err = outcome.Errorf(outcome.WaitExpired, "stopped waiting: topology %q is submitted, but not known to run", s.name)
 	default:

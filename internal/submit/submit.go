@@ -18,6 +18,8 @@ type Options struct {
 	// StableFor is how long no container may have been restarted, within Wait;
 	// zero for no such time.
 	StableFor time.Duration
+	// Rollback undoes a submission whose topology is not running in time.
+	Rollback bool
 }
 
 // Submitted is what a successful Submit has done.
@@ -109,6 +111,9 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 		if opts.Wait != 0 {
 			err = s.wait(ctx, opts)
 			result.Running = err == nil
+		}
+		if err != nil && opts.Rollback {
+			return done[:len(done)-1], s.rollBack(ctx, err)
 		}
 		// After the wait: by then Nomad has made the deployment.
 		result.Rollout = s.cl.Rollout(ctx, result.Job)

@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -27,6 +28,10 @@ type Jobs struct {
 	Restarts [][]nomad.Restart
 	// Ports are the answer of ContainerPorts.
 	Ports map[int]int
+	// Logs are the lines that programs wrote, by container and program, as
+	// "0 heron-tmanager"; an error is the answer to all.
+	Logs    map[string][]string
+	LogsErr error
 
 	mu    sync.Mutex
 	metas map[string]map[uint64]map[string]string
@@ -161,6 +166,15 @@ func (f *Jobs) ContainerPorts(context.Context, string, string) (ports map[int]in
 		return nil
 	})
 	return ports, err
+}
+
+// ProgramLog implements cluster.Jobs.
+func (f *Jobs) ProgramLog(_ context.Context, a nomad.AllocationRef, program string) (out nomad.ContainerOutput, err error) {
+	err = f.call("ProgramLog", func() error {
+		out = nomad.ContainerOutput{Index: a.Index, From: program + ".log", Lines: f.Logs[fmt.Sprintf("%d %s", a.Index, program)]}
+		return f.LogsErr
+	})
+	return out, err
 }
 
 // Forecast implements cluster.Jobs.

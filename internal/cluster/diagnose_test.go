@@ -1,0 +1,101 @@
+package cluster_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/tmanager"
+)
+
+// diagnosed is a bench whose three containers run.
+func diagnosed(t *testing.T) *clustertest.Bench {
+	t.Helper()
+	b := clustertest.New(t)
+	place(b, "words1234")
+	store(b, b.Cluster.State.PackingPlan("words"), packed("words1234", 1, 2))
+	var list []nomad.Container
+	for i := range 3 {
+		list = append(list, nomad.Container{Index: i, ID: fmt.Sprintf("allocation-%d", i), JobID: "heron.nomad.words", Node: "n1", Desired: "run", Status: "running"})
+	}
+	b.Jobs.Allocations = map[string][]nomad.Container{"heron.nomad.words": list}
+	b.Jobs.Logs = map[string][]string{}
+	return b
+}
+
+func words() cluster.Running {
+	return cluster.Running{Name: "words", ID: "words1234", JobID: "heron.nomad.words", Containers: 3}
+}
+
+func TestDiagnoseAPortThatIsTaken(t *testing.T) {
+	b := diagnosed(t)
+	b.Cluster.TManager = &fakeTManager{answers: []error{tmanager.ErrUnreachable, tmanager.ErrUnreachable}}
+	b.Jobs.Logs["0 heron-tmanager"] = []string{
+		"I1128 20:00:00 Starting tmanager for topology words",
+		"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()",
+		"I1128 20:00:11 Starting tmanager for topology words",
+	}
+	b.Jobs.Logs["0 heron-executor"] = []string{
+		"heron-tmanager (pid=17) exited with status 256. command=x", "heron-shell-0 (pid=19) exited with status 9. command=x",
+		"heron-tmanager (pid=18) exited with status 6. command=x",
+	}
+	d := b.Cluster.Diagnose(t.Context(), words())
+	want := cluster.Diagnosis{
+		TManager: "unreachable", Missing: []int{}, NotRunning: []int{},
+		Restarts: []cluster.ProcessRestarts{{Container: 0, Process: "heron-shell-0", Times: 1, Status: "signal 9"}, {Container: 0, Process: "heron-tmanager", Times: 2, Status: "signal 6"}},
+		Output:   []nomad.ContainerOutput{{Index: 0, From: "heron-tmanager.log", Lines: []string{"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()"}}},
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	says := "the registered TManager does not answer; in container 0 the executor has seen heron-shell-0 end once, the last time with signal 9; " +
+		"in container 0 the executor has seen heron-tmanager end 2 times, the last time with signal 6; " +
+		"heron-tmanager.log says: F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()"
+	if d.String() != says {
+		t.Errorf("it says\n%s", d)
+	}
+	// What only the executor has seen of the TManager counts too.
+	b.Jobs.Logs["0 heron-tmanager"] = nil
+	b.Jobs.Logs["0 heron-executor"] = []string{"heron-tmanager stdout: Check failed: zk", "stmgr-1 stdout: Check failed: other"}
+	if d := b.Cluster.Diagnose(t.Context(), words()); len(d.Output) != 1 || len(d.Output[0].Lines) != 1 || !strings.HasSuffix(d.Output[0].Lines[0], "zk") {
+		t.Errorf("%+v", d.Output)
+	}
+}
+
+func TestDiagnoseMissingStreamManagers(t *testing.T) {
+	b := diagnosed(t)
+	b.Cluster.TManager = &fakeTManager{answers: []error{tmanager.ErrNoPlan}}
+	b.Jobs.Logs["0 heron-tmanager"] = []string{
+		"Starting tmanager for topology words", "Got a register stream manager request from stmgr-2",
+		"Starting tmanager for topology words", "Got a register stream manager request from stmgr-1",
+	}
+	b.Jobs.Logs["2 heron-executor"] = []string{"stmgr-2 (pid=4) exited with status 32512. command=x"}
+	d := b.Cluster.Diagnose(t.Context(), words())
+	if says := "the stream managers of these containers have not registered: 2; in container 2 the executor has seen stmgr-2 end once, the last time with exit code 127"; d.String() != says {
+		t.Errorf("it says %s", d)
+	}
+	b.Jobs.Allocations["heron.nomad.words"][2].Status = "pending"
+	b.Cluster.TManager = &fakeTManager{answers: []error{tmanager.ErrNoPlan}}
+	if d := b.Cluster.Diagnose(t.Context(), words()); !cmp.Equal(d.NotRunning, []int{2}) || len(d.Restarts) > 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestDiagnoseSaysWhereToLook(t *testing.T) {
+	b := diagnosed(t)
+	b.Cluster.TManager = &fakeTManager{answers: []error{tmanager.ErrNoPlan, tmanager.ErrNoPlan}}
+	b.Jobs.LogsErr = errors.New("not allowed")
+	if d := b.Cluster.Diagnose(t.Context(), words()); d.Look != "its logs cannot be read: not allowed" || !strings.Contains(d.String(), d.Look) {
+		t.Errorf("%+v", d)
+	}
+	b.Settings.Nomad.WorkingDir = "/srv/heron"
+	if d := b.Cluster.Diagnose(t.Context(), words()); d.Look != "the logs are not in Nomad's folders: look in /srv/heron/container-0/log-files on n1" {
+		t.Errorf("%+v", d)
+	}
+}

@@ -1,0 +1,136 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/lazyregexp"
+	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/statemgr"
+)
+
+// What the engine's programs write into their logs.
+var (
+	// processEnded is the executor's line about a process that has ended; the
+	// status is the one of wait(2).
+	processEnded = lazyregexp.New(`(\S+) \(pid=\d+\) exited with status (-?\d+)`)
+	// tmanagerBegins is the first line of a TManager.
+	tmanagerBegins = lazyregexp.New(`Starting tmanager for topology`)
+	// stmgrRegisters and stmgrLeaves are the TManager's about stream managers.
+	stmgrRegisters = lazyregexp.New(`register (?:stream manager|stmgr) request from (stmgr-\d+)`)
+	stmgrLeaves    = lazyregexp.New(`(stmgr-\d+) disconnected`)
+	// fatal is in lines that end a program.
+	fatal = lazyregexp.New(`^F\d{4} |Check failed`)
+	// matters is in lines that say what is wrong; those of glog begin with E or F.
+	matters = lazyregexp.New(`^[EF]\d{4} |(?i:check failed|fatal|error|exiting|already exists|\blost\b|cannot|could not|refused|failed|mismatch|not expecting)`)
+)
+
+// shownLines is how many lines of a log are shown.
+const shownLines = 10
+
+// lastThatMatter are the last lines that say what is wrong.
+func lastThatMatter(lines []string) []string {
+	lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !matters.MatchString(line) })
+	return lines[max(0, len(lines)-shownLines):]
+}
+
+// shownRuns is how many lives of a TManager are looked at: after one that died
+// of something, the next ones may only wait for its registration to expire.
+const shownRuns = 3
+
+// lastRuns are the lines of the last TManagers.
+func lastRuns(lines []string) []string {
+	begins := 0
+	for i, line := range slices.Backward(lines) {
+		if tmanagerBegins.MatchString(line) {
+			if begins++; begins == shownRuns {
+				return lines[i:]
+			}
+		}
+	}
+	return lines
+}
+
+// gravest is the last line by which a program has ended itself, or else the last
+// of all.
+func gravest(lines []string) string {
+	for _, line := range slices.Backward(lines) {
+		if fatal.MatchString(line) {
+			return line
+		}
+	}
+	return lines[len(lines)-1]
+}
+
+// linesOf are the lines of an executor's log about a process.
+func linesOf(lines []string, process string) (own []string) {
+	for _, line := range lines {
+		if strings.Contains(line, process) {
+			own = append(own, line)
+		}
+	}
+	return own
+}
+
+// unregistered are the containers whose stream managers have not registered
+// with the TManager that began last, all where it does not say.
+func unregistered(packed []int, log []string) []int {
+	here := map[string]bool{}
+	for _, line := range log {
+		switch {
+		case tmanagerBegins.MatchString(line):
+			clear(here)
+		case stmgrRegisters.MatchString(line):
+			here[stmgrRegisters.FindStringSubmatch(line)[1]] = true
+		case stmgrLeaves.MatchString(line):
+			delete(here, stmgrLeaves.FindStringSubmatch(line)[1])
+		}
+	}
+	missing := []int{}
+	for _, index := range packed {
+		if !here["stmgr-"+strconv.Itoa(index)] {
+			missing = append(missing, index)
+		}
+	}
+	return missing
+}
+
+// restartsIn counts the ends of processes in an executor's log, by process in
+// the order of their last end.
+func restartsIn(log nomad.ContainerOutput) (all []ProcessRestarts) {
+	for _, line := range log.Lines {
+		m := processEnded.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		r := ProcessRestarts{Container: log.Index, Process: m[1], Times: 1, Status: statusText(m[2])}
+		if i := slices.IndexFunc(all, func(r ProcessRestarts) bool { return r.Process == m[1] }); i >= 0 {
+			r.Times += all[i].Times
+			all = slices.Delete(all, i, i+1)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// statusText words a status of wait(2).
+func statusText(text string) string {
+	status, err := strconv.Atoi(text)
+	if err != nil {
+		return "status " + text
+	}
+	if signal := status & 0x7f; signal != 0 {
+		return fmt.Sprintf("signal %d", signal)
+	}
+	return fmt.Sprintf("exit code %d", status>>8)
+}
+
+func packingPlan(n statemgr.Node) (*heronpb.PackingPlan, error) {
+	plan := &heronpb.PackingPlan{}
+	return plan, proto.Unmarshal(n.Data, plan)
+}
