@@ -1,12 +1,9 @@
 package nomad
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -100,126 +97,6 @@ func (c *Client) ContainersSince(ctx context.Context, jobID string, index uint64
 		return nil, 0, nil
 	}
 	return list, seen, err
-}
-
-// listedAllocation has the fields of an entry of Nomad's list that are needed.
-type listedAllocation struct {
-	ID, Name, JobID             string
-	NodeID, NodeName            string
-	JobVersion, CreateIndex     uint64
-	DesiredStatus, ClientStatus string
-	ClientDescription           string
-	DesiredTransition           struct{ Migrate *bool }
-	TaskStates                  map[string]listedTask
-}
-
-type listedTask struct {
-	Restarts  uint64
-	StartedAt time.Time
-	Events    []listedEvent
-}
-
-// listedEvent is an event of a task.
-type listedEvent struct {
-	Type, Message, DisplayMessage string
-	Time, StartDelay              int64
-	ExitCode, Signal              int
-	Details                       map[string]string
-}
-
-// decodeList reads a list of Nomad's entry by entry, so that never more than one
-// is in memory as Nomad wrote it.
-func decodeList[T any](dec *json.Decoder, take func(*T)) error {
-	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-		if err == nil && t == nil {
-			return nil // null: an empty list
-		}
-		return fmt.Errorf("the answer is not a list: it starts with %v (%w)", t, cmp.Or(err, io.ErrUnexpectedEOF))
-	}
-	for dec.More() {
-		var entry T
-		if err := dec.Decode(&entry); err != nil {
-			return err
-		}
-		take(&entry)
-	}
-	_, err := dec.Token()
-	return err
-}
-
-// decodeContainers reads a list of allocations.
-func decodeContainers(body io.Reader) ([]Container, error) {
-	var list []Container
-	words := map[string]string{}
-	err := decodeList(json.NewDecoder(body), func(a *listedAllocation) { list = append(list, a.container(words)) })
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, func(a, b Container) int {
-		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID))
-	})
-	return list, nil
-}
-
-// container is the entry as a Container. words are the texts that were seen
-// before: the same few stand in every entry.
-func (a *listedAllocation) container(words map[string]string) Container {
-	index, ok := ContainerIndex(a.Name)
-	if !ok {
-		index = -1
-	}
-	once := func(s string) string {
-		if have, ok := words[s]; ok {
-			return have
-		}
-		words[s] = s
-		return s
-	}
-	c := Container{
-		Index: index, ID: a.ID, JobID: once(a.JobID), JobVersion: a.JobVersion, Node: once(a.NodeName), NodeID: once(a.NodeID),
-		Desired: once(a.DesiredStatus), Status: once(a.ClientStatus), Created: a.CreateIndex,
-		Migrate: value(a.DesiredTransition.Migrate),
-	}
-	for _, task := range a.TaskStates {
-		c.Restarts += int(task.Restarts) //nolint:gosec // a count of restarts
-		if task.StartedAt.After(c.Started) {
-			c.Started = task.StartedAt
-		}
-		for _, e := range task.Events {
-			if e.Type == api.TaskRestartSignal {
-				c.Signaled = time.Unix(0, e.Time)
-			}
-		}
-		if n := len(task.Events); n > 0 {
-			last := task.Events[n-1]
-			if at := time.Unix(0, last.Time); at.After(c.EventAt) {
-				c.Event, c.EventAt = once(eventText(last.api())), at
-			}
-		}
-		failing := a.ClientStatus == api.AllocClientStatusFailed || task.Restarts >= failedStarts && failsAgain(task.api())
-		if failing && a.ClientStatus != api.AllocClientStatusRunning {
-			c.Failure = once(failureText(task.api()))
-		}
-	}
-	if a.ClientStatus == api.AllocClientStatusFailed {
-		c.Failure = cmp.Or(c.Failure, once("failed: "+cmp.Or(a.ClientDescription, "Nomad does not say why")))
-	}
-	return c
-}
-
-func (t listedTask) api() *api.TaskState {
-	state := &api.TaskState{Restarts: t.Restarts}
-	for _, e := range t.Events {
-		state.Events = append(state.Events, e.api())
-	}
-	return state
-}
-
-func (e listedEvent) api() *api.TaskEvent {
-	return &api.TaskEvent{
-		Type: e.Type, Message: e.Message, DisplayMessage: e.DisplayMessage, Time: e.Time, StartDelay: e.StartDelay,
-		ExitCode: e.ExitCode, Signal: e.Signal, Details: e.Details,
-	}
 }
 
 // WhyUnplaced says why Nomad finds no place for containers of a job, and what

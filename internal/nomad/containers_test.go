@@ -65,6 +65,28 @@ func TestDecodeContainers(t *testing.T) {
 	}
 }
 
+func TestDecodeContainersReadsEvents(t *testing.T) {
+	text := `[{"Name":"j.g[0]","Unknown":{"a":[1,{"b":null}]},"DesiredTransition":{"Migrate":true},"ClientStatus":"running","TaskStates":{"executor":
+		{"Restarts":1,"StartedAt":"2026-01-02T03:04:05Z","Events":[{"Type":"Restart Signaled","Time":5,"DisplayMessage":"asked \"for\""},
+		{"Type":"Started","Time":7000000000,"DisplayMessage":"Task st\u0061rted","Details":{"x":"y"}}]}}},
+		{"Name":"j.g[1]","DesiredTransition":null,"TaskStates":{"executor":{"Events":null,"StartedAt":null}}},{"Name":"j.g[2]","TaskStates":null}]`
+	got, err := decodeContainers(strings.NewReader(text))
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	c := got[0]
+	if c.Event != "Task started" || !c.EventAt.Equal(time.Unix(7, 0)) || !c.Signaled.Equal(time.Unix(0, 5)) || !c.Migrate || c.Restarts != 1 ||
+		!c.Started.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+		t.Errorf("%+v", c)
+	}
+	if c := got[1]; c.Event != "" || c.Migrate || !c.Started.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	if got, err := decodeContainers(strings.NewReader(`[{"TaskStates":{"x":{"Events":[{"Time":"soon"}]}}}]`)); err == nil {
+		t.Errorf("an event that is none: %+v", got)
+	}
+}
+
 func TestDecodeContainersRefusesOtherAnswers(t *testing.T) {
 	for text, fine := range map[string]bool{"[]": true, "null": true, "": false, "{}": false, "[{]": false, `[{"Name":"x"}`: false, "[1]": false, "<html>": false} {
 		if got, err := decodeContainers(strings.NewReader(text)); (err == nil) != fine || len(got) > 0 {

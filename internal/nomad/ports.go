@@ -2,7 +2,6 @@ package nomad
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -43,16 +42,17 @@ func (c *Client) ContainerPorts(ctx context.Context, jobID, port string) (map[in
 			return err
 		}
 		defer body.Close()
-		return decodeList(json.NewDecoder(body), func(a *allocationPorts) {
+		return decodeList(body, func(a *allocationPorts) error {
 			index, ok := ContainerIndex(a.Name)
 			if !ok || a.JobID != jobID || a.DesiredStatus != api.AllocDesiredStatusRun || a.ClientStatus != api.AllocClientStatusRunning {
-				return
+				return nil
 			}
 			for _, p := range a.AllocatedResources.Shared.Ports {
 				if p.Label == label {
 					ports[index] = p.Value
 				}
 			}
+			return nil
 		})
 	})
 	return ports, err
