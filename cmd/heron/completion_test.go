@@ -104,6 +104,12 @@ func TestNamesOfTheClusterAreCompleted(t *testing.T) {
 		{"topologies", []string{"nomad", ""}, nil},
 		{"kill", []string{"nomad", "words", ""}, nil},
 		{"gc", []string{"no"}, []string{"nomad"}},
+		{"doctor", []string{"nomad", ""}, []string{"words"}},
+		{"unlock", []string{"nomad", ""}, []string{"words"}},
+		{"restart", []string{"nomad", "words", ""}, []string{"0", "1", "2"}},
+		{"restart", []string{"nomad", "words", "--component", "s"}, []string{"spout"}},
+		{"logs", []string{"nomad", "words", ""}, []string{"0", "1", "2"}},
+		{"logs", []string{"nomad", "words", "--component", ""}, []string{"bolt", "spout"}},
 		{"submit", []string{""}, []string{"nomad"}},
 		{"submit", []string{"--dry-run-format", "ta"}, []string{"table"}},
 		{"plan", []string{"--topology-"}, []string{"--topology-definition", "--topology-id", "--topology-main-jvm-property"}},
@@ -125,12 +131,11 @@ func TestNamesOfTheClusterAreCompleted(t *testing.T) {
 	}
 }
 
-// Components and containers are completed wherever a command takes them.
-func TestPartsOfATopologyAreCompleted(t *testing.T) {
+// The number of instances stands behind the component's name.
+func TestComponentsAreCompletedForANumber(t *testing.T) {
 	a := quietApp()
 	a.getenv = account
-	root := a.rootCommand()
-	cmd, _, err := root.Find([]string{"status"})
+	cmd, _, err := a.rootCommand().Find([]string{"status"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,16 +143,8 @@ func TestPartsOfATopologyAreCompleted(t *testing.T) {
 	if err := cmd.ParseFlags(folderCluster(t)); err != nil {
 		t.Fatal(err)
 	}
-	words := []string{"nomad", "words"}
-	if got, _ := a.flagCompleter("component")(cmd, words, ""); !slices.Equal(got, []string{"bolt", "spout"}) {
-		t.Errorf("components: %v", got)
-	}
-	if got, _ := a.flagCompleter("component-parallelism")(cmd, words, ""); !slices.Equal(got, []string{"bolt:", "spout:"}) {
-		t.Errorf("components for a number: %v", got)
-	}
-	cmd.Use = "restart [flags] cluster/[role]/[env] topology-name [container-id]"
-	if got, _ := a.completePositional(cmd, words, ""); !slices.Equal(got, []string{"0", "1", "2"}) {
-		t.Errorf("containers: %v", got)
+	if got, _ := a.flagCompleter("component-parallelism")(cmd, []string{"nomad", "words"}, ""); !slices.Equal(got, []string{"bolt:", "spout:"}) {
+		t.Errorf("%v", got)
 	}
 }
 
