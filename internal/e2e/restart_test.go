@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/nomad/api"
 )
 
 // restart restarts containers of the test's topology; flags go first.
@@ -113,5 +115,35 @@ func TestRestart(t *testing.T) {
 		t.Errorf("allocations before: %s, after: %s", before, now)
 	}
 	c.want(c.kill(), 0)
+	c.nothingLeft()
+}
+
+// What does not run is placed anew, at once: a container that Nomad would start
+// again later, and one that it would place again later.
+func TestRestartOfWhatDoesNotRun(t *testing.T) {
+	c := newCluster(t)
+	for _, policy := range []struct {
+		attempts, state string
+	}{{"1", "pending"}, {"0", "failed"}} {
+		c.properties["heron.nomad.restart.attempts"] = policy.attempts
+		c.properties["heron.nomad.restart.interval"], c.properties["heron.nomad.restart.delay"] = "3h", "1h"
+		c.properties["heron.nomad.reschedule.delay"], c.properties["heron.nomad.reschedule.max.delay"] = "1h", "1h"
+		c.want(c.submit("--wait"), 0)
+		_, before := c.restarts()
+		old := strings.Fields(before)
+		if err := c.api().Allocations().Signal(&api.Allocation{ID: old[1]}, nil, "executor", "SIGKILL"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "container 1 is "+policy.state, func() bool { doc, _ := c.statusDoc(); return doc.Containers[1].State == policy.state })
+		if got := c.restarted(c.restart("1", "--wait", "--output", "json")); got != "1 replaced" {
+			t.Errorf("%s: restarted %s", policy.state, got)
+		}
+		_, after := c.restarts()
+		if now := strings.Fields(after); len(now) != 3 || now[0] != old[0] || now[1] == old[1] || now[2] != old[2] {
+			t.Errorf("%s: allocations before %s, after %s", policy.state, before, after)
+		}
+		c.want(c.status(), 0, "is healthy")
+		c.want(c.kill(), 0)
+	}
 	c.nothingLeft()
 }
