@@ -70,7 +70,7 @@ func (f *found) claims() []Check {
 		c.Status = Warning
 		list = append(list, c)
 	}
-	if f.lock != nil {
+	if f.lock != nil && (!f.lock.Dead || f.Pending == nil) {
 		c := f.finding(Claim, outcome.Unlock, "%s", f.lock)
 		c.Status = Warning
 		if f.lock.Session {

@@ -116,7 +116,7 @@ func (u *unlocking) check() error {
 			return &operation.BusyError{Topology: u.name, Owner: i.Owner}
 		}
 	}
-	if u.lock != nil && !u.opts.Force {
+	if u.lock != nil && !u.lock.Dead && !u.opts.Force {
 		return outcome.Errorf(outcome.Busy, "topology %q: %s; nothing was changed", u.name, u.lock)
 	}
 	return nil

@@ -2,8 +2,11 @@ package statemgrtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -87,7 +90,26 @@ func testUpdateLock(t *testing.T, f Fixture) {
 	}
 	find(false)
 	Must(t, s.Apply(ctx, statemgr.Create(lock, []byte("pool-1-thread-1"))))
-	if found := find(true); found.Session || found.Holder != "pool-1-thread-1" {
+	if found := find(true); found.Session || found.Dead || found.Holder != "pool-1-thread-1" {
+		t.Errorf("%+v", found)
+	}
+	Must(t, s.Apply(ctx, statemgr.Delete(lock)))
+
+	// One of ours that has died does not count beside another's.
+	own, err := json.Marshal(statemgr.NewOwner("update", "ann", time.Now()))
+	Must(t, err)
+	Must(t, s.Apply(ctx, statemgr.Create(lock, own)))
+	if found := find(true); !found.Dead || !strings.Contains(found.String(), "update of user ann") {
+		t.Errorf("%+v", found)
+	}
+	Must(t, s.Apply(ctx, statemgr.Delete(lock)))
+	Must(t, s.EnsureDirs(ctx, lock+"/leases"))
+	Must(t, s.Apply(ctx, statemgr.Create(lock+"/leases/own", own)))
+	if found := find(true); !found.Dead || found.Session {
+		t.Errorf("%+v", found)
+	}
+	Must(t, s.Apply(ctx, statemgr.Create(lock+"/leases/other", []byte("10.0.0.1"))))
+	if found := find(true); found.Dead || !found.Session || found.Holder != "10.0.0.1" {
 		t.Errorf("%+v", found)
 	}
 }
