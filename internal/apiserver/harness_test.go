@@ -26,6 +26,7 @@ import (
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/testenv"
 	"github.com/heron-nomad/heron/internal/tmanager"
+	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // bench is a server on a cluster of fakes.
@@ -39,6 +40,8 @@ type bench struct {
 	store  *files.Store
 	// before, unless nil, is called whenever an operation connects.
 	before func(context.Context) error
+	// owned: packages go where the server says, not into the bench's folder.
+	owned bool
 }
 
 // fakeNomad is what reads ask of Nomad.
@@ -90,6 +93,13 @@ func newBench(t *testing.T, change func(*Options)) *bench {
 			}
 			cl := b.Cluster
 			cl.Settings, cl.Progress = s, o.Progress
+			if b.owned {
+				up, err := o.Uploaders(s.Upload, uploader.Options{})
+				if err != nil {
+					return nil, err
+				}
+				cl.Uploader = up
+			}
 			return &Link{Cluster: cl, Nomad: b.nomad, Close: func() error { return nil }}, nil
 		},
 	}

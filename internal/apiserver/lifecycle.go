@@ -37,10 +37,22 @@ func (s *Server) checkCluster(name string) error {
 	return nil
 }
 
-// act performs a use case on a topology that exists.
-func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, more string,
-	do func(ctx context.Context, cl *Link, set *setup, name string) (any, error), past string,
-) error {
+// useCase acts on a topology that exists. Beside an error it may answer with what
+// was done before.
+type useCase func(ctx context.Context, cl *Link, set *setup, name string) (*reply, error)
+
+// done is the answer of a use case: the original's words, and its result.
+func done[T any](name, past string, result *T, err error) (*reply, error) {
+	r := &reply{status: http.StatusOK, body: message{name + " " + past}}
+	if result != nil {
+		r.result = result
+	}
+	return r, err
+}
+
+// act performs a use case on the topology that the path names. The request is
+// told from others by its path, its query and more.
+func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, more string, do useCase) error {
 	at, name, err := s.target(r)
 	if err != nil {
 		return err
@@ -51,7 +63,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 	}
 	return s.perform(w, r, task{
 		verb: verb, topology: name, at: at, digest: digestOf(r, more),
-		run: func(ctx context.Context, sink progress.Sink) (*reply, error) {
+		run: func(ctx context.Context, sink progress.Sink) (answer *reply, err error) {
 			set, err := s.setup(ctx, at, nil, false)
 			if err != nil {
 				return nil, err
@@ -61,15 +73,11 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 				return nil, err
 			}
 			defer s.release(cl)
-			var result any
 			err = operation.WhenFree(ctx, cl.State, sink, lock, func() (err error) {
-				result, err = do(ctx, cl, set, name)
+				answer, err = do(ctx, cl, set, name)
 				return err
 			})
-			if err != nil {
-				return nil, err
-			}
-			return &reply{status: http.StatusOK, body: message{name + " " + past}, result: result}, nil
+			return answer, err
 		},
 	})
 }
@@ -89,11 +97,12 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.act(w, r, auth.Kill, "", func(ctx context.Context, cl *Link, set *setup, name string) (any, error) {
-		return lifecycle.Kill(ctx, cl.Cluster, name, lifecycle.KillOptions{
+	return s.act(w, r, auth.Kill, "", func(ctx context.Context, cl *Link, set *setup, name string) (*reply, error) {
+		killed, err := lifecycle.Kill(ctx, cl.Cluster, name, lifecycle.KillOptions{
 			IgnoreMissing: ignore, PurgeCheckpoints: purge, Drain: drain, ForTopology: set.ForTopology,
 		})
-	}, "killed")
+		return done(name, "killed", killed, err)
+	})
 }
 
 // unlock removes the claim of an operation that died.
@@ -102,9 +111,10 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.act(w, r, auth.Unlock, "", func(ctx context.Context, cl *Link, _ *setup, name string) (any, error) {
-		return lifecycle.Unlock(ctx, cl.Cluster, name, lifecycle.UnlockOptions{Force: force})
-	}, "unlocked")
+	return s.act(w, r, auth.Unlock, "", func(ctx context.Context, cl *Link, _ *setup, name string) (*reply, error) {
+		unlocked, err := lifecycle.Unlock(ctx, cl.Cluster, name, lifecycle.UnlockOptions{Force: force})
+		return done(name, "unlocked", unlocked, err)
+	})
 }
 
 func (s *Server) activate(w http.ResponseWriter, r *http.Request) error {
@@ -126,9 +136,10 @@ func (s *Server) switchTo(w http.ResponseWriter, r *http.Request, verb auth.Verb
 	if err != nil {
 		return err
 	}
-	return s.act(w, r, verb, "", func(ctx context.Context, cl *Link, _ *setup, name string) (any, error) {
-		return do(ctx, cl.Cluster, name, lifecycle.SwitchOptions{Wait: wait})
-	}, past)
+	return s.act(w, r, verb, "", func(ctx context.Context, cl *Link, _ *setup, name string) (*reply, error) {
+		switched, err := do(ctx, cl.Cluster, name, lifecycle.SwitchOptions{Wait: wait})
+		return done(name, past, switched, err)
+	})
 }
 
 // flag reads a yes or no; "" is no. The original took any text for yes.

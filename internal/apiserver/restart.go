@@ -27,9 +27,10 @@ func (s *Server) restart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.act(w, r, auth.Restart, form.Encode(), func(ctx context.Context, cl *Link, _ *setup, name string) (any, error) {
-		return lifecycle.Restart(ctx, cl.Cluster, name, opts)
-	}, "restarted")
+	return s.act(w, r, auth.Restart, form.Encode(), func(ctx context.Context, cl *Link, _ *setup, name string) (*reply, error) {
+		restarted, err := lifecycle.Restart(ctx, cl.Cluster, name, opts)
+		return done(name, "restarted", restarted, err)
+	})
 }
 
 // restartOptions reads the original's form and what stands in the query.
