@@ -38,6 +38,7 @@ type order struct {
 	JobID, Job              string
 	Package, Stored, Folder string
 	Files, Get              []string
+	Containers              int
 }
 
 type node struct {
@@ -58,8 +59,14 @@ heron.nomad.constraints:
 `
 
 // newCluster has servers that nothing else uses: what one size leaves behind
-// does not weigh on the next.
+// does not weigh on the next. Its containers have no place.
 func newCluster(b *testing.B, p programs, size int) *cluster {
+	b.Helper()
+	return newClusterOf(b, p, size, unplaceable)
+}
+
+// newClusterOf is newCluster with other settings at the end of scheduler.yaml.
+func newClusterOf(b *testing.B, p programs, size int, settings string) *cluster {
 	b.Helper()
 	dir := b.TempDir()
 	c := &cluster{p: p, size: size, dir: dir, topology: fmt.Sprintf("bench-%d", size)}
@@ -92,7 +99,7 @@ func newCluster(b *testing.B, p programs, size int) *cluster {
 	if err != nil {
 		b.Fatal(err)
 	}
-	write(b, scheduler, append(shipped, unplaceable...))
+	write(b, scheduler, append(shipped, settings...))
 	write(b, filepath.Join(dir, "topology.defn"), definition(b, c.topology, size))
 	write(b, filepath.Join(dir, "topology.jar"), noise(64<<10))
 

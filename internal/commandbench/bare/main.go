@@ -5,6 +5,7 @@
 //	bare kill ORDER     stop, look at allocations, one transaction, the package, purge
 //	bare pack ORDER     makes the package of the files in a folder
 //	bare get ORDER      reads files and, at the same time, asks for URLs
+//	bare wait ORDER     prints a line when Nomad's stream says that all containers run
 //
 // ORDER is a JSON file; see the type.
 package main
@@ -12,6 +13,7 @@ package main
 import (
 	"archive/tar"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +41,8 @@ type order struct {
 	Package, Stored, Folder string
 	// Files and Get are what is read, and Nodes.
 	Files, Get []string
+	// Containers is how many of the job are waited for.
+	Containers int
 }
 
 type node struct {
@@ -48,7 +52,7 @@ type node struct {
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bare submit|kill|pack|get ORDER")
+		fmt.Fprintln(os.Stderr, "usage: bare submit|kill|pack|get|wait ORDER")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
@@ -75,6 +79,8 @@ func run(what, file string) error {
 		return o.pack()
 	case "get":
 		return o.get()
+	case "wait":
+		return o.wait()
 	}
 	return errors.New("no such command")
 }
@@ -253,4 +259,44 @@ func add(t *tar.Writer, path string, entry fs.DirEntry) error {
 	defer f.Close()
 	_, err = io.Copy(t, f)
 	return err
+}
+
+// wait prints to standard error, as ours does.
+func (o order) wait() error {
+	nomad, err := api.NewClient(&api.Config{Address: o.Nomad})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	_, now, err := nomad.Allocations().List(nil)
+	if err != nil {
+		return err
+	}
+	stream, err := nomad.EventStream().Stream(ctx, map[api.Topic][]string{api.TopicAllocation: {o.JobID}}, now.LastIndex+1, nil)
+	if err != nil {
+		return err
+	}
+	running := map[string]bool{}
+	for events := range stream {
+		if events.Err != nil {
+			return events.Err
+		}
+		for _, e := range events.Events {
+			if a, err := e.Allocation(); err == nil && a != nil && a.DesiredStatus == api.AllocDesiredStatusRun {
+				running[a.ID] = a.ClientStatus == api.AllocClientStatusRunning
+			}
+		}
+		n := 0
+		for _, runs := range running {
+			if runs {
+				n++
+			}
+		}
+		if n == o.Containers {
+			fmt.Fprintf(os.Stderr, "%d of %d containers run\n", n, n)
+			return nil
+		}
+	}
+	return errors.New("the stream has ended")
 }
