@@ -47,6 +47,7 @@ func planState(t *testing.T, data []byte) string {
 }
 
 func TestActivateAndDeactivate(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.switchState("activate"), 4, "no topology")
 	c.want(c.submit("--wait", "--deploy-deactivated"), 0)
@@ -88,6 +89,7 @@ func TestActivateAndDeactivate(t *testing.T) {
 
 // Where no container runs, there is no TManager to ask.
 func TestActivateWithoutItsTManager(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	job, _, err := c.api().Jobs().Info(c.jobID(), nil)
@@ -112,6 +114,7 @@ func TestActivateWithoutItsTManager(t *testing.T) {
 
 // An activation that is killed leaves its intent; it holds nobody up.
 func TestCommandsAfterAKilledActivate(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	dead := func() {
@@ -144,6 +147,7 @@ func TestCommandsAfterAKilledActivate(t *testing.T) {
 }
 
 func TestActivateWithStateInLocalFiles(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	folder := filepath.Join(t.TempDir(), "state")
 	c.properties["heron.class.state.manager"] = "localfs"
@@ -169,6 +173,7 @@ func TestActivateWithStateInLocalFiles(t *testing.T) {
 
 // A topology of the original client has no deployment record.
 func TestActivateATopologyWithoutARecord(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	record := c.node(c.root + "/deployments/" + c.topology)

@@ -22,6 +22,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 `
 
 func TestNamesAreCompletedFromTheState(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere" // it need not run
 	c.want(c.submit(), 0)

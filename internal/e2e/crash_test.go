@@ -82,6 +82,7 @@ func points() []int {
 // After a crash of heron, at whatever request to Nomad or in the middle of the
 // upload, a kill finds and removes all that is there.
 func TestKillCleansUpAfterACrashedSubmit(t *testing.T) {
+	t.Parallel()
 	for _, at := range points() {
 		c := newCluster(t)
 		c.crashed(at)
@@ -93,6 +94,7 @@ func TestKillCleansUpAfterACrashedSubmit(t *testing.T) {
 // The same command again goes on, under the id that the crashed one had, and
 // leaves just one topology and one package.
 func TestTheSameSubmitGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
 	for _, at := range points() {
 		c := newCluster(t)
 		complete := c.crashed(at)
@@ -118,6 +120,7 @@ func TestTheSameSubmitGoesOnAfterACrash(t *testing.T) {
 
 // Another command removes what the crashed one left.
 func TestAnotherSubmitCleansUpAfterACrash(t *testing.T) {
+	t.Parallel()
 	for _, at := range points() {
 		c := newCluster(t)
 		complete := c.crashed(at)
@@ -139,6 +142,7 @@ func TestAnotherSubmitCleansUpAfterACrash(t *testing.T) {
 
 // A submit that is under way keeps others of the name out, and kill as well.
 func TestASubmitUnderWayKeepsOthersOut(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.uploader.rate.limit"] = "1024"
 	run := c.startSubmit()
@@ -200,6 +204,7 @@ func (c *cluster) onePackage() {
 
 // A topology of the same name can be put up and away as often as one likes.
 func TestCycles(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for range testenv.Times(2, 100) {
 		c.want(c.submit("--wait"), 0)

@@ -113,6 +113,7 @@ func TestDocker(t *testing.T) {
 // What a container could not reach is refused before anything is written, and
 // can be shown all the same.
 func TestDockerRefusesWhatContainersCannotReach(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.driver"] = "docker"
 	c.want(c.submit("--dry-run"), 0)

@@ -66,6 +66,7 @@ func (c *cluster) doctorJobs() []string {
 }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	e := c.doctor(0, "nomad")
@@ -122,6 +123,7 @@ func TestDoctor(t *testing.T) {
 
 // Servers that cannot be reached hide nothing of the others.
 func TestDoctorWithoutServers(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.request.timeout"] = "1s"
 	c.properties["heron.nomad.scheduler.uri"] = "http://127.0.0.1:1"
@@ -141,6 +143,7 @@ func TestDoctorWithoutServers(t *testing.T) {
 }
 
 func TestDoctorOnNodes(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	// The setup of the tests installs all that nodes need.
 	e := c.doctor(0, "--nodes", "nomad")

@@ -96,6 +96,7 @@ func aPackage(t *testing.T) (data []byte, path, url, digest string) {
 }
 
 func TestDownloaderTakesTheOriginalsFlags(t *testing.T) {
+	t.Parallel()
 	_, path, url, digest := aPackage(t)
 	conf := t.TempDir()
 	if err := os.WriteFile(filepath.Join(conf, "downloader.yaml"), []byte("heron.downloader.registry: {http: org.example.Mine, file: org.apache.heron.downloader.FileDownloader}\n"), 0o600); err != nil {
@@ -127,6 +128,7 @@ func TestDownloaderTakesTheOriginalsFlags(t *testing.T) {
 }
 
 func TestDownloaderRefusesLines(t *testing.T) {
+	t.Parallel()
 	_, path, _, digest := aPackage(t)
 	for name, c := range map[string]struct {
 		args []string
@@ -164,6 +166,7 @@ func TestDownloaderRefusesLines(t *testing.T) {
 }
 
 func TestDownloaderChecksTheDigestOfTheContainer(t *testing.T) {
+	t.Parallel()
 	_, path, url, digest := aPackage(t)
 	wrong := strings.Repeat("0", 64)
 	d := newDownloader(t)
@@ -198,6 +201,7 @@ func TestDownloaderChecksTheDigestOfTheContainer(t *testing.T) {
 
 // A signal in the middle leaves the folder as it was.
 func TestDownloaderLeavesNothingWhenInterrupted(t *testing.T) {
+	t.Parallel()
 	data, _, _, _ := aPackage(t)
 	begun := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -233,6 +237,7 @@ func TestDownloaderLeavesNothingWhenInterrupted(t *testing.T) {
 // The stand-in for heron-core passes the default limits, unpacked as the
 // system's tar does it.
 func TestDownloadUnpacksAsTarDoes(t *testing.T) {
+	t.Parallel()
 	d := newDownloader(t)
 	if r := d.run("-u", bin.core, "-f", "ours"); r.code != 0 {
 		t.Fatal(r)
@@ -266,6 +271,7 @@ func TestDownloadUnpacksAsTarDoes(t *testing.T) {
 
 // Authorities and proxies are those of the environment.
 func TestDownloadHeedsTheEnvironment(t *testing.T) {
+	t.Parallel()
 	data, _, _, _ := aPackage(t)
 	var asked string
 	give := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -34,6 +34,7 @@ func (c *cluster) throughTCP() *testenv.FaultProxy {
 }
 
 func TestNomadFailsDuringSubmit(t *testing.T) {
+	t.Parallel()
 	for _, f := range []struct {
 		name  string
 		fault testenv.HTTPFault
@@ -65,6 +66,7 @@ func TestNomadFailsDuringSubmit(t *testing.T) {
 }
 
 func TestLostRepliesToARegistrationAreNoFailure(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]testenv.HTTPFault{
 		"500":       testenv.HTTPErrorLost,
 		"cut":       testenv.HTTPCutLost,
@@ -94,6 +96,7 @@ func onRegister(f func()) func(method, path string) bool {
 }
 
 func TestNomadIsKilledDuringSubmit(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	server, err := testenv.StartNomad(t.Context(), t.TempDir(), testenv.NomadOptions{Durable: true})
 	if err != nil {
@@ -123,6 +126,7 @@ func TestNomadIsKilledDuringSubmit(t *testing.T) {
 }
 
 func TestZooKeeperRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.throughTCP().Down()
 	c.want(c.submit(), 6, "ZooKeeper at "+c.properties["heron.statemgr.connection.string"], "connection refused", "heron.statemgr.connection.string in ")
@@ -131,6 +135,7 @@ func TestZooKeeperRefuses(t *testing.T) {
 }
 
 func TestZooKeeperNeverAnswers(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.throughTCP().Silent()
 	c.want(c.submit(), 6, "ZooKeeper at "+c.properties["heron.statemgr.connection.string"])
@@ -138,6 +143,7 @@ func TestZooKeeperNeverAnswers(t *testing.T) {
 }
 
 func TestZooKeeperIsLostInTheMiddle(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	zoo := c.throughTCP()
 	nomad := c.throughHTTP()
@@ -154,6 +160,7 @@ func TestZooKeeperIsLostInTheMiddle(t *testing.T) {
 }
 
 func TestInterruptedSubmitLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for name, sig := range map[string]os.Signal{"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
@@ -194,6 +201,7 @@ func program(t *testing.T, body string) string {
 const tmpFolder = `dir=${HERON_OPTIONS#cmdline.topologydefn.tmpdirectory=}; dir=${dir%%,*}` + "\n"
 
 func TestUserProgramFails(t *testing.T) {
+	t.Parallel()
 	for name, p := range map[string]struct {
 		body string
 		code int
@@ -213,6 +221,7 @@ func TestUserProgramFails(t *testing.T) {
 }
 
 func TestUserProgramHangsAndIsInterrupted(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	pid := filepath.Join(t.TempDir(), "pid")
 	run := c.start("submit", "nomad", program(t, "echo $$ >"+pid+"; echo started; sleep 1000\n"), "-")
@@ -230,6 +239,7 @@ func TestUserProgramHangsAndIsInterrupted(t *testing.T) {
 }
 
 func TestForeignJobIsNotTouched(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	id, kind := c.jobID(), api.JobTypeBatch
 	job := api.NewBatchJob(id, "somebody else's", "global", 50)
@@ -253,6 +263,7 @@ func TestForeignJobIsNotTouched(t *testing.T) {
 }
 
 func TestKillWorksWhenHalfIsGone(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(c *cluster){
 		"the job": func(c *cluster) {
 			if _, _, err := c.api().Jobs().Deregister(c.jobID(), true, nil); err != nil {
@@ -278,6 +289,7 @@ func TestKillWorksWhenHalfIsGone(t *testing.T) {
 }
 
 func TestWaitExpires(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
 	c.want(c.submit("--wait=20s"), 9, "is submitted, but does not run", " nomad/ann/default "+c.topology)

@@ -63,6 +63,7 @@ func (c *cluster) registered(namespace, id string, env, meta map[string]string) 
 }
 
 func TestGCRemovesWhatNothingUses(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit(), 0)
 	for _, file := range c.files(c.packages) {
@@ -103,6 +104,7 @@ func TestGCRemovesWhatNothingUses(t *testing.T) {
 }
 
 func TestGCRemovesNothingWhereAServerIsOutOfReach(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit(), 0)
 	orphan := c.stored("orphan", c.topology+"-3")
@@ -132,6 +134,7 @@ func TestGCRemovesNothingWhereAServerIsOutOfReach(t *testing.T) {
 }
 
 func TestGCNeedsToSeeAllNamespaces(t *testing.T) {
+	t.Parallel()
 	c, n := secureCluster(t)
 	c.want(c.as(n.Token).submit(), 0)
 	orphan := c.stored("orphan", c.topology+"-3")
@@ -146,6 +149,7 @@ func TestGCNeedsToSeeAllNamespaces(t *testing.T) {
 }
 
 func TestAPackageFolderPerTopology(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.uploader.localfs.file.system.directory"] = c.packages + "/${TOPOLOGY}/${ROLE}/${TOPOLOGY_ID}"
 	c.want(c.submit(), 0)
@@ -164,6 +168,7 @@ func TestAPackageFolderPerTopology(t *testing.T) {
 // In a bucket, too, what nothing refers to goes, unfinished uploads included,
 // and what is in use stays.
 func TestGCOfABucket(t *testing.T) {
+	t.Parallel()
 	server := testenv.S3(t, testenv.S3Options{Region: "eu-west-3"})
 	s := newS3Cluster(t, server, "")
 	s.properties["heron.nomad.datacenters"] = "nowhere"

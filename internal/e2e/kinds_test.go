@@ -41,6 +41,7 @@ type kindOfFile struct {
 }
 
 func TestEveryKindOfTopologyFileRuns(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	jar := func(t *testing.T, name string, data []byte) kindOfFile {
 		return kindOfFile{
@@ -274,6 +275,7 @@ func TestFirstOfTwoTopologiesStaysWhereTheSecondFails(t *testing.T) {
 }
 
 func TestReadyDefinitionRunsNothing(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.topology = "ready"
 	ready := writeFile(t, "any-name.defn", definition(t, c.topology), 0o600)
@@ -303,6 +305,7 @@ func TestReadyDefinitionRunsNothing(t *testing.T) {
 }
 
 func TestDeployDeactivated(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait", "--deploy-deactivated"), 0)
 	c.checkStates(heronpb.TopologyState_PAUSED)
@@ -311,6 +314,7 @@ func TestDeployDeactivated(t *testing.T) {
 }
 
 func TestStateInLocalFiles(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	folder := filepath.Join(t.TempDir(), "state")
 	c.properties["heron.class.state.manager"] = "localfs"

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ func (c *cluster) liveContainers() []string {
 			live = append(live, a.Name+" "+a.ClientStatus)
 		}
 	}
+	slices.Sort(live)
 	return live
 }
 

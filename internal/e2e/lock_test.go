@@ -24,6 +24,7 @@ func (c *cluster) slowSubmit() *running {
 // A command waits for another one, or says whose it is; what a command left
 // that died is unlocked.
 func TestLocks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	run := c.slowSubmit()
 	c.want(c.kill("--lock-timeout", "1s"), 5, "wait for the claim", "submit of user ann on ", "waited for 1s")

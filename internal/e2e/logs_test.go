@@ -92,6 +92,7 @@ func (c *cluster) followed(f *running, container, runs int) {
 }
 
 func TestLogsThroughNomad(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	// A file holds some 25 lines, and five are kept.
 	c.coreWith("HERON_STANDIN_LINES=50ms,2000")
@@ -145,6 +146,7 @@ func TestLogsThroughNomad(t *testing.T) {
 }
 
 func TestLogsThroughHeronShell(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.coreWith("HERON_STANDIN_LINES=50ms,2000")
 	work := t.TempDir()

@@ -27,6 +27,7 @@ func TestMetricsInConsul(t *testing.T) {
 
 // The name is the longest there is, of which Nomad is given the variables.
 func TestMetricsInNomad(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.topology = (c.topology + "-" + strings.Repeat("x", 47))[:47]
 	c.properties["heron.nomad.metrics.service.register"] = "true"
@@ -56,6 +57,7 @@ func TestMetricsInNomad(t *testing.T) {
 }
 
 func TestMetricsWithoutExtraTags(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.metrics.service.register"] = "true"
 	c.properties["heron.nomad.metrics.service.additional.tags"] = ""
@@ -76,6 +78,7 @@ func TestMetricsWithoutExtraTags(t *testing.T) {
 
 // What cannot be registered is refused, or seen before it is tried.
 func TestMetricsThatCannotBeRegistered(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.metrics.service.register"] = "true"
 	c.want(c.plan(nil), 3, "it does not fit now", "consul")

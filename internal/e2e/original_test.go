@@ -149,6 +149,7 @@ func (c *cluster) removeTree(path string) {
 // A topology that the original client put up is seen, paused, restarted and
 // ended.
 func TestTopologyOfTheOriginalClient(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	id := c.original()
 	eventually(t, "the topology is healthy", func() bool { doc, code := c.statusDoc(); return code == 0 && doc.Health == "healthy" })

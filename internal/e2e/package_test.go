@@ -86,6 +86,7 @@ func (c *cluster) packageOf() members {
 }
 
 func TestEqualInputGivesAnEqualPackage(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.topology = "same"
 	file := writeFile(t, "words.jar", zipped(t, map[string][]byte{"empty": nil}), 0o600)
@@ -130,6 +131,7 @@ func TestEqualInputGivesAnEqualPackage(t *testing.T) {
 }
 
 func TestPropertiesReachTheExecutors(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.logging.directory"] = "my-logs"
 	c.properties["my.own.key"] = "a=b c"
@@ -163,6 +165,7 @@ func TestPropertiesReachTheExecutors(t *testing.T) {
 }
 
 func TestSecretsStayWithTheUser(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for name, text := range map[string]string{
 		"uploader.yaml": "# It was sesame-comment last year.\nheron.uploader.s3.secret_key: sesame-file\nheron.uploader.s3.bucket: open-bucket\n",

@@ -14,6 +14,7 @@ func (c *cluster) plan(flags []string, program ...string) result {
 }
 
 func TestPlan(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.plan(nil, "--stmgrs", "2"), 0, "does not exist; submit would create:", "+ job "+c.jobID()+": 3 containers", "it fits on the cluster now")
 	c.nothingLeft()
@@ -43,6 +44,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestPlanThatDoesNotFit(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
 	c.want(c.plan(nil), 3, "it does not fit now: no place for 4 containers", "no node is ready")

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSubmitShowsHowFarTheUploadIs(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.uploader.rate.limit"] = "20KB"
 	r := c.startSubmit()

@@ -70,6 +70,7 @@ func (c *cluster) wantRestarts(want string) {
 }
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.restart(""), 4, "no topology")
 	c.want(c.submit("--wait"), 0)
@@ -121,6 +122,7 @@ func TestRestart(t *testing.T) {
 // What does not run is placed anew, at once: a container that Nomad would start
 // again later, and one that it would place again later.
 func TestRestartOfWhatDoesNotRun(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for _, policy := range []struct {
 		attempts, state string

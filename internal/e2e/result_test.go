@@ -25,6 +25,7 @@ func (c *cluster) unwritable(args ...string) result {
 // A command that has changed something must not end with a code that says that
 // nothing was changed because its result could not be written.
 func TestAResultThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	var properties []string
 	for key, value := range c.properties {
@@ -45,6 +46,7 @@ func TestAResultThatCannotBeWritten(t *testing.T) {
 // A second interrupt ends heron in the middle of whatever it does, and is told
 // as any failure is.
 func TestASecondInterruptEndsItAtOnce(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	run := c.start("submit", "--output", "json", "nomad", program(t, "trap '' INT\necho started\nwhile kill -0 $PPID; do sleep 0.1; done\n"), "-")
 	eventually(t, "the program runs", func() bool { return strings.Contains(run.errOut.String(), "started") })

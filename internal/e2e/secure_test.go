@@ -62,6 +62,7 @@ func (c *cluster) as(token string) *cluster {
 }
 
 func TestTheDocumentedPolicyIsEnough(t *testing.T) {
+	t.Parallel()
 	c, n := secureCluster(t)
 	policy, _ := documentedPolicy(t)
 	token := n.NewToken(t, policy)
@@ -110,6 +111,7 @@ func TestTheDocumentedPolicyIsEnough(t *testing.T) {
 }
 
 func TestAMissingRightIsNamed(t *testing.T) {
+	t.Parallel()
 	c, n := secureCluster(t)
 	policy, all := documentedPolicy(t)
 	user := c.as(n.NewToken(t, policy))
@@ -156,6 +158,7 @@ func TestAMissingRightIsNamed(t *testing.T) {
 }
 
 func TestAccessFromFlagsAndFiles(t *testing.T) {
+	t.Parallel()
 	c, n := secureCluster(t)
 	policy, _ := documentedPolicy(t)
 	tokenFile := filepath.Join(t.TempDir(), "token")
@@ -189,6 +192,7 @@ func TestAccessFromFlagsAndFiles(t *testing.T) {
 }
 
 func TestAnotherNamespace(t *testing.T) {
+	t.Parallel()
 	c, n := secureCluster(t)
 	if _, err := n.API.Namespaces().Register(&api.Namespace{Name: "ads"}, nil); err != nil {
 		t.Fatal(err)

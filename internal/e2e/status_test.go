@@ -65,6 +65,7 @@ func (c *cluster) coreWith(knob string) {
 }
 
 func TestStatusOfARunningTopology(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.status(), 4, "no topology")
 	c.want(c.submit("--wait"), 0)
@@ -103,6 +104,7 @@ func TestStatusOfARunningTopology(t *testing.T) {
 }
 
 func TestStatusOfAContainerThatFails(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.brokenCore("exit-at-start@2")
 	c.want(c.submit(), 0)
@@ -114,6 +116,7 @@ func TestStatusOfAContainerThatFails(t *testing.T) {
 }
 
 func TestStatusOfContainersWithoutAPlace(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
 	c.want(c.submit(), 0)
@@ -127,6 +130,7 @@ func TestStatusOfContainersWithoutAPlace(t *testing.T) {
 }
 
 func TestStatusIsWatchedUntilTheTopologyIsGone(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit(), 0)
 	watch := c.start("status", "--watch", "nomad", c.topology)

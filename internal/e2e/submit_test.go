@@ -4,22 +4,30 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestSubmitRunsAndKillLeavesNothing(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	r := c.submit("--wait")
 	c.want(r, 0, "topology "+c.topology+" runs at nomad/ann/default: job "+c.jobID()+", 3 containers")
 	if live := c.liveContainers(); len(live) != 3 {
 		t.Errorf("containers: %v", live)
 	}
-	want := []string{"deployments", "executionstate", "packingplans", "pplans", "schedulers", "tmanagers", "topologies"}
-	if got := c.nodes(); len(got) != len(want) {
-		t.Errorf("state nodes: %v, want one in each of %v", got, want)
+	want := []string{"deployments", "executionstate", "history", "packingplans", "pplans", "schedulers", "tmanagers", "topologies"}
+	got := map[string]bool{}
+	for _, node := range c.nodes() {
+		dir, _, _ := strings.Cut(strings.TrimPrefix(node, c.root+"/"), "/")
+		got[dir] = true
+	}
+	if dirs := slices.Sorted(maps.Keys(got)); !slices.Equal(dirs, want) {
+		t.Errorf("state nodes in %v, want them in %v", dirs, want)
 	}
 	if files := c.files(c.tmp); len(files) > 0 {
 		t.Errorf("temporary files: %v", files)
@@ -36,6 +44,7 @@ func TestSubmitRunsAndKillLeavesNothing(t *testing.T) {
 }
 
 func TestArgumentsReachTheProgram(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	program := filepath.Join(t.TempDir(), "program")
 	script := "#!/bin/sh\nfor a; do echo \"<$a>\"; done\nexec " + bin.sample + " --name " + c.topology + "\n"
@@ -48,6 +57,7 @@ func TestArgumentsReachTheProgram(t *testing.T) {
 }
 
 func TestDryRunIsWhatARealRunWrites(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.env = append(c.env, "SOURCE_DATE_EPOCH=1700000000")
 	id := c.topology + "-fixed-id"
@@ -93,6 +103,7 @@ func TestDryRunIsWhatARealRunWrites(t *testing.T) {
 }
 
 func TestDryRunNeedsNoServer(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.scheduler.uri"] = "http://127.0.0.1:1"
 	c.properties["heron.statemgr.connection.string"] = "127.0.0.1:1"
@@ -108,6 +119,7 @@ func TestDryRunNeedsNoServer(t *testing.T) {
 }
 
 func TestBadInputIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for _, args := range [][]string{
 		{"submit"},
@@ -155,6 +167,7 @@ func lastLine(text string) string {
 }
 
 func TestFailuresPrintOneJSONDocument(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	for code, r := range map[int]result{
 		2: c.heron("submit", "--output", "json", "nomad", "no-such.jar", "Main"),

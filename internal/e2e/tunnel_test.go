@@ -27,6 +27,7 @@ const (
 
 // TestTunnel runs all that needs such a network in one.
 func TestTunnel(t *testing.T) {
+	t.Parallel()
 	n := testenv.NewPrivateNet(t, innerZooKeeper, innerNomad)
 	zoo, nomad := n.ZooKeeper(t), n.Nomad(t)
 	for name, test := range map[string]func(*inner){

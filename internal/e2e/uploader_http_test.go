@@ -25,6 +25,7 @@ func (c *cluster) throughPackages(opts testenv.PackageServerOptions) *testenv.Pa
 }
 
 func TestPackageGoesByHTTP(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	s := c.throughPackages(testenv.PackageServerOptions{Delete: true, Token: httpToken})
 	c.env = append(c.env, "HERON_UPLOADER_HTTP_TOKEN="+httpToken)
@@ -67,6 +68,7 @@ func TestPackageGoesByHTTP(t *testing.T) {
 }
 
 func TestHTTPUploadsThatFail(t *testing.T) {
+	t.Parallel()
 	unknown := func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodHead || r.Method == http.MethodGet {
 			http.NotFound(w, r)

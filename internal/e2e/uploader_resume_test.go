@@ -18,6 +18,7 @@ import (
 // given again: of a large package no more is sent than what is missing, and
 // two parts for what was on its way.
 func TestUploadGoesOnAfterAKill(t *testing.T) {
+	t.Parallel()
 	const part, size = 5 << 20, 60 << 20
 	s := newS3Cluster(t, testenv.S3(t, testenv.S3Options{}), "")
 	s.letEverybodyRead()

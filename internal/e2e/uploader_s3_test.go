@@ -128,6 +128,7 @@ func (s *s3Cluster) letEverybodyRead() {
 }
 
 func TestSubmitWithAPrivateBucket(t *testing.T) {
+	t.Parallel()
 	server := testenv.S3(t, testenv.S3Options{Region: "eu-west-3"})
 	nomad := nodesWithKeys(t, server)
 	for fetch, begins := range map[string]string{
@@ -174,6 +175,7 @@ func TestSubmitWithAPrivateBucket(t *testing.T) {
 }
 
 func TestSubmitWithABucketThatDoesNotWork(t *testing.T) {
+	t.Parallel()
 	server := testenv.S3(t, testenv.S3Options{Region: "eu-west-3"})
 	for name, c := range map[string]struct {
 		change func(s *s3Cluster)

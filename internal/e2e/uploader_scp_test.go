@@ -55,6 +55,7 @@ func (s *sshCluster) nodeID() string {
 }
 
 func TestSubmitWithSCP(t *testing.T) {
+	t.Parallel()
 	for label, target := range map[string]string{"every node": "nomad", "host": "127.0.0.1", "name": "localhost", "alias": "box"} {
 		t.Run(label, func(t *testing.T) {
 			s := newSSHCluster(t, testenv.SSHOptions{})
@@ -99,6 +100,7 @@ func (s *sshCluster) put(name, text string) {
 }
 
 func TestSCPThatFails(t *testing.T) {
+	t.Parallel()
 	for label, c := range map[string]struct {
 		spoil func(*sshCluster)
 		code  int

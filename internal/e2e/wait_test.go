@@ -9,6 +9,7 @@ import (
 )
 
 func TestWaitForWhatCannotBePlaced(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.properties["heron.nomad.datacenters"] = "nowhere"
 	why := "no place for 3 containers: no node is ready in datacenter nowhere (elsewhere: 1 node in datacenter dc1)"

@@ -76,6 +76,7 @@ func (c *cluster) addTraces(seen map[string]string) {
 }
 
 func TestZooKeeperWithCredentialsAndTLS(t *testing.T) {
+	t.Parallel()
 	for name, acl := range map[string]string{
 		"protected": "protected",
 		"networks":  "auth::cdrwa,ip:127.0.0.0/8:cdrwa",
@@ -125,6 +126,7 @@ func TestZooKeeperWithCredentialsAndTLS(t *testing.T) {
 }
 
 func TestZooKeeperDeniesStrangers(t *testing.T) {
+	t.Parallel()
 	c := secureState(t, "protected")
 	user := c.signedIn(c.credentials)
 	strangers := map[string]*cluster{
@@ -173,6 +175,7 @@ func TestZooKeeperDeniesStrangers(t *testing.T) {
 }
 
 func TestZooKeeperThatCannotBeTrusted(t *testing.T) {
+	t.Parallel()
 	c := secureState(t, "protected").signedIn("ann:sesame:open")
 	delete(c.properties, "heron.statemgr.zookeeper.tls.ca.cert")
 	c.want(c.submit(), 6, "its certificate is not accepted", "heron.statemgr.zookeeper.tls.ca.cert")
@@ -184,6 +187,7 @@ func TestZooKeeperThatCannotBeTrusted(t *testing.T) {
 }
 
 func TestZooKeeperAddressesInTheWrongPlace(t *testing.T) {
+	t.Parallel()
 	c := secureState(t, "protected")
 	connect := func(to string) result {
 		return c.heron("submit", "--config-property", "heron.statemgr.connection.string="+to, "nomad", bin.sample, "-")
