@@ -96,7 +96,7 @@ func newBench(t *testing.T) *bench {
 		rights: []nomad.Right{{Capability: "read-job", Needed: true, Allowed: true}},
 		nodes:  []nomad.Node{{ID: "1", Name: "one", Eligible: true}},
 	}
-	b.opts = doctor.Options{Now: time.Now, Program: topology.Program{Variables: []string{"PATH=/usr/bin:/bin"}}}
+	b.opts = doctor.Options{Now: time.Now, Program: topology.Program{Variables: []string{"PATH=/nowhere"}}}
 	return b
 }
 

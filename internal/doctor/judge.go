@@ -176,16 +176,14 @@ func (f *found) job() []Check {
 	switch {
 	case !f.asked:
 		return []Check{warning(Topology, f.Name, "", "Nomad was not asked for its job")}
+	case f.place != nil:
+		return []Check{warning(Topology, f.Name, "look at it there, with --nomad-region and --nomad-namespace", "%v, where its job was not looked for", f.place)}
 	case len(f.Originals) > 0:
 		return nil
 	case f.foreign != nil:
 		return []Check{problem(Topology, f.Name, "stop that job with Nomad, or see whether the configuration names the right state root", "%v", f.foreign)}
 	case f.Job == nil:
-		c := f.finding(Topology, outcome.Kill, "it has no job in this region and namespace of Nomad")
-		if r := f.Record; r.Known() {
-			c.Text += fmt.Sprintf("; it was submitted to region %q and namespace %q", r.Value.Nomad.Region, r.Value.Nomad.Namespace)
-		}
-		return []Check{c}
+		return []Check{f.finding(Topology, outcome.Kill, "it has no job in this region and namespace of Nomad")}
 	case f.Job.Stop != nil && *f.Job.Stop:
 		return []Check{f.finding(Topology, outcome.Kill, "its job %s is stopped", *f.Job.ID)}
 	}
@@ -220,14 +218,17 @@ func (f *found) condition() []Check {
 		}
 		return nil
 	}
+	text := fmt.Sprintf("%s: %s", s.Health, s.Reason)
+	if f.why != "" {
+		text += "; " + f.why
+	}
 	switch {
 	case s.Indexes.Wrong():
 		return []Check{f.finding(Containers, outcome.Restart, "the indexes of its containers are not 0 to %d, each once: %s", s.Wanted-1, s.Indexes)}
 	case s.Health.Good():
-		return []Check{ok(Topology, f.Name, "%s: %s", s.Health, s.Reason)}
+		return []Check{ok(Topology, f.Name, "%s", text)}
 	case s.Health == inspect.Starting, s.Health == inspect.Unknown:
-		return []Check{warning(Containers, f.Name, "", "%s: %s", s.Health, s.Reason)}
+		return []Check{warning(Containers, f.Name, "", "%s", text)}
 	}
-	c := problem(Containers, f.Name, "heron status and heron logs say more", "%s: %s", s.Health, s.Reason)
-	return []Check{c}
+	return []Check{problem(Containers, f.Name, "heron status and heron logs say more", "%s", text)}
 }

@@ -99,6 +99,9 @@ type found struct {
 	kill outcome.Remedy
 	// asked: Nomad was asked for the job, and answered.
 	asked bool
+	// place is why its job cannot be seen from here: it is in another region or
+	// namespace of Nomad.
+	place error
 	// foreign is why the job of the name is not the topology's own.
 	foreign error
 	// tmanager and plan are the topology ids in the TManager's location and in
@@ -109,6 +112,8 @@ type found struct {
 	deadOwners     []string
 	// health is how it is as a whole; nil where it was not looked at.
 	health *inspect.Status
+	// why is what can be found out about one that is not well, "" for nothing.
+	why string
 	// packageGone is the URI of a package that the record names and that is not
 	// in its store.
 	packageGone string
@@ -128,7 +133,14 @@ func (e *examination) topology(ctx context.Context, name string) {
 	case e.opts.Topology != "" && f.nothing():
 		e.add(Check{Name: Topology, About: name, Status: Problem, Text: "there is no such topology: no state, no job", Err: outcome.New(outcome.NotFound, "no such topology")})
 	default:
-		e.add(judge(f)...)
+		list := judge(f)
+		if slices.ContainsFunc(list, func(c Check) bool { return c.Status == Problem }) {
+			// A command may have begun in the middle of the look. By now it shows.
+			if again, err := e.find(ctx, name); err == nil {
+				list = judge(again)
+			}
+		}
+		e.add(list...)
 	}
 }
 
@@ -141,12 +153,7 @@ func (e *examination) elsewhere(f *found) bool {
 // find reads what there is of one topology.
 func (e *examination) find(ctx context.Context, name string) (*found, error) {
 	f := &found{asked: e.hasNomad()}
-	var err error
-	f.Topology, err = e.cl.Look(ctx, name, cluster.Scope{Job: f.asked, Originals: f.asked, Nodes: true})
-	if errors.Is(err, nomad.ErrUnreachable) || errors.Is(err, nomad.ErrDenied) {
-		f.asked = false
-		f.Topology, err = e.cl.Look(ctx, name, cluster.Scope{Nodes: true})
-	}
+	err := e.look(ctx, f, name)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +173,7 @@ func (e *examination) find(ctx context.Context, name string) (*found, error) {
 	if f.deadOwners, err = tree.DeadOwners(ctx, name); err != nil {
 		return nil, err
 	}
-	if f.Job != nil && f.foreign == nil && f.Definition.Known() && !e.elsewhere(f) {
+	if f.Job != nil && f.foreign == nil && f.place == nil && f.Definition.Known() && !e.elsewhere(f) {
 		at := e.cl
 		settings := *at.Settings
 		settings.Role, settings.Environ = f.kill.Role, f.kill.Environ
@@ -174,9 +181,30 @@ func (e *examination) find(ctx context.Context, name string) (*found, error) {
 		if f.health, err = inspect.Look(ctx, at, e.nomad, name, e.opts.Now); err != nil {
 			return nil, err
 		}
+		if !f.health.Health.Good() {
+			f.why = at.Diagnose(ctx, cluster.Running{Name: name, ID: f.ID(), JobID: *f.Job.ID, Containers: f.health.Wanted}).String()
+		}
 	}
 	f.packageGone = e.packageGone(ctx, f)
 	return f, nil
+}
+
+// look reads state and job. Every node of the topology is asked for only where
+// the usual ones do not tell all there is: that lists whole directories.
+func (e *examination) look(ctx context.Context, f *found, name string) (err error) {
+	f.Topology, err = e.cl.Look(ctx, name, cluster.Scope{Job: f.asked, Originals: f.asked})
+	if errors.Is(err, nomad.ErrUnreachable) || errors.Is(err, nomad.ErrDenied) {
+		f.asked = false
+		f.Topology, err = e.cl.Look(ctx, name, cluster.Scope{})
+	}
+	if err == nil && (!f.inState() || f.Pending != nil) {
+		f.Topology, err = e.cl.Look(ctx, name, cluster.Scope{Job: f.asked, Originals: f.asked, Nodes: true})
+	}
+	if err == nil && f.Record.Known() && f.Record.Value.TopologyID == f.AnyID() {
+		n := f.Record.Value.Nomad
+		f.place = cluster.SamePlace(e.cl.Settings.Nomad, "it runs", n.Region, n.Namespace)
+	}
+	return err
 }
 
 // readEngine reads what Heron's processes wrote.

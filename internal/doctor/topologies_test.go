@@ -13,6 +13,7 @@ import (
 	"github.com/heron-nomad/heron/internal/doctor"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -43,6 +44,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		remedy, speaks string
 	}{
 		"no job":            {func(b *bench) { delete(b.Jobs.Jobs, job) }, doctor.Problem, outcome.Kill, "it has no job"},
+		"another namespace": {func(b *bench) { b.Settings.Nomad.Namespace = "ads"; delete(b.Jobs.Jobs, job) }, doctor.Warning, "", "not \"ads\""},
 		"a stopped job":     {func(b *bench) { b.Jobs.Jobs[job].Stop = &stopped }, doctor.Problem, outcome.Kill, "is stopped"},
 		"another's job":     {func(b *bench) { b.Jobs.Jobs[job].Meta["heron.state.root"] = "/other" }, doctor.Problem, "", "is not ours"},
 		"a job of other id": {func(b *bench) { b.Jobs.Jobs[job].Meta["topology.id"] = other }, doctor.Problem, outcome.Kill, "different topology ids"},
@@ -59,7 +61,14 @@ func TestWhatDoesNotFit(t *testing.T) {
 		"the original's lock": {func(b *bench) { b.create(b.Cluster.State.Locks("words"), "thread") }, doctor.Warning, outcome.Unlock, "lock for updates"},
 		"a dead activation":   {func(b *bench) { b.die(statemgr.OperationActivate) }, doctor.Problem, outcome.Unlock, "has died"},
 		"a dead update":       {func(b *bench) { b.die(statemgr.OperationUpdate) }, doctor.Problem, outcome.Kill, "has died"},
-		"a doubled index":     {func(b *bench) { b.Jobs.Place(job, 1) }, doctor.Problem, outcome.Restart, "more than once 1"},
+		"a container failed": {func(b *bench) {
+			b.Jobs.Change(job, func(c *nomad.Container) {
+				if c.Index == 1 {
+					c.Status, c.Failure = "failed", "failed: exit code 1"
+				}
+			})
+		}, doctor.Problem, "", "not running: containers 1"},
+		"a doubled index": {func(b *bench) { b.Jobs.Place(job, 1) }, doctor.Problem, outcome.Restart, "more than once 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := healthy(t)
