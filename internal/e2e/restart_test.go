@@ -3,11 +3,15 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/heron-nomad/heron/internal/testenv"
 )
 
 // restart restarts containers of the test's topology; flags go first.
@@ -147,5 +151,57 @@ func TestRestartOfWhatDoesNotRun(t *testing.T) {
 		c.want(c.status(), 0, "is healthy")
 		c.want(c.kill(), 0)
 	}
+	c.nothingLeft()
+}
+
+// killedAt restarts all containers, and kills heron with -9 at one of its requests
+// to Nomad. It says whether the restart had ended by then.
+func (c *cluster) killedAt(p *testenv.HTTPFaultProxy, at int) (complete bool) {
+	c.t.Helper()
+	seen := 0
+	var run *running
+	started := make(chan struct{})
+	p.Fail(testenv.HTTPCut, -1, func(string, string) bool {
+		<-started
+		if seen == at {
+			_ = run.cmd.Process.Kill()
+		}
+		seen++
+		return false
+	})
+	defer p.Heal()
+	run = c.startRestart("")
+	close(started)
+	r := run.wait(c.t)
+	if r.code != 0 && r.code != -1 {
+		c.t.Errorf("killed at request %d: %s", at, r)
+	}
+	return r.code == 0
+}
+
+// However often answers are lost and at whatever request to Nomad heron is
+// killed: the same command again leaves each container restarted once.
+func TestRestartRestartsNothingTwice(t *testing.T) {
+	c := newCluster(t)
+	c.want(c.submit("--wait"), 0)
+	p := c.throughHTTP()
+	for _, fault := range []testenv.HTTPFault{testenv.HTTPCutLost, testenv.HTTPErrorLost, testenv.HTTPCut} {
+		p.Fail(fault, 1, func(method, path string) bool { return method == http.MethodPut && strings.HasSuffix(path, "/restart") })
+		c.want(c.restart(""), 0)
+		p.Heal()
+	}
+	want := 3
+	c.wantRestarts("3 3 3")
+	points := rand.New(rand.NewPCG(3, 4)).Perm(24)
+	for _, at := range points[:testenv.Times(2, len(points))] {
+		want++
+		if c.killedAt(p, at) {
+			continue
+		}
+		c.want(c.restart(""), 0)
+		c.wantRestarts(fmt.Sprintf("%d %d %d", want, want, want))
+	}
+	c.properties["heron.nomad.scheduler.uri"] = c.nomad
+	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

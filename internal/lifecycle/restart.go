@@ -8,10 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/nomad/api"
-
 	"github.com/heron-nomad/heron/internal/cluster"
-	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -234,17 +231,6 @@ func (r *restarting) note(ctx context.Context, n statemgr.IntentRestart) error {
 	intent := r.claim.Intent()
 	intent.Restart = n
 	return r.claim.Write(ctx, intent)
-}
-
-// wanted are the containers that Nomad wants, by index; the youngest of each.
-func wanted(list []nomad.Container) map[int]nomad.Container {
-	all := map[int]nomad.Container{}
-	for _, c := range list { // by age
-		if c.Desired == api.AllocDesiredStatusRun {
-			all[c.Index] = c
-		}
-	}
-	return all
 }
 
 // awaitLast waits until the topology runs after the last batch.

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
@@ -146,8 +145,8 @@ func (b *batch) before(ctx context.Context, indexes []int, watches map[int]*jobW
 		if w == nil {
 			continue
 		}
-		err := w.until(ctx, func(list []nomad.Container) (bool, error) {
-			if c, there := wanted(list)[index]; there {
+		err := w.until(ctx, func(s *sighting) (bool, error) {
+			if c, there := s.wanted[index]; there {
 				before[index] = statemgr.IntentContainer{Allocation: c.ID, Started: c.Started, Signaled: c.Signaled}
 			}
 			return true, nil

@@ -84,8 +84,8 @@ func (r *restart) run(ctx context.Context) error {
 
 // look is the container as Nomad wants it now.
 func (r *restart) look(ctx context.Context) (c nomad.Container, there bool, err error) {
-	err = r.watch.until(ctx, func(list []nomad.Container) (bool, error) {
-		c, there = wanted(list)[r.index]
+	err = r.watch.until(ctx, func(s *sighting) (bool, error) {
+		c, there = s.wanted[r.index]
 		return true, nil
 	})
 	return c, there, err
@@ -95,8 +95,8 @@ func (r *restart) look(ctx context.Context) (c nomad.Container, there bool, err 
 func (r *restart) seen(ctx context.Context) (bool, error) {
 	bounded, cancel := context.WithTimeout(ctx, r.opts.grace)
 	defer cancel()
-	err := r.watch.until(bounded, func(list []nomad.Container) (bool, error) {
-		c, there := wanted(list)[r.index]
+	err := r.watch.until(bounded, func(s *sighting) (bool, error) {
+		c, there := s.wanted[r.index]
 		return !there || r.begun(c), nil
 	})
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
@@ -109,8 +109,8 @@ func (r *restart) seen(ctx context.Context) (bool, error) {
 // ended if it is another one.
 func (r *restart) await(ctx context.Context) error {
 	what := "Nomad has not started it again"
-	err := r.watch.until(ctx, func(list []nomad.Container) (bool, error) {
-		c, there := wanted(list)[r.index]
+	err := r.watch.until(ctx, func(s *sighting) (bool, error) {
+		c, there := s.wanted[r.index]
 		if !there {
 			what = "Nomad has found no place for it again"
 			return false, nil
@@ -119,7 +119,7 @@ func (r *restart) await(ctx context.Context) error {
 		if c.Failure != "" && (c.ID != r.was.Allocation || c.Started.After(r.was.Started)) {
 			return false, fmt.Errorf("it was restarted on %s and %s", c.Node, c.Failure)
 		}
-		if c.ID != r.was.Allocation && live(list, r.was.Allocation) {
+		if c.ID != r.was.Allocation && s.live[r.was.Allocation] {
 			what = "its old allocation has not ended"
 			return false, nil
 		}
@@ -138,15 +138,6 @@ func (r *restart) await(ctx context.Context) error {
 		r.how = RestartedReplaced
 	}
 	return nil
-}
-
-func live(list []nomad.Container, allocation string) bool {
-	for _, c := range list {
-		if c.ID == allocation {
-			return c.Live()
-		}
-	}
-	return false
 }
 
 // replace has Nomad place the container anew, while no other one is replaced:

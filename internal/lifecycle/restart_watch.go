@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/nomad/api"
+
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/nomad"
 )
@@ -20,12 +22,32 @@ type jobWatch struct {
 	job  restartJob
 
 	mu sync.Mutex
-	// list is what was seen last, err why there is no more; next is closed when
-	// either changes. read is false before the first answer.
-	list []nomad.Container
-	read bool
+	// seen is what was seen last, nil before the first answer; err is why there is
+	// no more. next is closed when either changes.
+	seen *sighting
 	err  error
 	next chan struct{}
+}
+
+// sighting is the containers of a job at some time.
+type sighting struct {
+	// live are the ids of allocations that have not ended; wanted are the
+	// containers that Nomad wants, by index, the youngest of each.
+	live   map[string]bool
+	wanted map[int]nomad.Container
+}
+
+func newSighting(list []nomad.Container) *sighting {
+	s := &sighting{live: map[string]bool{}, wanted: map[int]nomad.Container{}}
+	for _, c := range list { // by age
+		if c.Live() {
+			s.live[c.ID] = true
+		}
+		if c.Desired == api.AllocDesiredStatusRun {
+			s.wanted[c.Index] = c
+		}
+	}
+	return s
 }
 
 func newJobWatch(jobs cluster.Jobs, job restartJob) *jobWatch {
@@ -70,23 +92,23 @@ func (w *jobWatch) publish(list []nomad.Container, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.list, w.err, w.read = list, err, true
+	w.seen, w.err = newSighting(list), err
 	close(w.next)
 	w.next = make(chan struct{})
 }
 
 // until returns when is says so of the job's containers, or with its error, or
 // when the context ends.
-func (w *jobWatch) until(ctx context.Context, is func([]nomad.Container) (bool, error)) error {
+func (w *jobWatch) until(ctx context.Context, is func(*sighting) (bool, error)) error {
 	for {
 		w.mu.Lock()
-		list, read, err, next := w.list, w.read, w.err, w.next
+		seen, err, next := w.seen, w.err, w.next
 		w.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		if read {
-			if end, err := is(list); end || err != nil {
+		if seen != nil {
+			if end, err := is(seen); end || err != nil {
 				return err
 			}
 		}
