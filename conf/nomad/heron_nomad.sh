@@ -94,7 +94,12 @@ fresh_directory() {
 	esac
 	[ -n "$number" ] || fail "HERON_NOMAD_WORKING_DIR is $dir; it has to be absolute and end in container-N"
 	# The logs of the run before stay readable: heron logs shows them first.
-	[ ! -d "$dir/log-files" ] || { rm -rf "$dir.logs" && mv "$dir/log-files" "$dir.logs"; } || :
+	if [ -d "$dir/log-files" ]; then
+		for log in "$dir"/heron-executor-*.std*; do
+			[ ! -f "$log" ] || mv "$log" "$dir/log-files/" || :
+		done
+		{ rm -rf "$dir.logs" && mv "$dir/log-files" "$dir.logs"; } || :
+	fi
 	rm -rf "$dir" || fail "could not empty the working directory $dir"
 	mkdir -p "$dir" || fail "could not make the working directory $dir"
 	[ ! -d "$dir.logs" ] || mv "$dir.logs" "$dir/log-files.previous" || :

@@ -13,6 +13,10 @@ import (
 // they change meanwhile.
 const passes = 6
 
+// newLooks is how many looks at a container go by until what is not in its
+// working directory itself is not expected there any more.
+const newLooks = 50
+
 // container is one allocation of a container, and how far its logs were read.
 type container struct {
 	options    Options
@@ -29,6 +33,10 @@ type container struct {
 
 	streams map[string]*stream
 	begun   bool
+	// looks counts calls of read. executor says that the executor's log is in the
+	// working directory itself.
+	looks    int
+	executor bool
 	// matched: a file that was asked for was there.
 	matched bool
 }
@@ -50,12 +58,17 @@ func (c *container) list(ctx context.Context, all bool) (map[string][]entry, err
 	if all {
 		folders = append(folders, previousFolder)
 	}
+	if all || c.executor || c.looks < newLooks {
+		folders = append(folders, ".")
+	}
 	for _, dir := range folders {
 		files, err := c.filesOf(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
+		before := len(byLog)
 		engineLogs(byLog, dir, files)
+		c.executor = c.executor || dir == "." && len(byLog) > before
 	}
 	if c.options.Component != "" {
 		maps.DeleteFunc(byLog, func(log string, _ []entry) bool { return component(log) != c.options.Component })
@@ -109,6 +122,7 @@ func (c *container) filesOf(ctx context.Context, dir string) ([]file, error) {
 // read reads everything that is new. With last, nothing will be written any
 // more.
 func (c *container) read(ctx context.Context, last bool) error {
+	c.looks++
 	todo := map[string]passed{}
 	for round := range passes {
 		byLog, err := c.list(ctx, round > 0 || last || !c.begun)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ var (
 	glogName = lazyregexp.New(`^([^.]+)\..+\.log\.INFO\.(\d{8}-\d{6}\.\d+)$`)
 	// glog's link to the file that is written.
 	glogLink = lazyregexp.New(`^([^.]+)\.INFO$`)
+	// The executor's, in the working directory itself.
+	executorName = lazyregexp.New(`^heron-executor-\d+\.(?:stdout|stderr)$`)
 	// The logs of an instance begin with its id.
 	instanceName = lazyregexp.New(`^container_(\d+)_(.+)_(\d+)$`)
 )
@@ -60,6 +63,9 @@ func compareAges(a, b age) int {
 func parseName(name string) (log string, a age, link bool) {
 	if strings.HasPrefix(name, "gc.") {
 		return "", age{}, false
+	}
+	if executorName.MatchString(name) {
+		return name, age{}, false
 	}
 	if m := glogName.FindStringSubmatch(name); m != nil {
 		return m[1], age{stamp: m[2]}, false
@@ -120,11 +126,11 @@ func engineLogs(into map[string][]entry, folder string, files []file) {
 	}
 	for _, f := range files {
 		log, a, link := parseName(f.name)
-		if f.isDir || f.isLink || log == "" || link && dated[log] {
+		if f.isDir || f.isLink || log == "" || link && dated[log] || folder == "." && log != f.name {
 			continue
 		}
 		a.previous = previous
-		into[log] = append(into[log], entry{path: folder + "/" + f.name, age: a, size: f.size, mod: f.mod})
+		into[log] = append(into[log], entry{path: path.Join(folder, f.name), age: a, size: f.size, mod: f.mod})
 	}
 }
 

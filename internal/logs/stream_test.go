@@ -202,6 +202,31 @@ func TestRestartInPlace(t *testing.T) {
 	})
 }
 
+// The executor's log is in the working directory itself, and kept beside the
+// other logs of the run before.
+func TestTheExecutorsLog(t *testing.T) {
+	both(t, func(t *testing.T, d *disk) {
+		const log = "heron-executor-1.stdout"
+		c, got := reading(d, all())
+		d.write("heron-executor-1.pid", "77\n")
+		d.write(words+".log.0", "")
+		c.mustRead(t, false)
+		d.write(log, numbered(1, 3))
+		c.mustRead(t, false)
+		d.write(log, numbered(4, 5))
+		d.rename(log, "log-files/"+log)
+		d.rename("log-files", previousFolder)
+		d.write(log, numbered(6, 7))
+		for range newLooks {
+			c.mustRead(t, false)
+		}
+		d.write(log, numbered(8, 8))
+		c.mustRead(t, true)
+		equal(t, "lines", got.take(), numbers(1, 8))
+		equal(t, "lost", got.lost, nil)
+	})
+}
+
 // A start script of the original client keeps nothing of the run before.
 func TestAFolderThatIsReplaced(t *testing.T) {
 	both(t, func(t *testing.T, d *disk) {

@@ -95,7 +95,7 @@ func TestScriptKeepsTheLogsOfTheRunBefore(t *testing.T) {
 	inEveryShell(t, func(t *testing.T, n *node) {
 		n.mustRun(executor)
 		for _, text := range []string{"first", "second"} {
-			for name, in := range map[string]string{"words.log.0": "log-files", "old": "."} {
+			for name, in := range map[string]string{"words.log.0": "log-files", "old": ".", "heron-executor-1.stdout": "."} {
 				file := filepath.Join(n.env[envWorkingDir], in, name)
 				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 					t.Fatal(err)
@@ -105,8 +105,10 @@ func TestScriptKeepsTheLogsOfTheRunBefore(t *testing.T) {
 				}
 			}
 			n.mustRun(executor)
-			if got := n.read("log-files.previous/words.log.0"); got != text {
-				t.Errorf("the run before logged %q, want %q", got, text)
+			for _, name := range []string{"words.log.0", "heron-executor-1.stdout"} {
+				if got := n.read("log-files.previous/" + name); got != text {
+					t.Errorf("the run before logged %q in %s, want %q", got, name, text)
+				}
 			}
 			for _, gone := range []string{"log-files", "old", "log-files.previous/log-files.previous"} {
 				if _, err := os.Stat(filepath.Join(n.env[envWorkingDir], gone)); err == nil {
