@@ -130,7 +130,7 @@ func (c *container) read(ctx context.Context, last bool) error {
 			return err
 		}
 		if round == 0 {
-			if err := c.meet(ctx, byLog); err != nil {
+			if byLog, err = c.meet(ctx, byLog); err != nil {
 				return err
 			}
 			for log := range c.streams {
@@ -171,28 +171,38 @@ func (c *container) read(ctx context.Context, last bool) error {
 	return nil
 }
 
-// meet begins with logs that were not there before.
-func (c *container) meet(ctx context.Context, byLog map[string][]entry) error {
+// meet begins with logs that were not there before, and returns the list of
+// files that it was done with last.
+func (c *container) meet(ctx context.Context, byLog map[string][]entry) (map[string][]entry, error) {
 	if c.streams == nil {
 		c.streams = map[string]*stream{}
 	}
-	first := !c.begun
-	for _, log := range slices.Sorted(maps.Keys(byLog)) {
-		entries := byLog[log]
-		if c.streams[log] != nil {
-			continue
-		}
-		s := &stream{folder: c.folder, carry: c.options.Stream != "", emit: c.emitter(log), lost: func() { c.lost(log) }}
-		if first && c.fresh {
-			if err := c.place(ctx, s, entries); err != nil {
-				return err
-			}
-		}
-		c.streams[log] = s
-		c.matched = true
-	}
+	place := !c.begun && c.fresh && (c.options.Tail != Everything || !c.options.Since.IsZero())
 	c.begun = true
-	return nil
+	fresh := slices.DeleteFunc(slices.Sorted(maps.Keys(byLog)), func(log string) bool { return c.streams[log] != nil })
+	for try := 1; len(fresh) > 0; try++ {
+		for _, log := range fresh {
+			s := &stream{folder: c.folder, carry: c.options.Stream != "", emit: c.emitter(log), lost: func() { c.lost(log) }}
+			if place {
+				if err := c.place(ctx, s, byLog[log]); err != nil {
+					return nil, err
+				}
+			}
+			c.streams[log] = s
+			c.matched = true
+		}
+		if !place || try == passes {
+			break
+		}
+		// A place in files that were renamed meanwhile is none.
+		now, err := c.list(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		fresh = slices.DeleteFunc(fresh, func(log string) bool { return sameFiles(now[log], byLog[log]) })
+		byLog = now
+	}
+	return byLog, nil
 }
 
 // place makes the place where the options say to begin the stream's position.
@@ -205,7 +215,7 @@ func (c *container) place(ctx context.Context, s *stream, entries []entry) error
 	case from == 0 && len(entries) > 0:
 		return missing(s.startAt(ctx, entries, 0, entries[0].size))
 	case c.options.Tail != Everything:
-		if err := s.startAtTail(ctx, entries[:from], c.options.Tail); err != nil {
+		if err := missing(s.startAtTail(ctx, entries[:from], c.options.Tail)); err != nil {
 			return err
 		}
 	}

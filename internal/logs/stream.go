@@ -63,6 +63,20 @@ type fileKey struct {
 
 func (e entry) key() fileKey { return fileKey{e.size, e.mod} }
 
+// sameFiles says that no file was renamed or added between two lists. Only the
+// newest grows.
+func sameFiles(now, before []entry) bool {
+	if len(now) != len(before) {
+		return false
+	}
+	for i, e := range now {
+		if e.path != before[i].path || i > 0 && e.key() != before[i].key() || e.size < before[i].size {
+			return false
+		}
+	}
+	return true
+}
+
 // outcomes of a pass.
 type passed int
 
@@ -92,7 +106,7 @@ func (s *stream) pass(ctx context.Context, entries []entry, trust, force bool, r
 			switch {
 			case err != nil:
 				return passDone, err
-			case !slices.EqualFunc(now, entries, func(a, b entry) bool { return a.path == b.path && (a.size == b.size || a.age.rank == 0) }):
+			case !sameFiles(now, entries):
 				return passAgain, nil // they were renamed while it was looked for
 			case !force:
 				return passLost, nil
@@ -186,7 +200,7 @@ func (s *stream) begin(ctx context.Context, entries []entry, at int, relist func
 	if err != nil {
 		return gone(err)
 	}
-	if len(now) != len(entries) || now[at].path != e.path || at > 0 && now[at].key() != e.key() || now[at].size < e.size {
+	if !sameFiles(now, entries) {
 		return passAgain, nil
 	}
 	return passDone, s.take(ctx, e.path, text, 0, end)

@@ -304,6 +304,40 @@ func TestTail(t *testing.T) {
 	})
 }
 
+func TestTailWhileFilesAreRotated(t *testing.T) {
+	both(t, func(t *testing.T, d *disk) {
+		for seed := range uint64(40) {
+			random := rand.New(rand.NewPCG(seed, 2))
+			at := newDisk(d.asText)
+			at.write(words+".log.0", numbered(1, 20))
+			written, rotations := 20, 0
+			at.between = func(string) {
+				if rotations < 4 && random.IntN(2) == 0 {
+					rotations++
+					at.rotate(words, 20)
+					at.write(words+".log.0", numbered(written+1, written+7))
+					written += 7
+				}
+			}
+			o := all()
+			o.Tail = 10
+			c, got := reading(at, o)
+			c.mustRead(t, false)
+			rotations = 4
+			c.mustRead(t, true)
+			list := got.take()
+			if len(list) < 10 {
+				t.Fatalf("seed %d: %q", seed, list)
+			}
+			equal(t, fmt.Sprintf("seed %d: to the end", seed), list, numbers(written+1-len(list), written))
+			equal(t, "lost", got.lost, nil)
+			if len(list) > 10+4*7 {
+				t.Errorf("seed %d: %d lines", seed, len(list))
+			}
+		}
+	})
+}
+
 func TestTailOfWhatIsNotUTF8(t *testing.T) {
 	both(t, func(t *testing.T, d *disk) {
 		d.write(words+".log.0", strings.Repeat("\xff\xfe junk\n", 900)+"one\n\xfftwo\nthree\n")
