@@ -150,6 +150,10 @@ func (a *app) completePositional(cmd *cobra.Command, words []string, start strin
 		return a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
 			return inspect.ContainerNames(ctx, cl, words[1])
 		})
+	case "version":
+		return a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
+			return inspect.VersionNames(ctx, cl, words[1])
+		})
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }

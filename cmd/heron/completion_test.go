@@ -73,6 +73,20 @@ func folderCluster(t *testing.T) (flags []string) {
 		})
 	}
 	write(tree.PackingPlan("words"), plan)
+	ops := []statemgr.Op{tree.CreateHistory("words")}
+	for n := range 2 {
+		content := statemgr.VersionContent{Definition: []byte("x"), PackingPlan: []byte("x"), Job: []byte("x")}
+		v := statemgr.Version{Number: n + 1, VersionContent: content}
+		v.Deployment.TopologyID = "words1"
+		made, err := v.Ops(tree.Layout, "words")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, made...)
+	}
+	if err := tree.ApplyAll(t.Context(), ops...); err != nil {
+		t.Fatal(err)
+	}
 	return stateFlags("heron.class.state.manager=org.apache.heron.statemgr.localfs.LocalFileSystemStateManager", "heron.statemgr.root.path="+root)
 }
 
@@ -145,6 +159,10 @@ func TestComponentsAreCompletedForANumber(t *testing.T) {
 	}
 	if got, _ := a.flagCompleter("component-parallelism")(cmd, []string{"nomad", "words"}, ""); !slices.Equal(got, []string{"bolt:", "spout:"}) {
 		t.Errorf("%v", got)
+	}
+	cmd.Use = "rollback [flags] cluster/[role]/[env] topology-name [version]"
+	if got, _ := a.completePositional(cmd, []string{"nomad", "words"}, ""); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("versions: %v", got)
 	}
 }
 

@@ -69,6 +69,16 @@ func ContainerNames(ctx context.Context, cl cluster.Cluster, topology string) ([
 	return names, nil
 }
 
+// VersionNames are the numbers of a topology's versions that are kept, as words.
+func VersionNames(ctx context.Context, cl cluster.Cluster, topology string) ([]string, error) {
+	list, err := cl.State.Versions(ctx, topology)
+	var names []string
+	for _, v := range list {
+		names = append(names, strconv.Itoa(v.Number))
+	}
+	return names, err
+}
+
 // packingPlan is a topology's stored plan, an empty one where there is none.
 func packingPlan(ctx context.Context, cl cluster.Cluster, topology string) (*heronpb.PackingPlan, error) {
 	plan := &heronpb.PackingPlan{}
