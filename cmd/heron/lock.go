@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +29,7 @@ func (l *lockFlags) whenFree(ctx context.Context, cl cluster.Cluster, do func() 
 		return usagef("--lock-timeout is %v; give a time, as 30s or 5m, or 0 to refuse at once", l.timeout)
 	}
 	err := operation.WhenFree(ctx, cl.State, cl.Progress, l.timeout, do)
-	if l.timeout == 0 && errors.As(err, new(*operation.BusyError)) {
+	if l.timeout == 0 && operation.Waits(err) {
 		return fmt.Errorf("%w; --lock-timeout waits for it", err)
 	}
 	return err

@@ -79,6 +79,20 @@ func TestWhenFree(t *testing.T) {
 	if err := (&lockFlags{timeout: time.Hour}).whenFree(t.Context(), ending, do); tries != 2 || err != nil {
 		t.Errorf("the other one ended: %d tries, %v", tries, err)
 	}
+	tries = 0
+	err = (&lockFlags{timeout: time.Hour}).whenFree(t.Context(), cl, func() error {
+		if tries++; tries == 1 {
+			return outcome.New(outcome.Busy, "another client updates it")
+		}
+		return nil
+	})
+	if tries != 2 || err != nil {
+		t.Errorf("a client without a claim: %d tries, %v", tries, err)
+	}
+	lost := &operation.LostError{Topology: "words"}
+	if err := (&lockFlags{timeout: time.Hour}).whenFree(t.Context(), cl, func() error { return lost }); !errors.Is(err, lost) {
+		t.Errorf("a lost claim: %v", err)
+	}
 	other := errors.New("broken")
 	if err := (&lockFlags{timeout: time.Hour}).whenFree(t.Context(), cl, func() error { return other }); !errors.Is(err, other) {
 		t.Errorf("another failure: %v", err)
