@@ -182,6 +182,7 @@ func (c *cluster) killedAt(p *testenv.HTTPFaultProxy, at int) (complete bool) {
 // However often answers are lost and at whatever request to Nomad heron is
 // killed: the same command again leaves each container restarted once.
 func TestRestartRestartsNothingTwice(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	p := c.throughHTTP()
