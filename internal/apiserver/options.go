@@ -63,7 +63,7 @@ type Limits struct {
 // DefaultLimits are those of a server that was told nothing.
 func DefaultLimits() Limits {
 	return Limits{
-		Upload: 4 << 30, Operations: 16, Uploads: 32, Requests: 1024, Rate: 1000,
+		Upload: 4 << 30, Operations: 16, Uploads: 128, Requests: 1024, Rate: 1000,
 		Stall: 30 * time.Second, Drain: time.Minute, Keep: time.Hour,
 	}
 }

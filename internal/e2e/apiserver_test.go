@@ -114,15 +114,15 @@ func (s *apiServer) ask(status int, method, path, contentType string, body io.Re
 }
 
 // definition runs the sample's program as a client does.
-func (s *apiServer) definition() []byte {
+func (s *apiServer) definition(name string, stmgrs int) []byte {
 	s.t.Helper()
 	dir := s.t.TempDir()
-	cmd := exec.Command(bin.sample, "--name", s.topology, "--stmgrs", "2")
+	cmd := exec.Command(bin.sample, "--name", name, "--stmgrs", fmt.Sprint(stmgrs))
 	cmd.Env = append(os.Environ(), "HERON_OPTIONS=cmdline.topologydefn.tmpdirectory="+dir+",cmdline.topology.initial.state=RUNNING")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, s.topology+".defn"))
+	data, err := os.ReadFile(filepath.Join(dir, name+".defn"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -132,19 +132,30 @@ func (s *apiServer) definition() []byte {
 // form is what the original's client posts for the sample.
 func (s *apiServer) form() (string, *bytes.Buffer) {
 	s.t.Helper()
+	return s.formWith(s.topology, 2)
+}
+
+// formOf is the form for a topology of five containers.
+func (s *apiServer) formOf(name string) (string, *bytes.Buffer) {
+	s.t.Helper()
+	return s.formWith(name, 4)
+}
+
+func (s *apiServer) formWith(name string, stmgrs int) (string, *bytes.Buffer) {
+	s.t.Helper()
 	program, err := os.ReadFile(bin.sample)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	body := &bytes.Buffer{}
 	w := multipart.NewWriter(body)
-	for _, f := range [][2]string{{"name", s.topology}, {"cluster", "nomad"}, {"role", "ann"}, {"environment", "default"}, {"user", "ann"}} {
+	for _, f := range [][2]string{{"name", name}, {"cluster", "nomad"}, {"role", "ann"}, {"environment", "default"}, {"user", "ann"}} {
 		_ = w.WriteField(f[0], f[1])
 	}
 	for _, f := range []struct {
 		name, file string
 		data       []byte
-	}{{"definition", s.topology + ".defn", s.definition()}, {"topology", "sample-topology", program}} {
+	}{{"definition", name + ".defn", s.definition(name, stmgrs)}, {"topology", "sample-topology", program}} {
 		at, _ := w.CreateFormFile(f.name, f.file)
 		_, _ = at.Write(f.data)
 	}
