@@ -100,6 +100,10 @@ func TestDocker(t *testing.T) {
 				c.wantCheck(e, "node", "ok", "core: in heron-core")
 				c.wantCheck(e, "node", "ok", "can be reached")
 			}
+			if test.network == "bridge" {
+				c.want(c.restart("", "--wait"), 0, "3 containers restarted, and it runs")
+				c.wantRestarts("1 1 1")
+			}
 			c.want(c.kill(), 0, "topology "+c.topology+" killed")
 			c.nothingLeft()
 			c.noContainers(d)
