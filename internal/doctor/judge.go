@@ -213,14 +213,14 @@ func (f *found) engine() []Check {
 func (f *found) condition() []Check {
 	s := f.health
 	if s == nil {
-		if len(f.Originals) > 0 {
-			return []Check{ok(Topology, f.Name, "the original client put it up: %d jobs", len(f.Originals))}
-		}
 		return nil
 	}
 	text := fmt.Sprintf("%s: %s", s.Health, s.Reason)
 	if f.why != "" {
 		text += "; " + f.why
+	}
+	if n := len(f.Originals); n > 0 {
+		text += fmt.Sprintf("; the original client put it up, with %d jobs", n)
 	}
 	switch {
 	case s.Indexes.Wrong():

@@ -173,7 +173,7 @@ func (e *examination) find(ctx context.Context, name string) (*found, error) {
 	if f.deadOwners, err = tree.DeadOwners(ctx, name); err != nil {
 		return nil, err
 	}
-	if f.Job != nil && f.foreign == nil && f.place == nil && f.Definition.Known() && !e.elsewhere(f) {
+	if f.hasJob() && f.place == nil && f.Definition.Known() && !e.elsewhere(f) {
 		at := e.cl
 		settings := *at.Settings
 		settings.Role, settings.Environ = f.kill.Role, f.kill.Environ
@@ -181,13 +181,16 @@ func (e *examination) find(ctx context.Context, name string) (*found, error) {
 		if f.health, err = inspect.Look(ctx, at, e.nomad, name, e.opts.Now); err != nil {
 			return nil, err
 		}
-		if !f.health.Health.Good() {
+		if f.Job != nil && !f.health.Health.Good() {
 			f.why = at.Diagnose(ctx, cluster.Running{Name: name, ID: f.ID(), JobID: *f.Job.ID, Containers: f.health.Wanted}).String()
 		}
 	}
 	f.packageGone = e.packageGone(ctx, f)
 	return f, nil
 }
+
+// hasJob says that it has a job of its own, or those of the original client.
+func (f *found) hasJob() bool { return f.Job != nil && f.foreign == nil || len(f.Originals) > 0 }
 
 // look reads state and job. Every node of the topology is asked for only where
 // the usual ones do not tell all there is: that lists whole directories.

@@ -44,6 +44,7 @@ func TestLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-run.done
+	c.wantCheck(c.doctor(3, "nomad", c.topology), "claim", "problem", "has died")
 	r := c.unlock("--output", "json")
 	c.want(r, 0)
 	var doc struct {

@@ -159,7 +159,7 @@ func TestTopologyOfTheOriginalClient(t *testing.T) {
 	}
 	c.want(c.heron("topologies", "nomad"), 0, c.topology)
 	c.want(c.heron("logs", "--tail", "1", "nomad", c.topology, "1"), 0)
-	c.want(c.heron("doctor", "nomad", c.topology), 0, "the original client put it up")
+	c.want(c.heron("doctor", "nomad", c.topology), 0, "healthy", "the original client put it up")
 
 	if got := c.wantSwitched(c.switchState("deactivate", "--output", "json"), "PAUSED", true); got != id {
 		t.Errorf("id %s, want %s", got, id)
