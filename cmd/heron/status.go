@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -127,7 +128,10 @@ func fitted(page string, columns, rows int) string {
 }
 
 // printStatus prints a status for a person.
-func (a *app) printStatus(w io.Writer, s *inspect.Status) {
+func (a *app) printStatus(to io.Writer, s *inspect.Status) {
+	// A table is written cell by cell.
+	w := bufio.NewWriter(to)
+	defer w.Flush()
 	fmt.Fprintf(w, "%s is %s: %s\n\n", s.Topology, s.Health, s.Reason)
 	head := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(what, format string, args ...any) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -109,7 +110,10 @@ func (a *app) watchTopologies(ctx context.Context, cl *cluster.Connection, filte
 	return err
 }
 
-func (a *app) printTopologies(w io.Writer, list []*inspect.Summary) {
+func (a *app) printTopologies(to io.Writer, list []*inspect.Summary) {
+	// A table is written cell by cell.
+	w := bufio.NewWriter(to)
+	defer w.Flush()
 	if len(list) == 0 {
 		fmt.Fprintln(w, "no topologies")
 		return
