@@ -231,6 +231,12 @@ func TestAPIServer(t *testing.T) {
 		t.Errorf("answer %s", got)
 	}
 	s.ask(404, "DELETE", s.at(), "", nil)
+	// A command line uploads to the server, and removes from there.
+	s.want(s.submit("--wait"), 0, "runs at nomad/ann/default")
+	if uri := s.job().Meta["heron.package.uri"]; !strings.HasPrefix(uri, s.url+"/api/v1/file/download/") {
+		t.Errorf("package %s", uri)
+	}
+	s.want(s.cluster.kill(), 0, "killed")
 	s.nothingLeft()
 
 	if err := s.run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
