@@ -34,7 +34,7 @@ func BenchmarkCommands(b *testing.B) {
 		for _, size := range sizes() {
 			rows = append(rows, newCluster(b, p, size).measure(b)...)
 		}
-		rows = append(append(rows, inspections(b, p)...), follow(b, p))
+		rows = append(append(append(rows, waits(b, p)), inspections(b, p)...), follow(b, p))
 		b.StopTimer()
 		print(rows)
 		b.StartTimer()
