@@ -159,6 +159,9 @@ func (a *app) printStatus(to io.Writer, s *inspect.Status) {
 	}
 	line("TManager", "%s", tmanagerText(s.TManager))
 	line("plan", "%d of %s registered", s.Plan.Registered, count(s.Plan.Packed, "stream manager"))
+	if s.Diagnosis != nil {
+		line("its logs", "%s", dash(s.Diagnosis.Findings()))
+	}
 	line("containers", "%d of %d run", s.Running, s.Wanted)
 	indexes := "exactly those of the plan"
 	if !s.Indexes.Exact() {

@@ -56,6 +56,15 @@ func (d Diagnosis) String() string {
 	case "unreachable":
 		parts = append(parts, "the registered TManager does not answer")
 	}
+	if found := d.Findings(); found != "" {
+		parts = append(parts, found)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Findings is String without what the TManager answers.
+func (d Diagnosis) Findings() string {
+	var parts []string
 	if len(d.NotRunning) > 0 {
 		parts = append(parts, "not running: containers "+Ranges(d.NotRunning))
 	}
@@ -88,8 +97,12 @@ const diagnosedContainers = 3
 // Diagnose finds out why a topology has no complete physical plan. It changes
 // nothing, and what cannot be read is left out.
 func (c Cluster) Diagnose(ctx context.Context, r Running) Diagnosis {
-	d := Diagnosis{TManager: "unasked", Missing: []int{}, NotRunning: []int{}, Restarts: []ProcessRestarts{}, Output: []nomad.ContainerOutput{}}
-	d.TManager = c.answerOf(ctx, r)
+	return c.DiagnoseAnswer(ctx, r, c.answerOf(ctx, r))
+}
+
+// DiagnoseAnswer is Diagnose where it is known how the TManager answers.
+func (c Cluster) DiagnoseAnswer(ctx context.Context, r Running, answer string) Diagnosis {
+	d := Diagnosis{TManager: answer, Missing: []int{}, NotRunning: []int{}, Restarts: []ProcessRestarts{}, Output: []nomad.ContainerOutput{}}
 	packed := c.packed(ctx, r.Name)
 	list, err := c.Jobs.Containers(ctx, r.JobID)
 	if err != nil {

@@ -41,6 +41,9 @@ func TestDiagnoseAPortThatIsTaken(t *testing.T) {
 		"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()",
 		"I1128 20:00:11 Starting tmanager for topology words",
 	}
+	for i := range 30 {
+		b.Jobs.Logs["0 heron-tmanager"] = append(b.Jobs.Logs["0 heron-tmanager"], fmt.Sprintf("I1128 20:00:%d Topology Manager node already exists", 12+i))
+	}
 	b.Jobs.Logs["0 heron-executor"] = []string{
 		"heron-tmanager (pid=17) exited with status 256. command=x", "heron-shell-0 (pid=19) exited with status 9. command=x",
 		"heron-tmanager (pid=18) exited with status 6. command=x",
@@ -49,7 +52,9 @@ func TestDiagnoseAPortThatIsTaken(t *testing.T) {
 	want := cluster.Diagnosis{
 		TManager: "unreachable", Missing: []int{}, NotRunning: []int{},
 		Restarts: []cluster.ProcessRestarts{{Container: 0, Process: "heron-shell-0", Times: 1, Status: "signal 9"}, {Container: 0, Process: "heron-tmanager", Times: 2, Status: "signal 6"}},
-		Output:   []nomad.ContainerOutput{{Index: 0, From: "heron-tmanager.log", Lines: []string{"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()"}}},
+		Output: []nomad.ContainerOutput{{Index: 0, From: "heron-tmanager.log", Lines: []string{
+			"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()", "I1128 20:00:41 Topology Manager node already exists",
+		}}},
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

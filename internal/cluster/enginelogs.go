@@ -26,6 +26,8 @@ var (
 	stmgrLeaves    = lazyregexp.New(`(stmgr-\d+) disconnected`)
 	// fatal is in lines that end a program.
 	fatal = lazyregexp.New(`^F\d{4} |Check failed`)
+	// numbers are what differs in lines that are written again and again.
+	numbers = lazyregexp.New(`[0-9]+`)
 	// matters is in lines that say what is wrong; those of glog begin with E or F.
 	matters = lazyregexp.New(`^[EF]\d{4} |(?i:check failed|fatal|error|exiting|already exists|\blost\b|cannot|could not|refused|failed|mismatch|not expecting)`)
 )
@@ -33,10 +35,23 @@ var (
 // shownLines is how many lines of a log are shown.
 const shownLines = 10
 
-// lastThatMatter are the last lines that say what is wrong.
-func lastThatMatter(lines []string) []string {
-	lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !matters.MatchString(line) })
-	return lines[max(0, len(lines)-shownLines):]
+// lastThatMatter are the last lines that say what is wrong. Of lines in a row
+// that differ only in numbers, as in their times, it is the last.
+func lastThatMatter(lines []string) (last []string) {
+	said := ""
+	for _, line := range lines {
+		if !matters.MatchString(line) {
+			continue
+		}
+		now := numbers.ReplaceAllString(line, "")
+		if now == said {
+			last[len(last)-1] = line
+			continue
+		}
+		said = now
+		last = append(last, line)
+	}
+	return last[max(0, len(last)-shownLines):]
 }
 
 // shownRuns is how many lives of a TManager are looked at: after one that died

@@ -20,9 +20,10 @@ type shownStatus struct {
 		ControllerPort int `json:"controller_port"`
 		Answer         string
 	}
-	Wanted  int `json:"containers_wanted"`
-	Running int `json:"containers_running"`
-	Indexes struct{ Missing, Doubled, Surplus []int }
+	Diagnosis *struct{ TManager string }
+	Wanted    int `json:"containers_wanted"`
+	Running   int `json:"containers_running"`
+	Indexes   struct{ Missing, Doubled, Surplus []int }
 
 	Containers []struct {
 		Index              int

@@ -38,7 +38,7 @@ func TestWaitForRoom(t *testing.T) {
 	})
 	c := newClusterAt(t, agent.Addr, testenv.ZooKeeper(t), nil)
 	first := c.topology
-	c.want(c.submit("--wait"), 0)
+	c.want(c.submit("--wait", "--stable-for=1s"), 0, "all run; they have to stay so for 1s")
 	c.topology = first + "-2"
 	second := c.startSubmit("--wait")
 	eventually(t, "it says what it waits for", func() bool {
@@ -57,6 +57,12 @@ func TestWaitSaysWhatTheTManagerSays(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.brokenCore("port-taken")
+	c.want(c.submit(), 0)
+	eventually(t, "status says it too", func() bool {
+		doc, code := c.statusDoc()
+		return code == 3 && doc.Diagnosis != nil && strings.Contains(c.status().out, "Check failed: http_server_->Start()")
+	})
+	c.want(c.kill(), 0)
 	r := c.submit("--wait=20s", "--rollback", "--output", "json")
 	c.want(r, 7, "Check failed: http_server_->Start()", "in container 0 the executor has seen heron-tmanager end ", "exit code 1", `"output"`)
 	if !strings.Contains(r.errOut, "Check failed: http_server_->Start()") {

@@ -140,8 +140,21 @@ func (l *looker) status(ctx context.Context, t *cluster.Topology, nodes map[stri
 		return nil, err
 	}
 	s.setPlans(t.PackingPlan.Value, plan, at)
+	l.diagnose(ctx, s)
 	s.Health, s.Reason = judge(s, l.now())
 	return s, nil
+}
+
+// diagnose reads the logs of a topology whose containers run, and whose TManager
+// does not work by a complete plan.
+func (l *looker) diagnose(ctx context.Context, s *Status) {
+	silent := s.TManager.Answer == AnswerUnreachable && len(s.Plan.Unregistered) > 0
+	if s.Job == nil || s.Job.Stopped || s.Job.Originals > 0 || s.Wanted == 0 || s.Running < s.Wanted ||
+		!silent && s.TManager.Answer != AnswerAbsent && s.TManager.Answer != AnswerIncomplete {
+		return
+	}
+	d := l.cl.DiagnoseAnswer(ctx, cluster.Running{Name: l.name, ID: s.ID, JobID: s.Job.ID, Containers: s.Wanted}, s.TManager.Answer)
+	s.Diagnosis = &d
 }
 
 func (l *looker) ours(job *api.Job) bool {

@@ -39,6 +39,9 @@ type Status struct {
 	Indexes cluster.Indexes `json:"indexes"`
 	// Unplaced says why Nomad finds no node for containers.
 	Unplaced []string `json:"unplaced,omitempty"`
+	// Diagnosis is what the logs say where all containers run and the TManager has
+	// no complete physical plan; nil elsewhere.
+	Diagnosis *cluster.Diagnosis `json:"diagnosis,omitempty"`
 	// Operation is one that has not ended.
 	Operation  *Operation  `json:"operation,omitempty"`
 	Containers []Container `json:"containers"`
