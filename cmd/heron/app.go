@@ -60,6 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(), a.restartCommand(),
+		a.rollbackCommand(), a.historyCommand(),
 		a.statusCommand(), a.topologiesCommand(), a.logsCommand(), a.doctorCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
 		a.apiserverCommand(),

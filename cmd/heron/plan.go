@@ -24,7 +24,7 @@ Exit code 0: it fits, and nothing differs. 3: it does not fit, or differs.`,
   heron plan --output json nomad/ads/prod topology.pex - wc`,
 	}, a.plan)
 	// These are refused with what to do instead.
-	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for", "rollback"} {
+	for _, name := range [...]string{"dry-run", "dry-run-format", "wait", "stable-for", "rollback", "replace", "state"} {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
 	return cmd
@@ -36,6 +36,9 @@ type plannedDoc struct {
 }
 
 func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
+	if flags.replace || flags.state != "" {
+		return usagef("plan compares with what runs; --replace and --state are for submit")
+	}
 	if flags.dryRun || flags.asked() || flags.dryRunFormat != "" {
 		return usagef("plan changes nothing: --dry-run, --dry-run-format and --wait are for submit")
 	}

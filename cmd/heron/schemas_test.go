@@ -19,6 +19,7 @@ import (
 	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
+	"github.com/heron-nomad/heron/internal/versions"
 )
 
 var updateSchemas = flag.Bool("update", false, "write docs/schemas anew")
@@ -37,12 +38,14 @@ func documents() map[string][]any {
 		"download":      {downloadedDoc{}},
 		"gc":            {collectedDoc{}},
 		"help":          {helpDoc{}},
+		"history":       {versions.History{}},
 		"init":          {installedDoc{}},
 		"kill":          {lifecycle.Killed{}},
 		"logs":          {logs.Line{}},
 		"man":           {manDoc{}},
 		"plan":          {plannedDoc{}},
 		"restart":       {lifecycle.Restarted{}},
+		"rollback":      {versions.RolledBack{}},
 		"status":        {inspect.Status{}},
 		"submit":        {submittedDoc{}, dryRunOf("packingClass", "topology", "containers"), dryRunOf("topology", "package", "packing", "state", "job", "containers")},
 		"topologies":    {topologiesDoc{}},

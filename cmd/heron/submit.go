@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/versions"
 )
 
 // submitFlags are those of submit. The first group the original client has
@@ -36,6 +38,9 @@ type submitFlags struct {
 	topologyID string
 	rollback   bool
 	lock       lockFlags
+
+	replace bool
+	state   string
 }
 
 func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
@@ -57,6 +62,8 @@ func (s *submitFlags) add(a *app, f *pflag.FlagSet) (original map[string]bool) {
 	s.addTimeout(f)
 	f.BoolVar(&s.rollback, "rollback", false, "with --wait: undo the submission of a topology that does not run in time")
 	s.lock.add(f)
+	f.BoolVar(&s.replace, "replace", false, "put it in the place of what runs under its name; what does not become good is taken back")
+	addStateFlag(f, &s.state)
 	f.BoolVar(&a.quiet, "quiet", false, "print no progress")
 	f.BoolP("help", "h", false, "help for this command")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -80,9 +87,14 @@ of the original client count there too. For a .pex that is run as it is, and
 for a native executable, the class is "-". For a .so or .dylib it is the path
 of the program that writes the definition.
 
-With --topology-definition the program does not run and no class is given.`,
+With --topology-definition the program does not run and no class is given.
+
+With --replace a topology of the name that runs is replaced, and heron waits
+until the new one runs well; if it does not, the old one comes back. Where none
+runs, it is submitted.`,
 		Example: `  heron submit nomad topology.jar com.acme.WordCount wc
   heron submit --wait --output json nomad/ads/prod topology.jar com.acme.WordCount wc
+  heron submit --replace --stable-for 1m nomad topology.jar com.acme.WordCount wc
   heron submit --dry-run nomad topology.pex -
   heron submit --topology-definition wc.defn nomad topology.jar`,
 	}, a.submit)
@@ -114,6 +126,9 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 		if err := a.checkOutput(); err != nil {
 			return err
 		}
+		if flags.replace && !flags.dryRun {
+			flags.imply()
+		}
 		if err := flags.check(cmd.Flags()); err != nil {
 			return err
 		}
@@ -129,8 +144,13 @@ type submittedDoc struct {
 }
 
 func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error {
-	if flags.dryRun && flags.asked() {
+	switch {
+	case flags.dryRun && flags.asked():
 		return usagef("--wait does not go with --dry-run, which starts nothing")
+	case flags.dryRun && flags.replace:
+		return usagef("--replace does not go with --dry-run; heron plan compares with what runs")
+	case flags.state != "" && !flags.replace:
+		return usagef("--state goes with --replace: it is about the state of what runs")
 	}
 	if flags.rollback && !flags.asked() {
 		return usagef("--rollback undoes a submission that --wait finds not running; add --wait")
@@ -156,23 +176,29 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		return err
 	}
 	defer cl.Close()
-	opts := submit.Options{Wait: flags.limit(), StableFor: flags.stable, Rollback: flags.rollback}
-	done, err := a.submitWhenFree(ctx, flags, cl.Cluster, prepared, opts)
-	a.changed = len(done) > 0
+	done, err := a.submitWhenFree(ctx, flags, cl.Cluster, func() ([]*submit.Submitted, error) {
+		if flags.replace {
+			return versions.Replace(ctx, cl.Cluster, prepared, versions.ReplaceOptions{
+				Wait: flags.versionWait(), State: flags.state, Rollback: flags.rollback, ForTopology: s.config.ForTopology,
+			})
+		}
+		decisions, err := prepared.Decide(ctx, cl.Cluster)
+		if err != nil {
+			return nil, err
+		}
+		return submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: flags.limit(), StableFor: flags.stable, Rollback: flags.rollback})
+	})
+	a.changed = slices.ContainsFunc(done, func(r *submit.Submitted) bool { return r.Action != submit.ActionUnchanged })
 	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })
 }
 
 // submitWhenFree looks, decides and submits. The program does not run again
 // after a wait, and a submission that has done something is not repeated.
-func (a *app) submitWhenFree(ctx context.Context, flags *submitFlags, cl cluster.Cluster, prepared *submit.Prepared, opts submit.Options) ([]*submit.Submitted, error) {
+func (a *app) submitWhenFree(ctx context.Context, flags *submitFlags, cl cluster.Cluster, do func() ([]*submit.Submitted, error)) ([]*submit.Submitted, error) {
 	done := []*submit.Submitted{}
 	var failed error
 	err := flags.lock.whenFree(ctx, cl, func() error {
-		decisions, err := prepared.Decide(ctx, cl)
-		if err != nil {
-			return err
-		}
-		list, err := submit.Submit(ctx, cl, decisions, opts)
+		list, err := do()
 		done = append(done, list...)
 		if len(done) > 0 {
 			failed = err
@@ -298,6 +324,14 @@ func (a *app) printSubmitted(done []*submit.Submitted) {
 	for _, r := range done {
 		how := "submitted"
 		switch {
+		case r.Action == submit.ActionUnchanged:
+			fmt.Fprintf(a.stdout, "topology %s at %s/%s/%s runs just this already, as id %s; nothing was changed\n", r.Topology, r.Cluster, r.Role, r.Environ, r.ID)
+			continue
+		case r.Action == submit.ActionReplaced:
+			how = fmt.Sprintf("replaced, version %d runs", r.Number)
+			if r.Paused {
+				how += ", paused,"
+			}
 		case r.Running && r.Paused:
 			how = "is up, paused,"
 		case r.Running:
@@ -309,6 +343,12 @@ func (a *app) printSubmitted(done []*submit.Submitted) {
 			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, count(r.Containers, "container"), r.ID)
 		a.say("its job in Nomad: %s", r.JobPage)
 		a.say("remove it with: %s", a.command(outcome.Kill, r.Cluster, r.Role, r.Environ, r.Topology))
+		if r.Action == submit.ActionReplaced {
+			a.printState(r.Topology, r.State)
+			a.say("go back with: %s", a.command("rollback", r.Cluster, r.Role, r.Environ, r.Topology))
+			a.printSettled(r.Removed, r.Kept)
+			continue
+		}
 		for _, l := range r.Kept {
 			fmt.Fprintf(a.stdout, "%s, of an earlier submit that died, kept: %s\n", l, l.Why)
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/heron-nomad/heron/internal/versions"
 )
 
 // waitDefault is how long --wait waits where it is given no time.
@@ -29,6 +31,19 @@ func (w *waitFlags) add(f *pflag.FlagSet) {
 func (w *waitFlags) addTimeout(f *pflag.FlagSet) {
 	f.DurationVar(&w.timeout, "wait-timeout", waitDefault, "earlier name for the time of --wait")
 	_ = f.MarkHidden("wait-timeout") // it is there
+}
+
+// imply is for commands that always wait: what does not become good is taken
+// back. It comes before check.
+func (w *waitFlags) imply() {
+	if !w.asked() {
+		w.wait = waitTime(waitDefault + max(w.stable, 0))
+	}
+}
+
+// versionWait is the wait for a version to become good.
+func (w *waitFlags) versionWait() versions.Wait {
+	return versions.Wait{Limit: w.limit(), StableFor: w.stable}
 }
 
 // check completes and checks the flags after f was parsed.

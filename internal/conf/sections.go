@@ -1,7 +1,10 @@
 package conf
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -157,7 +160,32 @@ func (r *reader) executor() Executor {
 		r.wrong(keyClusterHome, x.ClusterHome+" has a colon, at which class paths are split", "name another folder, such as ./heron-core")
 	}
 	x.StatefulCustomClasspath = r.statefulClasspath()
+	x.StatefulStorage = r.statefulStorage()
 	return x
+}
+
+// statefulStorage is a digest of where and how checkpoints are kept; "" where
+// nothing is said about it. How many are, and the class path, do not count.
+func (r *reader) statefulStorage() string {
+	var said mapping
+	for _, key := range []string{"heron.statefulstorage.classname", "heron.statefulstorage.config"} {
+		e, ok := r.lookup(key)
+		if !ok {
+			continue
+		}
+		value := e.value
+		if m, is := value.(mapping); is {
+			value = slices.DeleteFunc(slices.Clone(m), func(p pair) bool {
+				return p.key == "heron.statefulstorage.localfs.max.checkpoints" || p.key == "heron.statefulstorage.custom.classpath"
+			})
+		}
+		said = append(said, pair{key: key, value: value})
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(emit(said))
+	return hex.EncodeToString(sum[:])
 }
 
 // statefulClasspath is the user's own part of the checkpoint manager's class

@@ -137,7 +137,9 @@ type Executor struct {
 	HealthmgrClasspath                                                   string
 	MetricsCacheMode, HealthmgrMode                                      string
 	JavaHome                                                             string
-	VerboseGC                                                            bool
+	// StatefulStorage is a digest of where and how checkpoints are kept.
+	StatefulStorage string `json:"-"`
+	VerboseGC       bool
 	// ClusterHome is where the core package lies in a container, ClusterConf
 	// where the configuration does. LocalConf is the cluster directory of the
 	// submitter.

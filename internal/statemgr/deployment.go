@@ -39,9 +39,6 @@ type DeploymentRecord struct {
 	// SubmittedAt is kept in UTC, to the second.
 	SubmittedAt  time.Time `json:"submitted_at"`
 	ConfigDigest string    `json:"config_digest"`
-	// Request is a digest of what was asked for, "" where it is not known: an
-	// equal request would put the same in place.
-	Request string `json:"request_digest,omitempty"`
 }
 
 // Encode returns what the store keeps: JSON, the same bytes for the same record.

@@ -60,7 +60,11 @@ type Intent struct {
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
 	// Restart is how far a restart is; zero for other operations.
 	Restart IntentRestart `json:"restart,omitzero"`
-	Owner   Owner         `json:"owner"`
+	// Makes is the number of the version that a replacement or a rollback puts in
+	// place, Base that of the one which runs before.
+	Makes int   `json:"makes,omitempty"`
+	Base  int   `json:"base,omitempty"`
+	Owner Owner `json:"owner"`
 }
 
 // IntentRestart is how far a restart of containers is.

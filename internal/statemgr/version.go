@@ -36,6 +36,11 @@ type Version struct {
 	// Checkpoints is the list of checkpoints that was removed when this version
 	// was put in place, until it is stable.
 	Checkpoints []byte `json:"checkpoints,omitempty"`
+	// Request is a digest of what was asked for, "" where it is not known: an
+	// equal request would put the same in place. Stateful is one of where and how
+	// checkpoints are kept.
+	Request  string `json:"request_digest,omitempty"`
+	Stateful string `json:"stateful_digest,omitempty"`
 	// Deployment names the topology's id, package, job and configuration.
 	Deployment DeploymentRecord `json:"deployment"`
 	// ExecutionState and SchedulerLocation are serialized messages.

@@ -145,6 +145,7 @@ func (m *Manifest) at(where uploader.Location) (*Manifest, error) {
 		return nil, err
 	}
 	c.version = sub.First(statemgr.OperationSubmit, recorded, *job.TaskGroups[0].Count)
+	c.version.Request, c.version.Stateful = in.Request, in.Settings.Executor.StatefulStorage
 	version, err := c.version.Ops(layout, c.Definition.Name())
 	if err != nil {
 		return nil, err
@@ -192,7 +193,6 @@ func (m *Manifest) submission(uri string) (statemgr.Submission, error) {
 		SubmittedBy:   s.User,
 		SubmittedAt:   m.in.Now,
 		ConfigDigest:  digest,
-		Request:       m.in.Request,
 	}
 	record.Nomad.Address, record.Nomad.JobID = s.Nomad.Address, *m.Job.ID
 	record.Nomad.Region, record.Nomad.Namespace = s.Nomad.Region, s.Nomad.Namespace

@@ -8,16 +8,16 @@ import (
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
-	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // resumed is the identity of a draft: that of a submission which died and was
-// to write the very same, else its own. The same id and time give the same
-// package, so that its upload continues too. An id that was asked for stays.
-func (d *draft) resumed(ctx context.Context, cl cluster.Cluster, there *cluster.Topology) (identity, error) {
+// to write the very same, else its own; option is what the operation adds to the
+// request. The same id and time give the same package, so that its upload
+// continues too. An id that was asked for stays.
+func (d *draft) resumed(ctx context.Context, cl cluster.Cluster, there *cluster.Topology, operation, option string) (identity, error) {
 	dead := there.Pending
-	if dead == nil || dead.Alive || dead.Intent.Operation != statemgr.OperationSubmit || dead.Intent.Request == "" {
+	if dead == nil || dead.Alive || dead.Intent.Operation != operation || dead.Intent.Request == "" {
 		return d.own(), nil
 	}
 	if d.req.TopologyID != "" && d.req.TopologyID != dead.Intent.TopologyID {
@@ -38,7 +38,7 @@ func (d *draft) resumed(ctx context.Context, cl cluster.Cluster, there *cluster.
 		return identity{}, err
 	}
 	request, err := d.digest(ctx, pkg)
-	if err != nil || request != dead.Intent.Request {
+	if err != nil || request+option != dead.Intent.Request {
 		return d.own(), err
 	}
 	return identity{id: dead.Intent.TopologyID, at: dead.Intent.SubmittedAt}, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
 // Options change what Submit does beyond the manifest.
@@ -22,8 +23,18 @@ type Options struct {
 	Rollback bool
 }
 
+// What was done about a topology.
+const (
+	ActionSubmitted = "submitted"
+	ActionReplaced  = "replaced"
+	// ActionUnchanged: what runs is what was to be put in its place.
+	ActionUnchanged = "unchanged"
+)
+
 // Submitted is what a successful Submit has done.
 type Submitted struct {
+	// Action is one of the actions above.
+	Action   string `json:"action"`
 	Topology string `json:"topology"`
 	ID       string `json:"id"`
 	Cluster  string `json:"cluster"`
@@ -38,6 +49,15 @@ type Submitted struct {
 	Package       string `json:"package"`
 	PackageSHA256 string `json:"package_sha256"`
 	PackageSize   int64  `json:"package_size"`
+	// Number is that of the version in the topology's history, Previous that of the
+	// one which ran before.
+	Number   int `json:"version,omitempty"`
+	Previous int `json:"previous,omitempty"`
+	// State is what became of the state of an effectively-once topology that was
+	// replaced: keep or fresh.
+	State string `json:"state,omitempty"`
+	// Removed are packages of versions that are not kept any longer.
+	Removed []outcome.Resource `json:"removed,omitempty"`
 	// Paused: it waits for an activation.
 	Paused  bool `json:"paused"`
 	Running bool `json:"running"`
@@ -60,7 +80,9 @@ func scope() cluster.Scope { return cluster.Scope{Job: true, Originals: true, Ve
 // writes. A submission that died is continued under its id if it was to write
 // the very same. It changes nothing.
 func (p *Prepared) Decide(ctx context.Context, cl cluster.Cluster) ([]Decision, error) {
-	return p.decide(ctx, cl, func(d *draft, there *cluster.Topology) (identity, error) { return d.resumed(ctx, cl, there) })
+	return p.decide(ctx, cl, func(d *draft, there *cluster.Topology) (identity, error) {
+		return d.resumed(ctx, cl, there, statemgr.OperationSubmit, "")
+	})
 }
 
 // decide is Decide with the identity that a topology gets.
@@ -149,6 +171,8 @@ func (s *submission) remedy() outcome.Remedy { return s.cl.KillRemedy(s.name) }
 func (s *submission) result() *Submitted {
 	set := s.m.in.Settings
 	return &Submitted{
+		Action:     ActionSubmitted,
+		Number:     1,
 		Topology:   s.name,
 		ID:         s.m.Definition.ID(),
 		Cluster:    set.Cluster,

@@ -25,6 +25,9 @@ const (
 	// MetaUploader and MetaPackageURI say who stored the package and where.
 	MetaUploader   = "heron.package.uploader"
 	MetaPackageURI = "heron.package.uri"
+	// MetaVersion is the number of the topology's version, in jobs that replaced
+	// an earlier version's: two versions can have the same topology id.
+	MetaVersion = "heron.version"
 )
 
 // ClientMark is the value of MetaClient; the number is the version of the
