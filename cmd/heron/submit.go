@@ -95,6 +95,7 @@ runs, it is submitted.`,
 		Example: `  heron submit nomad topology.jar com.acme.WordCount wc
   heron submit --wait --output json nomad/ads/prod topology.jar com.acme.WordCount wc
   heron submit --replace --stable-for 1m nomad topology.jar com.acme.WordCount wc
+  heron submit --wait=10m --stable-for 1m --rollback nomad/ads/prod topology.jar com.acme.WordCount wc
   heron submit --dry-run nomad topology.pex -
   heron submit --topology-definition wc.defn nomad topology.jar`,
 	}, a.submit)
