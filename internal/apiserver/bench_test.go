@@ -71,7 +71,9 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-func speed(began time.Time) float64 { return transferSize / float64(1<<20) / time.Since(began).Seconds() }
+func speed(began time.Time) float64 {
+	return transferSize / float64(1<<20) / time.Since(began).Seconds()
+}
 
 // transferServer is a server for packages alone, at its address.
 func transferServer(b *testing.B, dir string) string {

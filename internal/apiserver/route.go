@@ -39,11 +39,13 @@ func (s *Server) routes() []route {
 		{"POST", prefix + "/topologies", auth.Submit, s.submit},
 		{"GET", topologyPath, auth.Read, s.status},
 		{"GET", topologyPath + "/watch", auth.Read, s.watch},
+		{"GET", topologyPath + "/history", auth.Read, s.history},
 		{"GET", topologyPath + "/logs", auth.Logs, s.showLogs},
 		{"DELETE", topologyPath, auth.Kill, s.kill},
 		{"POST", topologyPath + "/activate", auth.Activate, s.activate},
 		{"POST", topologyPath + "/deactivate", auth.Deactivate, s.deactivate},
 		{"POST", topologyPath + "/restart", auth.Restart, s.restart},
+		{"POST", topologyPath + "/rollback", auth.Rollback, s.rollback},
 		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
 
 		{"GET", prefix + "/operations", auth.Read, s.listOperations},

@@ -16,6 +16,7 @@ import (
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/versions"
 )
 
 // submitFields are the fields of the form that are no overrides.
@@ -34,6 +35,11 @@ type order struct {
 	// plan: say what would be done, and compare with what there is.
 	plan               bool
 	wait, stable, lock time.Duration
+	// replace what runs under the name; state is what becomes of its state.
+	replace bool
+	state   string
+	// rollback removes what does not run in time.
+	rollback bool
 }
 
 // submit takes a topology.
@@ -127,8 +133,27 @@ func (s *Server) orderQuery(q url.Values, o *order) (err error) {
 	if o.lock, err = duration(q.Get("lock_timeout"), 0); err != nil {
 		return err
 	}
+	if o.replace, err = flag(q.Get("replace")); err != nil {
+		return err
+	}
+	if o.rollback, err = flag(q.Get("rollback")); err != nil {
+		return err
+	}
+	o.state = q.Get("state")
 	o.wait, o.stable, err = waits(q)
-	return err
+	switch {
+	case err != nil:
+		return err
+	case o.replace && o.dryRun:
+		return refuse(http.StatusBadRequest, "replace does not go with dry_run; plan compares with what runs")
+	case o.replace && o.wait == 0:
+		o.wait = versionWait
+	case o.rollback && o.wait == 0:
+		return refuse(http.StatusBadRequest, "rollback goes with wait")
+	case o.state != "" && !o.replace:
+		return refuse(http.StatusBadRequest, "state goes with replace")
+	}
+	return nil
 }
 
 // waits reads how long to wait for a topology that runs, and how long it has to
@@ -186,15 +211,34 @@ func (s *Server) carryOut(ctx context.Context, o *order, form *submission, sink 
 		}{planned}
 		return &reply{status: http.StatusOK, body: body, result: body}, nil
 	}
-	var submitted []*submit.Submitted
+	var (
+		submitted []*submit.Submitted
+		failed    error
+	)
 	err = operation.WhenFree(ctx, cl.State, sink, o.lock, func() error {
-		decisions, err := prepared.Decide(ctx, cl.Cluster)
-		if err == nil {
-			submitted, err = submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable})
+		list, err := o.carryOut(ctx, cl, set, prepared)
+		submitted = append(submitted, list...)
+		if len(submitted) > 0 { // it is not repeated
+			failed = err
+			return nil
 		}
 		return err
 	})
-	return s.submitted(o, submitted), err
+	return s.submitted(o, submitted), cmp.Or(err, failed)
+}
+
+// carryOut submits what was prepared, or puts it in the place of what runs.
+func (o *order) carryOut(ctx context.Context, cl *Link, set *setup, prepared *submit.Prepared) ([]*submit.Submitted, error) {
+	if o.replace {
+		return versions.Replace(ctx, cl.Cluster, prepared, versions.ReplaceOptions{
+			Wait: versions.Wait{Limit: o.wait, StableFor: o.stable}, State: o.state, Rollback: o.rollback, ForTopology: set.ForTopology,
+		})
+	}
+	decisions, err := prepared.Decide(ctx, cl.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	return submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable, Rollback: o.rollback})
 }
 
 // submitted is the answer to a submission. Beside an error it has what was done

@@ -194,6 +194,20 @@ func TestReadsAndMethods(t *testing.T) {
 	b.want(b.send("GET", "/favicon.ico", nil), 404, `"paths" : [`)
 }
 
+func TestVersions(t *testing.T) {
+	b := newBench(t, nil)
+	at := "/api/v1/topologies/nomad/ads/prod/words"
+	b.want(b.send("GET", at+"/history", nil), 404)
+	b.want(b.send("POST", at+"/rollback", nil), 404)
+	b.want(b.send("POST", at+"/rollback?version=0", nil), 422, "version")
+	b.want(b.submit("/api/v1/topologies?state=keep", b.submission()), 400, "replace")
+	b.want(b.submit("/api/v1/topologies?rollback=true", b.submission()), 400, "wait")
+	b.want(b.submit("/api/v1/topologies?replace=true", b.submission(part{"dry_run", "", "True"})), 400, "plan")
+	b.want(b.submit("/api/v1/topologies", b.submission()), 201)
+	b.want(b.send("GET", at+"/history", nil), 200, `"versions":[{`)
+	b.want(b.submit("/api/v1/topologies?plan=true", b.submission()), 200, `{"planned":[{"topology":"words"`)
+}
+
 func TestStreams(t *testing.T) {
 	b := newBench(t, nil)
 	at := "/api/v1/topologies/nomad/ads/prod/words"

@@ -221,6 +221,12 @@ func TestAPIServer(t *testing.T) {
 	if lines := s.ask(200, "GET", s.at()+"/logs?container=1&tail=5", "", nil); !strings.Contains(lines, `{"line":{"container":1,`) || !strings.HasSuffix(lines, "{\"end\":true}\n") {
 		t.Errorf("logs: %s", lines)
 	}
+	contentType, body = s.formWith(s.topology, 3)
+	s.ask(201, "POST", "/api/v1/topologies?replace=true", contentType, body)
+	if history := s.ask(200, "GET", s.at()+"/history", "", nil); !strings.Contains(history, `"number":2`) {
+		t.Errorf("history: %s", history)
+	}
+	s.ask(200, "POST", s.at()+"/rollback?version=1", "", nil)
 	contentType, body = s.form()
 	s.ask(409, "POST", "/api/v1/topologies", contentType, body)
 	// The command line sees what the server did, and the other way round.

@@ -29,6 +29,7 @@ const (
 	Update     Verb = "update"
 	Upload     Verb = "upload"
 	Delete     Verb = "delete"
+	Rollback   Verb = "rollback"
 	Unlock     Verb = "unlock"
 	Logs       Verb = "logs"
 	Metrics    Verb = "metrics"
@@ -37,7 +38,7 @@ const (
 
 // Verbs lists all verbs.
 func Verbs() []Verb {
-	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Unlock, Logs, Metrics, Any}
+	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Rollback, Unlock, Logs, Metrics, Any}
 }
 
 // Identity is who sends a request.
