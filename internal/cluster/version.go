@@ -70,6 +70,9 @@ func (t *Topology) Version(operation, by string, at time.Time) (statemgr.Version
 	}
 	if newest := t.Newest(); newest != nil {
 		v.Previous = newest.Number
+		if newest.Deployment.TopologyID == v.Deployment.TopologyID {
+			v.Stateful = newest.Stateful // it is in the package, which is the same
+		}
 	}
 	return v, nil
 }

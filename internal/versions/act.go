@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
@@ -27,8 +28,8 @@ func (c *change) begin(ctx context.Context, intent statemgr.Intent, equal bool) 
 }
 
 // carryOut does the change under its claim, and ends the claim.
-func (c *change) carryOut(ctx context.Context) (settled, error) {
-	var s settled
+func (c *change) carryOut(ctx context.Context) (cluster.Shortened, error) {
+	var s cluster.Shortened
 	if c.recorded && !c.base.Stable && c.baseGood {
 		if err := c.cl.State.MarkStable(ctx, c.name, c.base.Number, c.claim.Guards()...); err != nil {
 			return s, c.claim.Finish(ctx, c.claim.Seen(err))
@@ -44,12 +45,12 @@ func (c *change) carryOut(ctx context.Context) (settled, error) {
 
 // settleDead does the rest of a change that died when its version was good, and
 // ends its intent.
-func (c *change) settleDead(ctx context.Context) (settled, error) {
+func (c *change) settleDead(ctx context.Context) (cluster.Shortened, error) {
 	intent := c.subj.There.Pending.Intent
 	intent.Owner = c.subj.Intent(steps()...).Owner
 	var err error
 	if c.claim, err = c.subj.Take(ctx, intent); err != nil {
-		return settled{}, err
+		return cluster.Shortened{}, err
 	}
 	c.noteDead("continue")
 	c.target = c.base

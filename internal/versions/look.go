@@ -164,7 +164,7 @@ func (c *change) dropTarget(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, removePackage(ctx, cl, pkg)
+	return true, cl.RemovePackage(ctx, pkg)
 }
 
 // pausedNow says whether the topology is paused: its TManager knows best.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/cluster"
-	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
@@ -47,79 +46,15 @@ func fetchURI(ctx context.Context, cl cluster.Cluster, name string, v statemgr.V
 	return where.Fetch, err
 }
 
-// removePackage removes a package as far as the configured uploader can.
-func removePackage(ctx context.Context, cl cluster.Cluster, pkg outcome.Resource) error {
-	if cl.Uploader == nil || pkg.Where != cl.Settings.Upload.Kind {
-		return &operation.KeptError{Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, cl.Settings.Upload.Kind)}
-	}
-	err := cl.Uploader.Delete(ctx, pkg.ID)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, uploader.ErrForeign) {
-		return &operation.KeptError{Err: err}
-	}
-	return err
-}
-
-// settled is what became of the history after a change.
-type settled struct {
-	removed []outcome.Resource
-	kept    []outcome.Leftover
-}
-
 // settle notes that the target is good, and removes the versions that are not
-// kept any longer, with their packages. What fails here is a warning: the
-// topology runs, and the next change tries again.
-func (c *change) settle(ctx context.Context) settled {
-	var s settled
-	history := outcome.Resource{Kind: outcome.Node, ID: c.cl.State.History(c.name)}
+// kept any longer, with their packages.
+func (c *change) settle(ctx context.Context) cluster.Shortened {
 	if err := c.cl.State.MarkStable(ctx, c.name, c.target.Number, c.claim.Guards()...); err != nil {
+		history := outcome.Resource{Kind: outcome.Node, ID: c.cl.State.History(c.name)}
 		c.cl.Progress.Warn("note", history, "it does not say that this version runs well", err)
-		return s
+		return cluster.Shortened{}
 	}
-	versions, err := c.cl.State.Versions(ctx, c.name)
-	if err != nil {
-		c.cl.Progress.Warn("shorten", history, "versions that are not kept any longer are still there", err)
-		return s
-	}
-	surplus := statemgr.Surplus(versions, c.cl.Settings.Nomad.History)
-	gone := map[int]bool{}
-	for _, v := range surplus {
-		gone[v.Number] = true
-	}
-	used := map[string]bool{}
-	for _, v := range versions {
-		if !gone[v.Number] {
-			used[v.Deployment.Package.URI] = true
-		}
-	}
-	for _, v := range surplus {
-		if err := c.removeVersion(ctx, v, used, &s); err != nil {
-			c.cl.Progress.Warn("remove", history, fmt.Sprintf("version %d, which is not kept any longer, is still there", v.Number), err)
-		}
-	}
-	return s
-}
-
-// removeVersion removes a version, and its package unless another one needs it.
-func (c *change) removeVersion(ctx context.Context, v statemgr.Version, used map[string]bool, s *settled) error {
-	pkg := cluster.PackageOf(v)
-	if pkg.ID != "" && !used[pkg.ID] {
-		used[pkg.ID] = true // once
-		cl, err := c.clusterOf(v)
-		if err != nil {
-			return err
-		}
-		err = removePackage(ctx, cl, pkg)
-		var kept *operation.KeptError
-		switch {
-		case errors.As(err, &kept):
-			s.kept = append(s.kept, outcome.Leftover{Resource: pkg, Why: kept.Error(), ByHand: true})
-		case err != nil:
-			return err
-		default:
-			s.removed = append(s.removed, pkg)
-		}
-	}
-	return c.cl.State.DeleteVersion(ctx, c.name, v, c.claim.Guards()...)
+	return c.cl.ShortenHistory(ctx, c.name, c.clusterOf, c.claim.Guards()...)
 }
 
 // clusterOf is the cluster as a version sees it, whose topology id the place of

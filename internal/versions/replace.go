@@ -279,7 +279,7 @@ func (r *replacement) carryOut(ctx context.Context) (*submit.Submitted, error) {
 			return result, nil
 		}
 		s, err := r.settleDead(ctx)
-		result.Removed, result.Kept = s.removed, s.kept
+		result.Removed, result.Kept = s.Removed, s.Kept
 		return result, err
 	}
 	if err := r.begin(ctx, r.intent(), r.equal); err != nil {
@@ -290,7 +290,7 @@ func (r *replacement) carryOut(ctx context.Context) (*submit.Submitted, error) {
 		return nil, err
 	}
 	result := r.result()
-	result.Running, result.Removed, result.Kept = true, s.removed, s.kept
+	result.Running, result.Removed, result.Kept = true, s.Removed, s.Kept
 	result.Rollout = r.cl.Rollout(ctx, r.jobID())
 	return result, nil
 }

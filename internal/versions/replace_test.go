@@ -416,7 +416,7 @@ func TestStateIsKeptOrFreshAndNeverLostInSilence(t *testing.T) {
 func TestReplaceWithOtherUploaderSettings(t *testing.T) {
 	b := submitted(t)
 	b.Settings.Upload.Kind = "http"
-	if err := removePackage(t.Context(), b.Cluster, cluster.PackageOf(statemgr.Version{})); err == nil {
+	if err := b.Cluster.RemovePackage(t.Context(), cluster.PackageOf(statemgr.Version{})); err == nil {
 		t.Error("a package of another uploader was removed")
 	}
 }

@@ -111,7 +111,7 @@ func Rollback(ctx context.Context, cl cluster.Cluster, name string, opts Rollbac
 		return nil, err
 	}
 	result := r.result(c.target, r.state)
-	result.Changed, result.Removed, result.Kept = true, s.removed, s.kept
+	result.Changed, result.Removed, result.Kept = true, s.Removed, s.Kept
 	result.Rollout = c.cl.Rollout(ctx, c.jobID())
 	return result, nil
 }
@@ -263,7 +263,7 @@ func (r *rollback) finish(ctx context.Context) (*RolledBack, error) {
 		return nil, err
 	}
 	result := r.result(r.base, "")
-	result.Changed, result.Removed, result.Kept = true, s.removed, s.kept
+	result.Changed, result.Removed, result.Kept = true, s.Removed, s.Kept
 	result.Rollout = r.cl.Rollout(ctx, r.jobID())
 	return result, nil
 }
