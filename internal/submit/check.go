@@ -96,7 +96,7 @@ func (s *submission) checkFinished(ctx context.Context) error {
 	job, dead := s.there.Job, s.there.Pending
 	id := dead.Intent.TopologyID
 	if !dead.Intent.Partial() && s.there.Definition.There {
-		return outcome.Errorf(outcome.Exists, "topology %q already exists at %s, and %s died at the step %q; kill it first, or submit under another name",
+		return outcome.Errorf(outcome.Exists, "topology %q already exists at %s, and %s died at the step %q; replace it, kill it first, or submit under another name",
 			s.name, s.there.Definition.Path, dead.Intent.Owner, dead.Intent.Step)
 	}
 	running := job != nil && job.Meta[jobspec.MetaTopologyID] == id && (job.Stop == nil || !*job.Stop)
@@ -115,7 +115,7 @@ func (s *submission) checkFinished(ctx context.Context) error {
 		s.cl.Progress.Warn(operation.Remove, outcome.Resource{Kind: outcome.Claim, ID: drop.Path}, "could not remove it, which does no harm", err)
 	}
 	operation.Sweep(ctx, s.cl.State, s.cl.Progress, s.name)
-	return outcome.Errorf(outcome.Exists, "topology %q already exists at %s: the submit that was killed had already completed, as id %s; kill it first, or submit under another name",
+	return outcome.Errorf(outcome.Exists, "topology %q already exists at %s: the submit that was killed had already completed, as id %s; replace it, kill it first, or submit under another name",
 		s.name, s.there.Definition.Path, id)
 }
 
@@ -135,7 +135,7 @@ func (s *submission) checkState() ([]statemgr.Op, error) {
 			rights = append(rights, statemgr.Delete(op.Path))
 		case s.resume && string(data) == string(op.Data):
 		case s.there.Definition.There:
-			return nil, outcome.Errorf(outcome.Exists, "topology %q already exists at %s; kill it first, or submit under another name",
+			return nil, outcome.Errorf(outcome.Exists, "topology %q already exists at %s; replace it, kill it first, or submit under another name",
 				s.name, s.there.Definition.Path)
 		default:
 			return nil, outcome.WithRemedy(outcome.Errorf(outcome.Exists, "%s is left of an earlier topology %q", op.Path, s.name), s.remedy())

@@ -399,7 +399,7 @@ func TestStateIsKeptOrFreshAndNeverLostInSilence(t *testing.T) {
 			there := readErr == nil && string(node.Data) == "checkpoint 7"
 			switch {
 			case c.refused != "":
-				if outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "--state fresh") || !there {
+				if outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "ask for the state \"fresh\"") || !there {
 					t.Errorf("%s, state %q: kind %s, %v; checkpoints there: %v", c.name, c.state, outcome.KindOf(err), err, there)
 				}
 			case fails:

@@ -171,7 +171,7 @@ func TestRollbackKeepsState(t *testing.T) {
 	_, err := b.replace(b.manifest(newID, wider), ReplaceOptions{})
 	b.Must(err)
 	b.Must(b.Store.Apply(t.Context(), statemgr.Create(b.Cluster.State.Checkpoints("words"), []byte("checkpoint 7"))))
-	if _, err := b.rollback(RollbackOptions{}); outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), "--state fresh") {
+	if _, err := b.rollback(RollbackOptions{}); outcome.KindOf(err) != outcome.Usage || !strings.Contains(err.Error(), "ask for the state \"fresh\"") {
 		t.Errorf("kind %s, %v", outcome.KindOf(err), err)
 	}
 	back, err := b.rollback(RollbackOptions{State: StateFresh})

@@ -47,7 +47,7 @@ func (c *change) decideState(ctx context.Context, asked string) (string, error) 
 		return "", err
 	}
 	if len(differs) > 0 {
-		return "", c.subj.Errorf(outcome.Usage, "its state cannot be kept: %s; with --state %s it starts from nothing", strings.Join(differs, ", "), StateFresh)
+		return "", c.subj.Errorf(outcome.Usage, "its state cannot be kept: %s; ask for the state %q and it starts from nothing", strings.Join(differs, ", "), StateFresh)
 	}
 	return StateKeep, nil
 }
