@@ -40,13 +40,19 @@ func (c *cluster) crashed(at int) (complete bool) {
 		c.t.Errorf("crash at request %d: %s", at, r)
 	}
 	p.Heal()
+	c.emptyTmp()
+	return c.job() != nil
+}
+
+// emptyTmp removes what a killed process could not.
+func (c *cluster) emptyTmp() {
+	c.t.Helper()
 	if err := os.RemoveAll(c.tmp); err != nil {
 		c.t.Fatal(err)
 	}
 	if err := os.Mkdir(c.tmp, 0o700); err != nil {
 		c.t.Fatal(err)
 	}
-	return c.job() != nil
 }
 
 // crashInUpload kills heron while the package folder has a part of a package.
@@ -182,9 +188,8 @@ func (c *cluster) intent() (note intent) {
 	return note
 }
 
-// onePackage checks that the package folder has one file, and that no intent
-// is left.
-func (c *cluster) onePackage() {
+// packageFiles are the packages in the package folder.
+func (c *cluster) packageFiles() []string {
 	c.t.Helper()
 	var files []string
 	for _, f := range c.files(c.packages) {
@@ -192,7 +197,14 @@ func (c *cluster) onePackage() {
 			files = append(files, f)
 		}
 	}
-	if len(files) != 1 {
+	return files
+}
+
+// onePackage checks that the package folder has one file, and that no intent
+// is left.
+func (c *cluster) onePackage() {
+	c.t.Helper()
+	if files := c.packageFiles(); len(files) != 1 {
 		c.t.Errorf("packages: %v, want one", files)
 	}
 	for _, path := range c.nodes() {

@@ -43,9 +43,10 @@ type HTTPFaultProxy struct {
 	forward *httputil.ReverseProxy
 	closed  chan struct{}
 
-	mu    sync.Mutex
-	rules []httpRule
-	seen  []httpRequest
+	mu       sync.Mutex
+	rules    []httpRule
+	seen     []httpRequest
+	answered func()
 }
 
 type httpRule struct {
@@ -68,13 +69,13 @@ func HTTPProxy(t testing.TB, upstream string) *HTTPFaultProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &HTTPFaultProxy{closed: make(chan struct{})}
+	p := &HTTPFaultProxy{closed: make(chan struct{}), answered: func() {}}
 	transport := &http.Transport{}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:      transport,
 		FlushInterval:  -1,
-		ModifyResponse: withhold,
+		ModifyResponse: p.judge,
 		ErrorHandler:   p.failed,
 	}
 	server := httptest.NewServer(p)
@@ -102,6 +103,13 @@ func (p *HTTPFaultProxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules = nil
+}
+
+// Answered calls f after each answer of the upstream, before that is passed on.
+func (p *HTTPFaultProxy) Answered(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = f
 }
 
 // Count is how many requests that match have come, failed ones included.
@@ -170,6 +178,14 @@ func (p *HTTPFaultProxy) fail(w http.ResponseWriter, r *http.Request, fault HTTP
 	default:
 		panic(http.ErrAbortHandler)
 	}
+}
+
+func (p *HTTPFaultProxy) judge(answer *http.Response) error {
+	p.mu.Lock()
+	answered := p.answered
+	p.mu.Unlock()
+	answered()
+	return withhold(answer)
 }
 
 // withhold lets an answer through unless its request is to fail. It reads it

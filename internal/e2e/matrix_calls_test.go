@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// watched is a cluster whose client reaches Nomad and ZooKeeper through
+// proxies that know each answer. They stay for all of its commands, because
+// their addresses go into the package.
+type watched struct {
+	*cluster
+
+	mu sync.Mutex
+	// run is the process whose calls count.
+	run *running
+	// mine says which connections to ZooKeeper are those of run: executors have
+	// some too.
+	mine map[string]bool
+	// calls counts; at is the call after whose answer then is called.
+	calls, at int
+	then      func()
+}
+
+func watchedCluster(t *testing.T) *watched {
+	t.Helper()
+	w := &watched{cluster: newCluster(t)}
+	w.throughHTTP().Answered(func() { w.answered(nil) })
+	w.properties["heron.statemgr.connection.string"] = testenv.ProxyZooKeeper(t, w.zookeeper, w.answered).Addr
+	return w
+}
+
+// counted runs a command and returns how many calls it made. After the answer
+// to call number at, which the command does not get before that, it calls then.
+func (w *watched) counted(start func() *running, at int, then func(*running)) (result, int) {
+	w.t.Helper()
+	w.mu.Lock()
+	w.mine, w.calls, w.at = map[string]bool{}, 0, at
+	w.run = start()
+	w.then = func() { then(w.run) }
+	w.mu.Unlock()
+	r := w.run.wait(w.t)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.run = nil
+	return r, w.calls
+}
+
+// answered counts an answer: of ZooKeeper to a client at an address, or of
+// Nomad.
+func (w *watched) answered(client *net.TCPAddr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.run == nil || client != nil && !w.isMine(client) {
+		return
+	}
+	if w.calls++; w.calls == w.at {
+		w.then()
+	}
+}
+
+func (w *watched) isMine(client *net.TCPAddr) bool {
+	key := client.String()
+	mine, known := w.mine[key]
+	if !known {
+		// A process that has ended has no connections.
+		mine, _ = testenv.HasConnection(w.run.cmd.Process.Pid, client)
+		w.mine[key] = mine
+	}
+	return mine
+}
+
+// killed ends a process as kill -9 does, and waits until it is gone.
+func killed(r *running) {
+	_ = r.cmd.Process.Signal(os.Kill)
+	<-r.done
+}
