@@ -122,6 +122,8 @@ func TestNamesOfTheClusterAreCompleted(t *testing.T) {
 		{"unlock", []string{"nomad", ""}, []string{"words"}},
 		{"restart", []string{"nomad", "words", ""}, []string{"0", "1", "2"}},
 		{"restart", []string{"nomad", "words", "--component", "s"}, []string{"spout"}},
+		{"rollback", []string{"nomad", "words", ""}, []string{"1", "2"}},
+		{"history", []string{"nomad", ""}, []string{"words"}},
 		{"logs", []string{"nomad", "words", ""}, []string{"0", "1", "2"}},
 		{"logs", []string{"nomad", "words", "--component", ""}, []string{"bolt", "spout"}},
 		{"submit", []string{""}, []string{"nomad"}},
