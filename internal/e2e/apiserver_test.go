@@ -242,7 +242,7 @@ func TestAPIServer(t *testing.T) {
 	if uri := s.job().Meta["heron.package.uri"]; !strings.HasPrefix(uri, s.url+"/api/v1/file/download/") {
 		t.Errorf("package %s", uri)
 	}
-	s.want(s.cluster.kill(), 0, "killed")
+	s.want(s.kill(), 0, "killed")
 	s.nothingLeft()
 
 	if err := s.run.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -79,15 +79,11 @@ func racedCommands() []raced {
 		{name: "kill", calls: 110, args: named("kill"), does: missing(func(m *model) { *m = model{} })},
 		{name: "restart", calls: 70, args: named("restart", "--batch", "2"), does: missing(func(*model) {})},
 		{
-			name: "update", calls: 150, args: named("update", "--component-parallelism", "count:5"),
-			does: missing(func(m *model) { m.counts = 5 }), starting: []int{codeDiffers, codeNoAnswer},
-		},
-		{
-			name: "activate", calls: 20, args: named("activate"),
+			name: "activate", calls: 50, args: named("activate"),
 			does: missing(func(m *model) { m.paused = false }), starting: []int{codeDiffers, codeNoAnswer},
 		},
 		{
-			name: "replace", args: replaceArgs,
+			name: "replace", calls: 140, args: replaceArgs,
 			does: func(m model) (model, int) {
 				return model{exists: true, counts: 4, paused: m.exists && m.paused}, codeDone
 			},
@@ -141,7 +137,8 @@ func (c *cluster) seen() model {
 	if path := c.root + "/pplans/" + c.topology; slices.Contains(c.nodes(), path) {
 		m.paused = planState(c.t, c.node(path)) == "PAUSED"
 	}
-	if _, err := fmt.Sscanf(shape[strings.Index(shape, "count:"):], "count:%d", &m.counts); err != nil {
+	_, counts, _ := strings.Cut(shape, "count:")
+	if _, err := fmt.Sscanf(counts, "%d", &m.counts); err != nil {
 		c.t.Fatalf("%s: %v", shape, err)
 	}
 	return m

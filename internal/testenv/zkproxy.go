@@ -30,7 +30,7 @@ type ZooKeeperProxy struct {
 // answers. Calls for one connection come one after another, and hold it up.
 func ProxyZooKeeper(t testing.TB, upstream string, answered func(client *net.TCPAddr)) *ZooKeeperProxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func (p *ZooKeeperProxy) drop(c net.Conn) {
 // pass connects a client with the server until one of them ends.
 func (p *ZooKeeperProxy) pass(client net.Conn) {
 	defer p.drop(client)
-	server, err := net.Dial("tcp", p.upstream) //nolint:noctx // it ends with the test
+	server, err := net.Dial("tcp", p.upstream)
 	if err != nil {
 		return
 	}
