@@ -2,6 +2,7 @@ package versions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,6 +124,26 @@ func TestEarlierVersionsBeyondTheLimitGo(t *testing.T) {
 			t.Errorf("limit %d: versions %s, %d packages removed", limit, got, removed)
 		}
 	}
+}
+
+// What cannot be removed does not make a replacement fail.
+func TestPackagesThatStay(t *testing.T) {
+	b := submitted(t)
+	b.Settings.Nomad.History = 0
+	b.Uploader.OnDelete = func() error { return errBroken }
+	done, err := b.replace(b.manifest(newID, nil), ReplaceOptions{})
+	b.Must(err)
+	if got := b.versions(); got != "1* 2*" || len(done.Removed)+len(done.Kept) > 0 {
+		t.Errorf("versions %s, %+v", got, done)
+	}
+	b.Uploader.OnDelete = func() error { return errors.ErrUnsupported }
+	done, err = b.replace(b.manifest("words3333", nil), ReplaceOptions{})
+	b.Must(err)
+	if got := b.versions(); got != "3*" || len(done.Removed) > 0 || len(done.Kept) != 2 {
+		t.Errorf("versions %s, %+v", got, done)
+	}
+	b.Uploader.OnDelete = nil
+	b.wantRunning("words3333", oldID, newID, "words3333")
 }
 
 // broken is a fault at one step of a change, and what mends it.
