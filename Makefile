@@ -51,6 +51,10 @@ golden: setup ## the golden tests on another tree of the same form
 .PHONY: soak
 soak: setup build tools ## the long test matrices in full
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
+	go test -run '^$$' -fuzz FuzzSubmission -fuzztime 60s ./internal/apiserver
+	go test -run '^$$' -fuzz FuzzYAML -fuzztime 60s ./internal/conf
+	go test -run '^$$' -fuzz FuzzDefinition -fuzztime 60s ./internal/topology
+	go test -run '^$$' -fuzz FuzzExtractBytes -fuzztime 60s ./internal/tarball
 
 .PHONY: bench
 bench: setup tools ## commands next to their bare requests, uploads of 1 GiB next to curl, scp and a plain PutObject, then what is measured in Go alone
