@@ -18,13 +18,16 @@ func (c *change) takeBack() []operation.Step {
 	do := func(undo func(context.Context) (bool, error)) func(context.Context) error {
 		return func(ctx context.Context) error { _, err := undo(ctx); return err }
 	}
-	return []operation.Step{
+	list := []operation.Step{
 		{Action: operation.Stop, Of: c.job(), Do: do(c.endTarget)},
 		{Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: c.jobID()}, Do: c.awaitEnd},
 		{Action: operation.Write, Of: c.cl.StateResource(c.name), Do: do(c.restoreState)},
 		{Action: operation.Register, Of: c.job(), Do: do(c.restoreJob)},
-		{Action: operation.Remove, Of: c.pkg, Do: do(c.dropPackage)},
 	}
+	if c.drop != nil && c.pkg.ID != "" {
+		list = append(list, operation.Step{Action: operation.Remove, Of: c.pkg, Do: do(c.dropPackage)})
+	}
+	return list
 }
 
 // endTarget stops the target's job and waits until its containers have ended.
