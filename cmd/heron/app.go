@@ -61,6 +61,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(), a.restartCommand(),
 		a.rollbackCommand(), a.historyCommand(),
+		a.updateCommand(),
 		a.statusCommand(), a.topologiesCommand(), a.logsCommand(), a.doctorCommand(),
 		a.initCommand(), a.configCommand(), a.versionCommand(), a.gcCommand(), a.downloadCommand(),
 		a.apiserverCommand(),
@@ -86,10 +87,6 @@ func flagError(cmd *cobra.Command, err error) error {
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
-	}
-	switch args[0] {
-	case "update":
-		return usagef("%s is not part of this version; see: %s --help", args[0], cmd.CommandPath())
 	}
 	msg := fmt.Sprintf("unknown command %q; see: %s --help", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {

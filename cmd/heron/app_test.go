@@ -56,13 +56,7 @@ func TestUsageErrorsInJSON(t *testing.T) {
 	}
 }
 
-func TestCommandsOfTheOriginalThatAreNotThereSaySo(t *testing.T) {
-	for _, name := range []string{"update"} {
-		code, _, errs := lines(t, name, "nomad", "words")
-		if code != exitInput || !strings.Contains(errs, name+" is not part of this version") {
-			t.Errorf("%s: code %d, %q", name, code, errs)
-		}
-	}
+func TestAMisspeltCommandIsSuggested(t *testing.T) {
 	if code, _, errs := lines(t, "submt"); code != exitInput || !strings.Contains(errs, `did you mean "submit"?`) {
 		t.Errorf("submt: code %d, %q", code, errs)
 	}

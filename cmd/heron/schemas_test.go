@@ -19,6 +19,7 @@ import (
 	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
+	"github.com/heron-nomad/heron/internal/update"
 	"github.com/heron-nomad/heron/internal/versions"
 )
 
@@ -50,6 +51,7 @@ func documents() map[string][]any {
 		"submit":        {submittedDoc{}, dryRunOf("packingClass", "topology", "containers"), dryRunOf("topology", "package", "packing", "state", "job", "containers")},
 		"topologies":    {topologiesDoc{}},
 		"unlock":        {unlockedDoc{}},
+		"update":        {updatedDoc{}, update.Preview{}},
 		"version":       {map[string]string{}},
 		jsondoc.Failure: {errorDoc{}},
 	}

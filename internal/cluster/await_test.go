@@ -38,6 +38,10 @@ func (*fakeTManager) Activate(context.Context, *heronpb.TManagerLocation) error 
 
 func (*fakeTManager) Deactivate(context.Context, *heronpb.TManagerLocation) error { return errNotAsked }
 
+func (*fakeTManager) Configure(context.Context, *heronpb.TManagerLocation, []string) error {
+	return errNotAsked
+}
+
 var errNotAsked = errors.New("a wait changes nothing")
 
 // plan is a physical plan of containers whose stream managers have the ports

@@ -49,6 +49,7 @@ type TManager interface {
 	PhysicalPlan(ctx context.Context, at *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error)
 	Activate(ctx context.Context, at *heronpb.TManagerLocation) error
 	Deactivate(ctx context.Context, at *heronpb.TManagerLocation) error
+	Configure(ctx context.Context, at *heronpb.TManagerLocation, items []string) error
 }
 
 // Cluster is the servers of a cluster as one value. Its parts are interfaces:

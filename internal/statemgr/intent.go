@@ -62,9 +62,12 @@ type Intent struct {
 	Restart IntentRestart `json:"restart,omitzero"`
 	// Makes is the number of the version that a replacement or a rollback puts in
 	// place, Base that of the one which runs before.
-	Makes int   `json:"makes,omitempty"`
-	Base  int   `json:"base,omitempty"`
-	Owner Owner `json:"owner"`
+	Makes int `json:"makes,omitempty"`
+	Base  int `json:"base,omitempty"`
+	// State is the one that the topology is to have in the end, RUNNING or PAUSED;
+	// "" for operations that do not change it on the way.
+	State string `json:"state,omitempty"`
+	Owner Owner  `json:"owner"`
 }
 
 // IntentRestart is how far a restart of containers is.

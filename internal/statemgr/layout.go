@@ -1,6 +1,7 @@
 package statemgr
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -71,6 +72,33 @@ func (l Layout) Checkpoints(t string) string { return l.node(dirCheckpoints, t, 
 
 // Locks is the lock for updates: a tree in ZooKeeper, a file in a folder.
 func (l Layout) Locks(t string) string { return l.node(dirLocks, t, lockSuffix) }
+
+// Leases is where the holder of the lock for updates has a node in ZooKeeper,
+// as Curator's InterProcessSemaphoreMutex lays it out: whoever has the only one
+// holds the lock. Lease is that node, for an owner's token; it returns "" for an
+// invalid token.
+func (l Layout) Leases(t string) string {
+	if locks := l.Locks(t); locks != "" {
+		return locks + "/leases"
+	}
+	return ""
+}
+
+// Lease is one node of Leases.
+func (l Layout) Lease(t, token string) string {
+	leases := l.Leases(t)
+	if leases == "" || !isToken(token) {
+		return ""
+	}
+	// Curator's names: "_c_", a UUID, and a number that counts the leases.
+	return fmt.Sprintf("%s/_c_%s-%s-4000-8000-%s%s-lease-0000000000", leases, token[:8], token[8:12], token[12:16], token[:8])
+}
+
+// isLease reports whether a path is a node of Leases of some topology.
+func (l Layout) isLease(path string) bool {
+	parent := Parent(path)
+	return strings.HasSuffix(parent, lockSuffix+"/leases") && Parent(Parent(parent)) == l.Root+"/"+dirLocks
+}
 
 // Deployment is the DeploymentRecord.
 func (l Layout) Deployment(t string) string { return l.node(dirDeployments, t, "") }

@@ -107,8 +107,8 @@ func CheckHold(l Layout, path string, data []byte) error {
 	switch {
 	case err != nil:
 		return err
-	case Parent(path) != l.Owners():
-		return &InvalidError{What: path, Why: "cannot be held: it is not in the directory of owners"}
+	case Parent(path) != l.Owners() && !l.isLease(path):
+		return &InvalidError{What: path, Why: "cannot be held: it is neither in the directory of owners nor a lease of a lock"}
 	case len(data) == 0:
 		return &InvalidError{What: path, Why: "cannot be held without data"}
 	}

@@ -123,8 +123,8 @@ type Store interface {
 	// servers heard nothing for the session's time. From then on, transactions
 	// that check the node are refused. A paused process keeps the node for the
 	// session's time, and in a folder forever. It returns ErrExists if the path
-	// is held already. Only paths of Layout.Owner can be held; others are an
-	// InvalidError. Releasing a node that is gone is no error.
+	// is held already. Only paths of Layout.Owner can be held, in ZooKeeper those
+	// of Layout.Lease too; others are an InvalidError. Releasing a node that is gone is no error.
 	Hold(ctx context.Context, path string, data []byte) (release func(context.Context) error, err error)
 	// Close ends the session. It may be called twice.
 	Close() error

@@ -21,7 +21,8 @@ const (
 
 // RefusedError says that the TManager refused a request. Nothing was changed.
 type RefusedError struct {
-	// Action is "activate" or "deactivate", Where the TManager's address.
+	// Action is "activate", "deactivate" or "update the runtime configuration",
+	// Where the TManager's address.
 	Action, Where string
 	// Status and Reason are those of the answer. A TManager gives no reason for
 	// a topology that is not in the state to change from.
@@ -32,7 +33,7 @@ type RefusedError struct {
 // Error names the reason.
 func (e *RefusedError) Error() string {
 	reason := cmp.Or(e.Reason, http.StatusText(e.Status))
-	if e.Reason == "" && e.Status == http.StatusBadRequest {
+	if e.Reason == "" && e.Status == http.StatusBadRequest && (e.Action == "activate" || e.Action == "deactivate") {
 		reason = "the topology is not in the state for that"
 	}
 	return fmt.Sprintf("%s: the TManager at %s refuses: %d %s", e.Action, e.Where, e.Status, reason)
@@ -51,17 +52,30 @@ func (e *RefusedError) Kind() outcome.Kind {
 // *RefusedError; ErrNoPlan and ErrOther mean that nothing was changed, too.
 // After ErrUnreachable it may have been, unless it is ErrOther as well.
 func (c *Client) Activate(ctx context.Context, at *heronpb.TManagerLocation) error {
-	return c.change(ctx, at, "activate")
+	return c.change(ctx, at, "activate", "/activate", nil)
 }
 
 // Deactivate pauses a running topology. Its contract is that of Activate.
 func (c *Client) Deactivate(ctx context.Context, at *heronpb.TManagerLocation) error {
-	return c.change(ctx, at, "deactivate")
+	return c.change(ctx, at, "deactivate", "/deactivate", nil)
 }
 
-func (c *Client) change(ctx context.Context, at *heronpb.TManagerLocation, action string) error {
+// Configure changes the runtime configuration of a topology: items are
+// "key:value" for the topology and "component:key:value" for a component. It
+// returns when the TManager has stored it in the physical plan and sent it to
+// the instances. A component that the topology does not have is a
+// *RefusedError. Otherwise its contract is that of Activate.
+func (c *Client) Configure(ctx context.Context, at *heronpb.TManagerLocation, items []string) error {
+	return c.change(ctx, at, "update the runtime configuration", "/runtime_config/update", items)
+}
+
+func (c *Client) change(ctx context.Context, at *heronpb.TManagerLocation, action, path string, items []string) error {
 	where := net.JoinHostPort(at.GetHost(), strconv.Itoa(int(at.GetControllerPort())))
-	got, err := c.get(ctx, where, "/"+action, url.Values{"topologyid": {at.GetTopologyId()}})
+	query := url.Values{"topologyid": {at.GetTopologyId()}}
+	if len(items) > 0 {
+		query["runtime-config"] = items
+	}
+	got, err := c.get(ctx, where, path, query)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w at %s: %w", action, ErrUnreachable, where, err)

@@ -61,7 +61,7 @@ func TestTheIDOfAChangeIsEscaped(t *testing.T) {
 	if err := New(Options{}).Activate(t.Context(), at); err != nil {
 		t.Error(err)
 	}
-	if got, want := <-asked, "GET /activate?topologyid=a%26b+c"; got != want {
+	if got, want := <-asked, "GET /activate?topologyid=a%26b%20c"; got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
 }
@@ -105,6 +105,22 @@ func TestAChangeIsNotRepeated(t *testing.T) {
 	defer l.Close()
 	err = New(Options{Timeout: 50 * time.Millisecond}).Activate(t.Context(), location(t, "x", l.Addr().String()))
 	if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "no answer within 50ms") {
+		t.Error(err)
+	}
+}
+
+func TestRuntimeConfiguration(t *testing.T) {
+	at, asked := answering(t, "x", "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n")
+	if err := New(Options{}).Configure(t.Context(), at, []string{"a:1", "word:b:2 3&c"}); err != nil {
+		t.Error(err)
+	}
+	if got, want := <-asked, "GET /runtime_config/update?runtime-config=a%3A1&runtime-config=word%3Ab%3A2%203%26c&topologyid=x"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	at, _ = answering(t, "x", "HTTP/1.1 400 Failed to validate runtime configs\r\nContent-Length: 0\r\n\r\n")
+	err := New(Options{}).Configure(t.Context(), at, []string{"none:b:2"})
+	var refused *RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "refuses: 400 Failed to validate runtime configs") {
 		t.Error(err)
 	}
 }

@@ -120,7 +120,8 @@ func (c *Client) get(ctx context.Context, where, path string, query url.Values) 
 			err = fmt.Errorf("no answer within %v: %w", c.timeout, err)
 		}
 	}()
-	target := url.URL{Scheme: "http", Host: where, Path: path, RawQuery: query.Encode()}
+	// A space is %20: whether "+" is one depends on who reads it.
+	target := url.URL{Scheme: "http", Host: where, Path: path, RawQuery: strings.ReplaceAll(query.Encode(), "+", "%20")}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return answer{}, err

@@ -16,6 +16,8 @@ type Store struct {
 	statemgr.Store
 	Before, After func() error
 	Rights        func() error
+	// OnPacking, if set, is called after a packing plan was changed.
+	OnPacking func(context.Context)
 }
 
 // Apply implements statemgr.Store.
@@ -27,14 +29,14 @@ func (s *Store) Apply(ctx context.Context, ops ...statemgr.Op) error {
 		return s.Store.Apply(ctx, ops...)
 	}
 	if !onState(ops) {
-		return s.Store.Apply(ctx, ops...)
+		return s.apply(ctx, ops)
 	}
 	if s.Before != nil {
 		if err := s.Before(); err != nil {
 			return err
 		}
 	}
-	if err := s.Store.Apply(ctx, ops...); err != nil {
+	if err := s.apply(ctx, ops); err != nil {
 		return err
 	}
 	if s.After != nil {
@@ -43,10 +45,23 @@ func (s *Store) Apply(ctx context.Context, ops ...statemgr.Op) error {
 	return nil
 }
 
+// apply tells of a new packing plan.
+func (s *Store) apply(ctx context.Context, ops []statemgr.Op) error {
+	if err := s.Store.Apply(ctx, ops...); err != nil {
+		return err
+	}
+	if s.OnPacking != nil && slices.ContainsFunc(ops, func(op statemgr.Op) bool {
+		return op.Kind == statemgr.OpSet && strings.Contains(op.Path, "/packingplans/")
+	}) {
+		s.OnPacking(ctx)
+	}
+	return nil
+}
+
 // onState says whether operations change the definition of a topology.
 func onState(ops []statemgr.Op) bool {
 	return slices.ContainsFunc(ops, func(op statemgr.Op) bool {
-		return op.Kind != statemgr.OpCheck && strings.Contains(op.Path, "/topologies/")
+		return op.Kind != statemgr.OpCheck && (strings.Contains(op.Path, "/topologies/") || op.Kind == statemgr.OpSet && strings.Contains(op.Path, "/packingplans/"))
 	})
 }
 

@@ -148,7 +148,7 @@ func (b *Bench) Mortal(n int, after bool) (cluster.Cluster, *Mortal) {
 	m := &Mortal{at: n, after: after, died: func() { b.Must(store.Close()) }}
 	b.T.Cleanup(func() { store.Close() })
 	c := b.Cluster
-	c.State.Store, c.Jobs, c.Uploader = mortalStore{store, m}, mortalJobs{b.Jobs, m}, mortalUploader{b.Uploader.Uploader, m}
+	c.State.Store, c.Jobs, c.Uploader = mortalStore{&Store{Store: store, OnPacking: b.Store.OnPacking}, m}, mortalJobs{b.Jobs, m}, mortalUploader{b.Uploader.Uploader, m}
 	if c.TManager != nil {
 		c.TManager = mortalTManager{c.TManager, m}
 	}
@@ -167,4 +167,9 @@ func (t mortalTManager) Activate(ctx context.Context, at *heronpb.TManagerLocati
 // Deactivate implements cluster.TManager.
 func (t mortalTManager) Deactivate(ctx context.Context, at *heronpb.TManagerLocation) error {
 	return t.call(func() error { return t.TManager.Deactivate(ctx, at) })
+}
+
+// Configure implements cluster.TManager.
+func (t mortalTManager) Configure(ctx context.Context, at *heronpb.TManagerLocation, items []string) error {
+	return t.call(func() error { return t.TManager.Configure(ctx, at, items) })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/tmanager"
+	"github.com/heron-nomad/heron/internal/topology"
 )
 
 // TManager is that of the topology "words" on a Bench. It keeps its physical
@@ -24,13 +25,20 @@ type TManager struct {
 	OnPlan         func() error
 	Before, After  func() error
 	Asked, Changes int
+	// Definition is the topology as the TManager read it when it began, with its
+	// own changes: its runtime configuration.
+	Definition *topology.Definition
+	// Gone: the process has ended, and its location is still there. Down: it
+	// does not start anew when the packing plan changes.
+	Gone, Down bool
 }
 
 // TManager starts the TManager of a topology id: it stores its location and a
 // physical plan, and becomes the one that the bench's cluster asks.
 func (b *Bench) TManager(id string, state heronpb.TopologyState) *TManager {
 	b.T.Helper()
-	m := &TManager{b: b, id: id, State: state}
+	m := &TManager{b: b, id: id, State: state, Definition: Words(id)}
+	b.Store.OnPacking = m.restart
 	b.Must(b.Store.EnsureDirs(b.T.Context(), b.Cluster.State.Dirs()...))
 	m.Locate(id)
 	m.Store(id, state)
@@ -55,7 +63,12 @@ func (b *Bench) put(ctx context.Context, path string, message proto.Message) {
 // Locate stores where the TManager of a topology id is.
 func (m *TManager) Locate(id string) {
 	m.b.T.Helper()
-	m.b.put(m.b.T.Context(), m.b.Cluster.State.TManager("words"), &heronpb.TManagerLocation{
+	m.locate(m.b.T.Context(), id)
+}
+
+func (m *TManager) locate(ctx context.Context, id string) {
+	m.b.T.Helper()
+	m.b.put(ctx, m.b.Cluster.State.TManager("words"), &heronpb.TManagerLocation{
 		TopologyName: proto.String("words"), TopologyId: &id, Host: proto.String("node"),
 		ControllerPort: proto.Int32(6001), ServerPort: proto.Int32(6000),
 	})
@@ -73,10 +86,20 @@ func (m *TManager) store(ctx context.Context, id string, state heronpb.TopologyS
 }
 
 func (m *TManager) plan(ctx context.Context, id string, state heronpb.TopologyState) *heronpb.PhysicalPlan {
-	t := proto.CloneOf(Words(id).Proto())
-	t.State = &state
+	t := m.Definition.Proto()
+	t.Id, t.State = &id, &state
 	plan := &heronpb.PhysicalPlan{Topology: t}
-	for _, index := range m.planned(ctx) {
+	for _, c := range m.planned(ctx) {
+		index := c.GetId()
+		for _, in := range c.GetInstancePlans() {
+			plan.Instances = append(plan.Instances, &heronpb.Instance{
+				InstanceId: proto.String(fmt.Sprintf("container_%d_%s_%d", index, in.GetComponentName(), in.GetTaskId())),
+				StmgrId:    proto.String(fmt.Sprintf("stmgr-%d", index)),
+				Info: &heronpb.InstanceInfo{
+					TaskId: in.TaskId, ComponentIndex: in.ComponentIndex, ComponentName: in.ComponentName,
+				},
+			})
+		}
 		plan.Stmgrs = append(plan.Stmgrs, &heronpb.StMgr{
 			Id: proto.String(fmt.Sprintf("stmgr-%d", index)), HostName: proto.String("node"),
 			DataPort: proto.Int32(7000 + index), LocalEndpoint: proto.String("/unused"),
@@ -86,7 +109,7 @@ func (m *TManager) plan(ctx context.Context, id string, state heronpb.TopologySt
 }
 
 // planned are the containers of the stored packing plan, none without one.
-func (m *TManager) planned(ctx context.Context) (indexes []int32) {
+func (m *TManager) planned(ctx context.Context) []*heronpb.ContainerPlan {
 	node, err := m.b.Store.Read(context.WithoutCancel(ctx), m.b.Cluster.State.PackingPlan("words"))
 	if errors.Is(err, statemgr.ErrNotFound) {
 		return nil
@@ -94,15 +117,37 @@ func (m *TManager) planned(ctx context.Context) (indexes []int32) {
 	m.b.Must(err)
 	packing := &heronpb.PackingPlan{}
 	m.b.Must(proto.Unmarshal(node.Data, packing))
-	for _, c := range packing.GetContainerPlans() {
-		indexes = append(indexes, c.GetId())
+	return packing.GetContainerPlans()
+}
+
+// restart is what the process does when the packing plan changes: it removes the
+// physical plan and ends, and another reads everything anew.
+func (m *TManager) restart(ctx context.Context) {
+	m.b.T.Helper()
+	ctx = context.WithoutCancel(ctx)
+	err := m.b.Store.Store.Apply(ctx, statemgr.Delete(m.b.Cluster.State.PhysicalPlan("words")))
+	if !errors.Is(err, statemgr.ErrNotFound) {
+		m.b.Must(err)
 	}
-	return indexes
+	if m.Down {
+		m.Gone = true
+		return
+	}
+	node, err := m.b.Store.Read(ctx, m.b.Cluster.State.Topology("words"))
+	m.b.Must(err)
+	m.Definition, err = topology.Decode(node.Data)
+	m.b.Must(err)
+	m.State, m.Gone = m.Definition.State(), false
+	m.locate(ctx, m.id)
+	m.store(ctx, m.id, m.State)
 }
 
 // PhysicalPlan implements cluster.TManager.
 func (m *TManager) PhysicalPlan(ctx context.Context, _ *heronpb.TManagerLocation) (*heronpb.PhysicalPlan, error) {
 	m.Asked++
+	if m.Gone {
+		return nil, fmt.Errorf("%w at node:6001: connection refused", tmanager.ErrUnreachable)
+	}
 	if m.OnPlan != nil {
 		if err := m.OnPlan(); err != nil {
 			return nil, err
@@ -119,6 +164,32 @@ func (m *TManager) Activate(ctx context.Context, _ *heronpb.TManagerLocation) er
 // Deactivate implements cluster.TManager.
 func (m *TManager) Deactivate(ctx context.Context, _ *heronpb.TManagerLocation) error {
 	return m.change(ctx, "deactivate", heronpb.TopologyState_RUNNING, heronpb.TopologyState_PAUSED)
+}
+
+// Configure implements cluster.TManager.
+func (m *TManager) Configure(ctx context.Context, _ *heronpb.TManagerLocation, items []string) error {
+	if m.Before != nil {
+		if err := m.Before(); err != nil {
+			return err
+		}
+	}
+	var values []topology.RuntimeValue
+	for _, item := range items {
+		v, err := topology.ParseRuntimeValue(item)
+		m.b.Must(err)
+		values = append(values, v)
+	}
+	next, err := m.Definition.WithRuntime(values)
+	if err != nil {
+		return &tmanager.RefusedError{Action: "update the runtime configuration", Where: "node:6001", Status: 400, Reason: "Failed to validate runtime configs"}
+	}
+	m.Definition = next
+	m.Changes++
+	m.store(ctx, m.id, m.State)
+	if m.After != nil {
+		return m.After()
+	}
+	return nil
 }
 
 func (m *TManager) change(ctx context.Context, action string, from, to heronpb.TopologyState) error {

@@ -19,6 +19,9 @@ func (s *store) Hold(ctx context.Context, path string, data []byte) (func(contex
 	if err := statemgr.CheckHold(statemgr.Layout{Root: s.root}, path, data); err != nil {
 		return nil, err
 	}
+	if !s.canHold(path) {
+		return nil, &statemgr.InvalidError{What: path, Why: "cannot be held: in a folder the lock for updates is a file"}
+	}
 	err := s.locked(ctx, "hold", path, false, func(*index) error {
 		now, _, err := s.inspect(path)
 		switch {
