@@ -189,7 +189,7 @@ func (c *cluster) start(args ...string) *running {
 	c.t.Helper()
 	line := args[:1:1]
 	switch args[0] {
-	case "submit", "plan", "kill", "unlock", "doctor", "activate", "deactivate", "restart", "gc", "status", "topologies", "logs", "history", "rollback":
+	case "submit", "plan", "kill", "unlock", "doctor", "activate", "deactivate", "restart", "update", "gc", "status", "topologies", "logs", "history", "rollback":
 		for key, value := range c.properties {
 			line = append(line, "--config-property", key+"="+value)
 		}

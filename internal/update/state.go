@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/packing"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/tmanager"
 )
@@ -59,11 +60,15 @@ func (u *updating) apply(ctx context.Context, ops []statemgr.Op) error {
 
 // noteBefore notes what TManager and physical plan there are.
 func (u *updating) noteBefore(ctx context.Context) error {
-	mark, err := u.Cluster.Mark(ctx, u.Name, u.ID())
-	if err != nil {
-		return err
+	// In a folder, nodes that other processes make anew cannot always be told
+	// apart; which instances the physical plan has tells there.
+	if u.Cluster.Settings.State.Kind == "zookeeper" {
+		mark, err := u.Cluster.Mark(ctx, u.Name, u.ID())
+		if err != nil {
+			return err
+		}
+		u.mark = &mark
 	}
-	u.mark = &mark
 	node, err := u.Cluster.State.Read(ctx, u.Cluster.State.TManager(u.Name))
 	switch {
 	case err == nil:
@@ -135,8 +140,7 @@ func (u *updating) restoreState(ctx context.Context) (bool, error) {
 	if err := u.apply(ctx, ops); err != nil || !written {
 		return err == nil, err
 	}
-	u.dropStale(ctx)
-	return true, u.awaitRunning(ctx, cluster.CountOf(u.job))
+	return true, u.awaitWorking(ctx, cluster.CountOf(u.job), u.stored)
 }
 
 // dropVersion removes this update from the history.
@@ -151,14 +155,20 @@ func (u *updating) dropVersion(ctx context.Context) ([]statemgr.Op, error) {
 
 // awaitPlan waits until the TManager works by the new plan.
 func (u *updating) awaitPlan(ctx context.Context) error {
+	return u.awaitWorking(ctx, max(u.count(), u.need()), u.plan)
+}
+
+// awaitWorking waits until so many containers run and the TManager works by a
+// packing plan.
+func (u *updating) awaitWorking(ctx context.Context, containers int, plan *packing.Plan) error {
 	u.dropStale(ctx)
-	if err := u.awaitRunning(ctx, max(u.count(), u.need())); err != nil {
+	if err := u.awaitRunning(ctx, containers); err != nil {
 		return err
 	}
 	return u.poll(ctx, func(ctx context.Context) error {
-		plan, err := u.physicalPlan(ctx)
-		if err == nil && !runs(plan, u.plan) {
-			err = fmt.Errorf("%w of the new packing plan", cluster.ErrNoStoredPlan)
+		physical, err := u.physicalPlan(ctx)
+		if err == nil && !runs(physical, plan) {
+			err = fmt.Errorf("%w of the packing plan", cluster.ErrNoStoredPlan)
 		}
 		return err
 	})

@@ -40,6 +40,8 @@ const (
 type shape struct {
 	name                 string
 	stmgrs, words, count int
+	// grows: a container has as much memory as its instances need.
+	grows bool
 }
 
 func main() {
@@ -48,6 +50,7 @@ func main() {
 	flag.IntVar(&s.stmgrs, "stmgrs", 3, "`NUMBER` of containers beside the TManager's")
 	flag.IntVar(&s.words, "words", 3, "`NUMBER` of instances of the spout")
 	flag.IntVar(&s.count, "counts", 3, "`NUMBER` of instances of the bolt")
+	flag.BoolVar(&s.grows, "grows", false, "give containers the memory that their instances need, instead of a fixed amount")
 	flag.Parse()
 	if err := run(s, os.Getenv("HERON_OPTIONS")); err != nil {
 		fmt.Fprintf(os.Stderr, "sample-topology: %v\n", err)
@@ -115,9 +118,11 @@ func define(s shape, options map[string]string) (*heronpb.Topology, error) {
 		"topology.stateful.spill.state.location", "./spilled-state/",
 		"topology.component.rammap", fmt.Sprintf("word:%d,count:%d", instanceRAM, instanceRAM),
 		"topology.container.ram.padding", strconv.Itoa(containerPad),
-		"topology.container.ram", strconv.Itoa(most*instanceRAM + containerPad),
 		"topology.container.cpu", containerCPU,
 		"topology.container.disk", strconv.Itoa(disk),
+	}
+	if !s.grows {
+		config = append(config, "topology.container.ram", strconv.Itoa(most*instanceRAM+containerPad))
 	}
 	if v := options[optionRole]; v != "" {
 		config = append(config, "topology.team.name", v)
