@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/cluster"
@@ -42,9 +43,37 @@ func (u *updating) writeState(ctx context.Context) error {
 		ops = append(ops, statemgr.Set(u.There.Definition.Path, u.definition))
 	}
 	if u.replans {
-		ops = append(ops, statemgr.Set(u.There.PackingPlan.Path, u.planData))
+		return u.replan(ctx, ops, u.planData)
 	}
 	return u.apply(ctx, ops)
+}
+
+// replanTries bounds how often a transaction is made anew because the physical
+// plan came or went in between.
+const replanTries = 10
+
+// replan carries out operations together with a change of the packing plan, and
+// the removal of the physical plan of the one before. The TManager removes that
+// too, but may end before it does: when stream managers that have read the new
+// packing plan register with it. Then none would ever start again.
+func (u *updating) replan(ctx context.Context, ops []statemgr.Op, plan []byte) error {
+	path := u.Cluster.State.PhysicalPlan(u.Name)
+	for try := 1; ; try++ {
+		all := slices.Clone(ops)
+		_, err := u.Cluster.State.Read(ctx, path)
+		switch {
+		case err == nil:
+			all = append(all, statemgr.Delete(path))
+		case !errors.Is(err, statemgr.ErrNotFound):
+			return err
+		}
+		err = u.apply(ctx, append(all, statemgr.Set(u.There.PackingPlan.Path, plan)))
+		var refused *statemgr.TxError
+		gone := errors.Is(err, statemgr.ErrNotFound) && errors.As(err, &refused) && refused.Op.Path == path
+		if !gone || try == replanTries {
+			return err
+		}
+	}
 }
 
 // apply carries a transaction out while the claim holds.
@@ -132,15 +161,16 @@ func (u *updating) restoreState(ctx context.Context) (bool, error) {
 		if err := u.noteBefore(ctx); err != nil {
 			return false, err
 		}
-		ops = append(ops, statemgr.Set(u.There.PackingPlan.Path, u.There.PackingPlan.Data))
+		if err := u.replan(ctx, ops, u.There.PackingPlan.Data); err != nil {
+			return false, err
+		}
+		return true, u.awaitWorking(ctx, cluster.CountOf(u.job), u.stored)
 	}
 	if len(ops) == 0 {
 		return false, nil
 	}
-	if err := u.apply(ctx, ops); err != nil || !written {
-		return err == nil, err
-	}
-	return true, u.awaitWorking(ctx, cluster.CountOf(u.job), u.stored)
+	err = u.apply(ctx, ops)
+	return err == nil, err
 }
 
 // dropVersion removes this update from the history.
