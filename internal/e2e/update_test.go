@@ -24,10 +24,10 @@ func (c *cluster) startUpdate(flags ...string) *running {
 	return c.start(append(append([]string{"update"}, flags...), "nomad", c.topology)...)
 }
 
-// shape is the topology as the TManager has it in the state: its state, how many
+// planned is the topology as the TManager has it in the state: its state, how many
 // instances of each component there are in how many stream managers, and its
 // runtime configuration.
-func (c *cluster) shape() string {
+func (c *cluster) planned() string {
 	c.t.Helper()
 	plan := &heronpb.PhysicalPlan{}
 	if err := proto.Unmarshal(c.node(c.root+"/pplans/"+c.topology), plan); err != nil {
@@ -48,7 +48,7 @@ func (c *cluster) shape() string {
 
 func (c *cluster) wantShape(want string, containers int) {
 	c.t.Helper()
-	if got := c.shape(); got != want {
+	if got := c.planned(); got != want {
 		c.t.Errorf("the topology is %s, want %s", got, want)
 	}
 	if live := c.liveContainers(); len(live) != containers {
