@@ -66,7 +66,7 @@ func sampled(n int) []int {
 // Three real servers, and the leader is killed at each request that submit and
 // kill make. Which requests there are is counted, not listed here.
 func TestTheLeaderOfNomadIsKilled(t *testing.T) {
-	servers := testenv.StartedNomadCluster(t)
+	servers := testenv.StartedNomadCluster(t, testenv.NomadClusterOptions{})
 	first := newLeaderCluster(t, servers)
 	r, submits := first.killing(0, func() result { return first.submit() })
 	first.want(r, 0, "submitted")

@@ -22,7 +22,7 @@ import (
 // and one that asks another of the servers.
 func TestLeaderIsKilled(t *testing.T) {
 	t.Parallel()
-	cluster := testenv.StartedNomadCluster(t)
+	cluster := testenv.StartedNomadCluster(t, testenv.NomadClusterOptions{})
 	ctx := t.Context()
 	plain := newClient(t, cluster.Addr, patience)
 	for name, use := range map[string]struct {

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,18 +16,26 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// clusterServers is the least number that outlasts the loss of a leader.
-const clusterServers = 3
+// NomadClusterOptions say how large a cluster is.
+type NomadClusterOptions struct {
+	// Servers is how many there are; 3 if 0, the least number that outlasts the
+	// loss of a leader.
+	Servers int
+	// Nodes is how many agents run containers; 1 if 0. Where there are several,
+	// one that is lost is noticed within seconds.
+	Nodes int
+}
 
-// A NomadCluster is three Nomad servers, and an agent that runs containers.
-// Its methods are for one goroutine at a time.
+// A NomadCluster is Nomad servers, and nodes that run containers, each an agent
+// of its own. Its methods are for one goroutine at a time.
 type NomadCluster struct {
-	// Addr is the URL of the agent that runs containers. It is never killed, and
-	// asks whatever server leads.
+	// Addr is the URL to ask: the server's if there is one, else the first node's,
+	// which asks whatever server leads.
 	Addr string
+	// Nodes are the agents that run containers.
+	Nodes []*NomadNode
 
 	servers []*clusterServer
-	agent   *Server
 }
 
 // A clusterServer is one of the servers.
@@ -39,9 +48,9 @@ type clusterServer struct {
 
 // StartedNomadCluster is StartNomadCluster for one test, stopped with all that
 // it runs when the test ends.
-func StartedNomadCluster(t testing.TB) *NomadCluster {
+func StartedNomadCluster(t testing.TB, opts NomadClusterOptions) *NomadCluster {
 	t.Helper()
-	c, err := StartNomadCluster(t.Context(), t.TempDir())
+	c, err := StartNomadCluster(t.Context(), t.TempDir(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,24 +62,24 @@ func StartedNomadCluster(t testing.TB) *NomadCluster {
 	return c
 }
 
-// StartNomadCluster runs three Nomad servers and an agent for containers, with
-// their data in dir, which must exist. It returns when they have a leader and
-// a node that runs raw_exec.
-func StartNomadCluster(ctx context.Context, dir string) (*NomadCluster, error) {
+// StartNomadCluster runs Nomad servers and nodes, with their data in dir, which
+// must exist. It returns when they have a leader and each node runs raw_exec.
+func StartNomadCluster(ctx context.Context, dir string, opts NomadClusterOptions) (*NomadCluster, error) {
+	opts.Servers, opts.Nodes = cmp.Or(opts.Servers, 3), cmp.Or(opts.Nodes, 1)
 	c := &NomadCluster{}
-	if err := c.start(ctx, dir); err != nil {
+	if err := c.start(ctx, dir, opts); err != nil {
 		return nil, fmt.Errorf("start a cluster of Nomad: %w", errors.Join(err, c.stop()))
 	}
 	return c, nil
 }
 
-func (c *NomadCluster) start(ctx context.Context, dir string) error {
+func (c *NomadCluster) start(ctx context.Context, dir string, opts NomadClusterOptions) error {
 	binary, err := Tool(ctx, "nomad")
 	if err != nil {
 		return err
 	}
 	var join []string
-	for i := range clusterServers {
+	for i := range opts.Servers {
 		s, err := newMember(dir, fmt.Sprintf("server-%d", i+1), 16000, 18000, 4)
 		if err != nil {
 			return err
@@ -83,37 +92,32 @@ func (c *NomadCluster) start(ctx context.Context, dir string) error {
 		}
 		s.ready = func(ctx context.Context) error { return isReady(ctx, s.Addr+"/v1/metrics") }
 	}
+	heartbeats := ""
+	if opts.Nodes > 1 {
+		heartbeats = quickHeartbeats
+	}
 	var rpc []string
 	for _, s := range c.servers {
 		rpc = append(rpc, strconv.Quote(s.rpc))
-		if err := s.configure(binary, fmt.Sprintf(serverBlock, clusterServers, strings.Join(join, ", "))); err != nil {
+		if err := s.configure(binary, fmt.Sprintf(serverBlock, opts.Servers, strings.Join(join, ", "), heartbeats)); err != nil {
 			return err
 		}
 		if err := s.start(ctx); err != nil {
 			return err
 		}
 	}
-	if c.agent, err = newMember(dir, "agent", 20000, 32000, 500); err != nil {
-		return err
+	for i := range opts.Nodes {
+		if err := c.addNode(ctx, dir, binary, fmt.Sprintf("node-%d", i+1), strings.Join(rpc, ", ")); err != nil {
+			return err
+		}
 	}
-	c.Addr = c.agent.Addr
-	client, err := api.NewClient(&api.Config{Address: c.Addr})
-	if err != nil {
-		return err
-	}
-	block := c.agent.block
-	if err := c.agent.configure(binary, fmt.Sprintf(agentBlock, strings.Join(rpc, ", "), block.port(3), block.last())); err != nil {
-		return err
-	}
-	c.agent.ready = func(ctx context.Context) error { return nodeReady(ctx, client, "raw_exec") }
-	c.agent.drain = func(ctx context.Context) error { return stopJobs(ctx, client) }
-	if err := c.agent.start(ctx); err != nil {
-		return err
+	if c.Addr = c.Nodes[0].Addr; opts.Servers == 1 {
+		c.Addr = c.servers[0].Addr
 	}
 	return c.settled(ctx)
 }
 
-// The blocks of servers and of the agent. Autopilot would take a dead server
+// The blocks of servers and nodes. Autopilot would take a dead server
 // for gone, and its return would then last.
 const (
 	serverBlock = `
@@ -124,12 +128,17 @@ server {
     retry_join     = [%s]
     retry_interval = "1s"
   }
+  %s
 }
 autopilot {
   cleanup_dead_servers = false
 }
 `
-	agentBlock = `
+	quickHeartbeats = `
+  min_heartbeat_ttl = "3s"
+  heartbeat_grace   = "5s"
+`
+	nodeBlock = `
 client {
   enabled           = true
   servers           = [%s]
@@ -328,8 +337,8 @@ func (c *NomadCluster) Stop() error {
 
 func (c *NomadCluster) stop() error {
 	var errs []error
-	if c.agent != nil {
-		errs = append(errs, c.agent.Stop())
+	for _, n := range c.Nodes {
+		errs = append(errs, n.Stop())
 	}
 	for _, s := range c.servers {
 		errs = append(errs, s.Stop())

@@ -166,25 +166,31 @@ log4j.appender.out.layout.ConversionPattern=%d %p %c: %m%n
 // askZooKeeper fails until the server serves requests, which is later than it
 // accepts connections.
 func askZooKeeper(ctx context.Context, where place, addr string) error {
+	answer, err := srvr(ctx, where, addr)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(answer, "Mode: ") {
+		return errors.New(strings.TrimSpace(answer))
+	}
+	return nil
+}
+
+// srvr is what the server says about itself.
+func srvr(ctx context.Context, where place, addr string) (string, error) {
 	dctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	conn, err := where.dial(dctx, "tcp", addr)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := io.WriteString(conn, "srvr"); err != nil {
-		return err
+		return "", err
 	}
 	answer, err := io.ReadAll(conn)
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(string(answer), "Mode: ") {
-		return errors.New(strings.TrimSpace(string(answer)))
-	}
-	return nil
+	return string(answer), err
 }
