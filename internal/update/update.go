@@ -162,7 +162,11 @@ func (u *updating) locked(ctx context.Context, steps []operation.Step) (err erro
 	if _, err = run.Do(ctx); err != nil || u.opts.Rollback {
 		return err
 	}
-	return u.finish(ctx)
+	if err := u.finish(ctx); err != nil {
+		return err
+	}
+	u.Cluster.ShortenHistory(ctx, u.Name, nil, u.claim.Guards()...)
+	return nil
 }
 
 // left is a failure after which the same command has to finish what there is.
