@@ -54,7 +54,7 @@ func (c Cluster) SettleIndexes(ctx context.Context, s Settle) error {
 	case err == nil, ctx.Err() != nil, outcome.KindOf(err) == outcome.Busy:
 		return err
 	case bounded.Err() != nil:
-		if err = w.missing(); err == nil {
+		if err = w.missing(err); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("not so after %s: %w", s.Limit, err)
@@ -70,6 +70,8 @@ type settling struct {
 	s Settle
 
 	repairs int
+	// seen: what follows was read.
+	seen bool
 	// have is the last that was seen: the containers that Nomad wants to run, how
 	// many others have not ended, and what is wrong.
 	have    []nomad.Container
@@ -77,10 +79,16 @@ type settling struct {
 	indexes Indexes
 }
 
-// missing is why the set is not as it must be, nil where only what was stopped
-// has not ended: a node that is lost would hold that up for ever.
-func (w *settling) missing() error {
-	if !w.indexes.Exact() {
+// missing is why the set is not as it must be when the time is over, nil where
+// only what was stopped has not ended: a node that is lost would hold that up for
+// ever. last is what the time ended.
+func (w *settling) missing(last error) error {
+	switch {
+	case !w.seen && errors.Is(last, context.DeadlineExceeded):
+		return errors.New("Nomad has not decided yet where they go")
+	case !w.seen:
+		return last
+	case !w.indexes.Exact():
 		return errors.New(w.indexes.String())
 	}
 	w.c.Progress.Warn("stop", outcome.Resource{Kind: outcome.Containers, ID: w.s.JobID}, fmt.Sprintf("%d that were stopped have not ended yet", w.ending), nil)
@@ -159,7 +167,7 @@ func (w *settling) read(ctx context.Context) error {
 	for _, one := range w.have {
 		placed = append(placed, Placed{Index: one.Index, Allocation: one.ID, TopologyID: metas[one.JobVersion][jobspec.MetaTopologyID]})
 	}
-	w.indexes = CheckIndexes(w.s.Containers, w.s.ID, placed)
+	w.indexes, w.seen = CheckIndexes(w.s.Containers, w.s.ID, placed), true
 	return nil
 }
 

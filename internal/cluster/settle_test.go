@@ -132,6 +132,17 @@ func TestSettleIndexesSaysWhatItCouldNotRepair(t *testing.T) {
 				return nil
 			}
 		}, outcome.LeftBehind, "exactly 0 to 2: nomad refuses"},
+		"Nomad never decides": {func(b *clustertest.Bench) {
+			b.Jobs.Before = func(method string) error {
+				if method != "Settled" {
+					return nil
+				}
+				over, cancel := context.WithTimeout(t.Context(), 2*soon)
+				defer cancel()
+				<-over.Done()
+				return over.Err()
+			}
+		}, outcome.LeftBehind, "Nomad has not decided yet"},
 	} {
 		b := placedAt(t, 3, 0, 2, 3)
 		c.broken(b)

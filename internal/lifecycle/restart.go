@@ -209,21 +209,28 @@ func (r *restarting) container(indexes []int) outcome.Resource {
 	return outcome.Resource{Kind: outcome.Container, ID: cluster.Ranges(indexes), Where: r.Name}
 }
 
+// planned is how many containers the topology has by its packing plan, that of
+// the TManager included. The job's count may be that of a repair of indexes that
+// was cut off.
+func (r *restarting) planned() int { return len(r.There.PackingPlan.Value.GetContainerPlans()) + 1 }
+
 // settle checks that the restarted containers have kept their indexes.
 func (r *restarting) settle(ctx context.Context) error {
 	if err := r.note(ctx, statemgr.IntentRestart{Next: slices.Max(append(r.list, r.noted.Next-1)) + 1}); err != nil {
 		return err
 	}
-	job := r.There.Job
 	return r.Cluster.SettleIndexes(ctx, cluster.Settle{
-		Topology: r.Name, ID: r.ID(), JobID: *job.ID, Containers: *job.TaskGroups[0].Count, Limit: r.opts.BatchTimeout,
-		Guard: func(ctx context.Context) error {
-			if r.claim.Lost(ctx) {
-				return &operation.LostError{Topology: r.Name}
-			}
-			return nil
-		},
+		Topology: r.Name, ID: r.ID(), JobID: *r.There.Job.ID, Containers: r.planned(), Limit: r.opts.BatchTimeout,
+		Guard: r.guard,
 	})
+}
+
+// guard refuses where another operation has taken over.
+func (r *restarting) guard(ctx context.Context) error {
+	if r.claim.Lost(ctx) {
+		return &operation.LostError{Topology: r.Name}
+	}
+	return nil
 }
 
 // note stores how far the restart is, if the claim still holds.
@@ -257,7 +264,7 @@ func (r *restarting) await(ctx context.Context, stableFor time.Duration) error {
 		running.RewrittenAfter = r.last
 	}
 	if r.There.Job != nil {
-		running.JobID, running.Containers = *r.There.Job.ID, *r.There.Job.TaskGroups[0].Count
+		running.JobID, running.Containers = *r.There.Job.ID, r.planned()
 		return r.Cluster.AwaitRunning(ctx, running)
 	}
 	var ids []string
