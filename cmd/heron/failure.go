@@ -83,7 +83,7 @@ func (a *app) explain(err error) string {
 	case errors.Is(err, context.Canceled) && outcome.KindOf(err) == outcome.Interrupted:
 		text = "interrupted, and nothing was changed"
 	case errors.As(err, &place):
-		text += fmt.Sprintf("; kill it with --nomad-%s %s", place.Setting, quote(place.There))
+		text += fmt.Sprintf("; to act on it there: --nomad-%s %s", place.Setting, quote(place.There))
 	case errors.As(err, &denied) && !denied.HasToken:
 		text += "; give a token in NOMAD_TOKEN, with --nomad-token-file or with heron.nomad.token.file"
 	}

@@ -266,3 +266,16 @@ func TestTooManyRequests(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 }
+
+// A client that makes up methods makes no more of the server's metrics.
+func TestMethodsThatAreMadeUp(t *testing.T) {
+	b := newBench(t, nil)
+	for _, method := range []string{"BREW", "BREW2"} {
+		b.want(b.send(method, "/healthz", nil), 405)
+	}
+	a := b.send("GET", "/metrics", nil)
+	b.want(a, 200, `heron_apiserver_requests_total{method="other",route="/healthz",status="405"} 2`)
+	if strings.Contains(a.body, "BREW") {
+		t.Error("the metrics have a method that a client made up")
+	}
+}

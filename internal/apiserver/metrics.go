@@ -3,6 +3,7 @@ package apiserver
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -77,8 +78,16 @@ func (m *metrics) handler() http.Handler {
 }
 
 func (m *metrics) request(method, route string, status int, took time.Duration) {
+	if !slices.Contains(methods(), method) {
+		method = "other" // a client may make up any number of them
+	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(method, route).Observe(took.Seconds())
+}
+
+// methods are those that have numbers of their own.
+func methods() []string {
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 }
 
 func (m *metrics) operation(verb string, err error) {

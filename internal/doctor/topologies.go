@@ -56,7 +56,7 @@ func (e *examination) names(ctx context.Context) ([]string, error) {
 	const any = "x"
 	for _, node := range []string{
 		tree.Topology(any), tree.PackingPlan(any), tree.ExecutionState(any), tree.Scheduler(any), tree.Deployment(any),
-		tree.Operation(any), tree.PhysicalPlan(any), tree.TManager(any), tree.MetricsCache(any), tree.Locks(any),
+		tree.Operation(any), tree.PhysicalPlan(any), tree.TManager(any), tree.MetricsCache(any), tree.Locks(any), tree.History(any),
 		tree.Owner(any, "0000000000000000"),
 	} {
 		names, err := tree.Children(ctx, path.Dir(node))

@@ -128,6 +128,16 @@ func TestWhatIsLeftOfATopology(t *testing.T) {
 	}
 }
 
+func TestAHistoryThatIsLeft(t *testing.T) {
+	b := healthy(t)
+	tree := b.Cluster.State
+	b.Must(b.Store.Store.Apply(t.Context(), tree.CreateHistory("gone"), statemgr.Create(tree.Version("gone", 1), []byte("{}"))))
+	list := ofTopologies(b.examine())
+	if len(list) != 1 || list[0].About != "gone" || !strings.Contains(list[0].Text, "nodes are left of it") || list[0].Remedy == nil {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestOneTopology(t *testing.T) {
 	b := healthy(t)
 	b.opts.Topology = "nosuch"

@@ -211,7 +211,7 @@ func TestAnotherNamespace(t *testing.T) {
 	if err != nil || *job.Namespace != "ads" {
 		t.Errorf("the job in its namespace: %v, %v", job, err)
 	}
-	c.want(elsewhere.kill(), 2, `runs in Nomad's namespace "ads", not "default"; kill it with --nomad-namespace ads`)
+	c.want(elsewhere.kill(), 2, `runs in Nomad's namespace "ads", not "default"; to act on it there: --nomad-namespace ads`)
 	c.want(elsewhere.kill("--nomad-namespace", "ads"), 0)
 	if _, _, err := n.API.Jobs().Info(c.jobID(), &api.QueryOptions{Namespace: "ads"}); err == nil {
 		t.Error("the job is left")

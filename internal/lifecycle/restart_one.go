@@ -149,7 +149,11 @@ func (r *restart) replace(ctx context.Context, c nomad.Container, there bool) er
 		return context.Cause(ctx)
 	}
 	defer func() { <-r.alone }()
-	var err error
+	// The turn may have been long in coming. Nobody else uses the claim meanwhile.
+	err := r.guard(ctx)
+	if err != nil {
+		return err
+	}
 	switch {
 	case there && c.Status == api.AllocClientStatusFailed:
 		err = r.Cluster.Jobs.RescheduleFailed(ctx, r.watch.job.id)

@@ -154,7 +154,10 @@ func decompress(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	out, err := io.ReadAll(io.LimitReader(r, contentLimit))
+	out, err := io.ReadAll(io.LimitReader(r, contentLimit+1))
+	if err == nil && len(out) > contentLimit {
+		err = fmt.Errorf("it is larger than %d bytes", contentLimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
