@@ -45,6 +45,7 @@ func (s *Server) routes() []route {
 		{"POST", topologyPath + "/activate", auth.Activate, s.activate},
 		{"POST", topologyPath + "/deactivate", auth.Deactivate, s.deactivate},
 		{"POST", topologyPath + "/restart", auth.Restart, s.restart},
+		{"POST", topologyPath + "/update", auth.Update, s.update},
 		{"POST", topologyPath + "/rollback", auth.Rollback, s.rollback},
 		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
 

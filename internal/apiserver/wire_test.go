@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -192,6 +193,25 @@ func TestReadsAndMethods(t *testing.T) {
 	}
 	b.want(b.send("POST", "/api/v1/topologies", strings.NewReader("{}"), "Content-Type", "application/json"), 415)
 	b.want(b.send("GET", "/favicon.ico", nil), 404, `"paths" : [`)
+}
+
+func TestUpdate(t *testing.T) {
+	b := newBench(t, nil)
+	at := "/api/v1/topologies/nomad/ads/prod/words/update"
+	send := func(query, body string) answer {
+		return b.send("POST", at+query, strings.NewReader(body), "Content-Type", "application/x-www-form-urlencoded")
+	}
+	b.want(b.send("POST", at, nil), 422, `"message":"no param"`)
+	b.want(send("", "dry_run=True"), 422, `"message":"missing component_parallelism or runtime_config param"`)
+	b.want(send("", "component_parallelism=x"), 422, "component:number")
+	b.want(send("", "component_parallelism=word:2"), 404, "words")
+	b.want(send("", "container_number=x"), 422, "whole number")
+	b.want(send("?rollback=true", "component_parallelism=word:2"), 400, "wait")
+	b.want(b.send("POST", at, strings.NewReader("{}"), "Content-Type", "application/json"), 415)
+	b.want(b.submit("/api/v1/topologies", b.submission()), 201)
+	b.TManager("words-1", heronpb.TopologyState_RUNNING)
+	b.want(send("", "component_parallelism=spout:3&component_parallelism=bolt:4&container_number=6&dry_run=True&dry_run_format=table"), 200,
+		`{"response":"Total number of containers: 6\nUsing repacking class: `)
 }
 
 func TestVersions(t *testing.T) {

@@ -221,9 +221,17 @@ func TestAPIServer(t *testing.T) {
 	if lines := s.ask(200, "GET", s.at()+"/logs?container=1&tail=5", "", nil); !strings.Contains(lines, `{"line":{"container":1,`) || !strings.HasSuffix(lines, "{\"end\":true}\n") {
 		t.Errorf("logs: %s", lines)
 	}
+	const form = "application/x-www-form-urlencoded"
+	const scale = "component_parallelism=word%3A2&component_parallelism=count%3A5"
+	if dry := s.ask(200, "POST", s.at()+"/update", form, strings.NewReader(scale+"&dry_run=True&dry_run_format=table")); !strings.HasPrefix(dry, `{"response":"Total number of containers: `) {
+		t.Errorf("dry run: %s", dry)
+	}
+	if got := s.ask(200, "POST", s.at()+"/update", form, strings.NewReader(scale)); got != fmt.Sprintf(`{"message":"%s updated"}`, s.topology) {
+		t.Errorf("answer %s", got)
+	}
 	contentType, body = s.formWith(s.topology, 3)
 	s.ask(201, "POST", "/api/v1/topologies?replace=true", contentType, body)
-	if history := s.ask(200, "GET", s.at()+"/history", "", nil); !strings.Contains(history, `"number":2`) {
+	if history := s.ask(200, "GET", s.at()+"/history", "", nil); !strings.Contains(history, `"number":3`) {
 		t.Errorf("history: %s", history)
 	}
 	s.ask(200, "POST", s.at()+"/rollback?version=1", "", nil)
