@@ -55,6 +55,13 @@ func verbs() []verb {
 			args:  func(c *cluster) []string { return []string{"restart", "--wait", "--batch", "2", "nomad", c.topology} },
 			again: []int{0},
 		},
+		{
+			name: "update", on: submitted,
+			args: func(c *cluster) []string {
+				return []string{"update", "--component-parallelism", "count:5", "--container-number", "3", "--wait", "nomad", c.topology}
+			},
+			again: []int{0},
+		},
 		{name: "replace", on: submitted, args: replaceArgs, again: []int{0}},
 		{
 			name: "rollback",

@@ -79,6 +79,10 @@ func racedCommands() []raced {
 		{name: "kill", calls: 110, args: named("kill"), does: missing(func(m *model) { *m = model{} })},
 		{name: "restart", calls: 70, args: named("restart", "--batch", "2"), does: missing(func(*model) {})},
 		{
+			name: "update", calls: 150, args: named("update", "--component-parallelism", "count:5"),
+			does: missing(func(m *model) { m.counts = 5 }), starting: []int{codeDiffers, codeNoAnswer},
+		},
+		{
 			name: "activate", calls: 50, args: named("activate"),
 			does: missing(func(m *model) { m.paused = false }), starting: []int{codeDiffers, codeNoAnswer},
 		},
