@@ -29,10 +29,7 @@ func (c *cluster) startUpdate(flags ...string) *running {
 // runtime configuration.
 func (c *cluster) planned() string {
 	c.t.Helper()
-	plan := &heronpb.PhysicalPlan{}
-	if err := proto.Unmarshal(c.node(c.root+"/pplans/"+c.topology), plan); err != nil {
-		c.t.Fatal(err)
-	}
+	plan := c.physicalPlan()
 	n := map[string]int{}
 	for _, in := range plan.GetInstances() {
 		n[in.GetInfo().GetComponentName()]++
