@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 )
@@ -22,8 +23,12 @@ type switchFlags struct {
 	lock lockFlags
 }
 
-// switchFunc is lifecycle.Activate or lifecycle.Deactivate.
-type switchFunc func(context.Context, cluster.Cluster, string, lifecycle.SwitchOptions) (*lifecycle.Switched, error)
+// switchFuncs are lifecycle.Activate or lifecycle.Deactivate, and the same
+// through an API server.
+type switchFuncs struct {
+	direct  func(context.Context, cluster.Cluster, string, lifecycle.SwitchOptions) (*lifecycle.Switched, error)
+	through func(*apiclient.Topologies, context.Context, string, lifecycle.SwitchOptions) (*lifecycle.Switched, error)
+}
 
 func (a *app) activateCommand() *cobra.Command {
 	return a.switchCommand(&cobra.Command{
@@ -35,7 +40,7 @@ running. A topology that runs already is a success. Nomad is not asked.`,
 		Example: `  heron submit --wait --deploy-deactivated nomad topology.jar com.acme.WordCount wc
   heron activate nomad wc
   heron activate --wait-timeout 5m nomad/ads/prod wc`,
-	}, lifecycle.Activate)
+	}, switchFuncs{lifecycle.Activate, (*apiclient.Topologies).Activate})
 }
 
 func (a *app) deactivateCommand() *cobra.Command {
@@ -48,10 +53,10 @@ physical plan shows the topology paused. A topology that is paused already is a
 success. Nomad is not asked.`,
 		Example: `  heron deactivate nomad wc
   heron deactivate --output json nomad/ads/prod wc`,
-	}, lifecycle.Deactivate)
+	}, switchFuncs{lifecycle.Deactivate, (*apiclient.Topologies).Deactivate})
 }
 
-func (a *app) switchCommand(cmd *cobra.Command, do switchFunc) *cobra.Command {
+func (a *app) switchCommand(cmd *cobra.Command, do switchFuncs) *cobra.Command {
 	var flags switchFlags
 	cmd.Args = args(2, "cluster/[role]/[env] and the topology's name")
 	cmd = a.clusterCommand(cmd, &flags.clusterFlags, func(ctx context.Context, words []string) error {
@@ -62,23 +67,19 @@ func (a *app) switchCommand(cmd *cobra.Command, do switchFunc) *cobra.Command {
 	return cmd
 }
 
-func (a *app) switchState(ctx context.Context, flags *switchFlags, do switchFunc, verb, where, name string) error {
+func (a *app) switchState(ctx context.Context, flags *switchFlags, do switchFuncs, verb, where, name string) error {
 	if flags.wait <= 0 {
 		return usagef("--wait-timeout is %v; give a time above zero, as 30s or 5m", flags.wait)
 	}
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	var done *lifecycle.Switched
-	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
-		done, err = do(ctx, cl.Cluster, name, lifecycle.SwitchOptions{Wait: flags.wait})
-		return err
+	opts := lifecycle.SwitchOptions{Wait: flags.wait}
+	done, err := carryOut(ctx, s, &flags.lock, func(cl *cluster.Connection) (*lifecycle.Switched, error) {
+		return do.direct(ctx, cl.Cluster, name, opts)
+	}, func(t *apiclient.Topologies) (*lifecycle.Switched, error) {
+		return do.through(t, ctx, name, opts)
 	})
 	if err != nil {
 		return err

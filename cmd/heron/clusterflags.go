@@ -13,7 +13,7 @@ import (
 type clusterFlags struct {
 	configPath string
 	properties []string
-	serviceURL string
+	service    serviceFlags
 	verbose    bool
 	nomad      conf.NomadOverrides
 }
@@ -21,7 +21,7 @@ type clusterFlags struct {
 func (c *clusterFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&c.configPath, "config-path", "", "folder that holds the clusters' folders (default: conf in Heron's home)")
 	f.StringArrayVar(&c.properties, "config-property", nil, "override a setting, as KEY=VALUE; may be repeated")
-	f.StringVar(&c.serviceURL, "service-url", "", "address of an API server to go through")
+	c.service.addURL(f)
 	f.BoolVar(&c.verbose, "verbose", false, "say which configuration and servers are used")
 }
 
@@ -53,6 +53,7 @@ func (c *clusterFlags) addNomad(f *pflag.FlagSet) {
 		f.StringVar(flag.to, flag.name, "", flag.usage)
 	}
 	f.Lookup("nomad-skip-verify").NoOptDefVal = "true"
+	c.service.add(f)
 }
 
 // again is the flags, quoted for a shell, with which another command gets the
@@ -73,6 +74,7 @@ func (c *clusterFlags) again() string {
 	for _, flag := range c.nomadFlags() {
 		add(flag.name, *flag.to)
 	}
+	c.service.again(add)
 	return strings.Join(words, " ")
 }
 

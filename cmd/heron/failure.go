@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/nomad"
@@ -36,6 +37,8 @@ type errorBody struct {
 	Holder *holderDoc `json:"holder,omitempty"`
 	// Repair is a command line, for a shell.
 	Repair string `json:"repair,omitempty"`
+	// RequestID finds the request in the log of the API server.
+	RequestID string `json:"request_id,omitempty"`
 }
 
 // holderDoc is a process that holds a claim.
@@ -64,6 +67,10 @@ func (a *app) failureDoc(err error) errorDoc {
 	var f *operation.Failure
 	if errors.As(err, &f) {
 		e.Removed, e.Undone, e.Done, e.Left = f.Removed, f.Undone, f.Done, f.Left
+	}
+	var told *apiclient.Problem
+	if errors.As(err, &told) {
+		e.Removed, e.Undone, e.Done, e.Left, e.RequestID = told.Removed, told.Undone, told.Done, told.Left, told.RequestID
 	}
 	return errorDoc{e}
 }

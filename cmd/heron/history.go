@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/versions"
 )
@@ -28,16 +30,15 @@ update and rollback. heron.nomad.history says how many are kept.`,
 }
 
 func (a *app) history(ctx context.Context, flags *clusterFlags, where, name string) error {
-	s, err := a.session(flags, where, nil)
+	s, err := a.reach(ctx, flags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	h, err := versions.List(ctx, cl.Cluster, name)
+	h, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) (*versions.History, error) {
+		return versions.List(ctx, cl.Cluster, name)
+	}, func(t *apiclient.Topologies) (*versions.History, error) {
+		return t.History(ctx, name)
+	})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -47,25 +49,20 @@ func (a *app) kill(ctx context.Context, flags *killFlags, where, name string) er
 	if opts.Drain < 0 {
 		return usagef("--drain is %v; give a time above zero, as 30s or 5m", opts.Drain)
 	}
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
-	if s.config.Settings.Nomad.Protected && !flags.yes {
+	if s.service == nil && s.config.Settings.Nomad.Protected && !flags.yes {
 		if err := a.confirmName(ctx, "kill", name); err != nil {
 			return err
 		}
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	opts.ForTopology = s.config.ForTopology
-	var done *lifecycle.Killed
-	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
-		done, err = lifecycle.Kill(ctx, cl.Cluster, name, opts)
-		return err
+	done, err := carryOut(ctx, s, &flags.lock, func(cl *cluster.Connection) (*lifecycle.Killed, error) {
+		opts.ForTopology = s.config.ForTopology
+		return lifecycle.Kill(ctx, cl.Cluster, name, opts)
+	}, func(t *apiclient.Topologies) (*lifecycle.Killed, error) {
+		return t.Kill(ctx, name, opts)
 	})
 	a.changed = err == nil && done.Found
 	switch {

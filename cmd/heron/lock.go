@@ -25,10 +25,21 @@ func (l *lockFlags) add(f *pflag.FlagSet) {
 // it, it waits for that one and runs the use case anew, for as long as the
 // flags say. A use case that is busy has changed nothing.
 func (l *lockFlags) whenFree(ctx context.Context, cl cluster.Cluster, do func() error) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	return l.hint(operation.WhenFree(ctx, cl.State, cl.Progress, l.timeout, do))
+}
+
+func (l *lockFlags) check() error {
 	if l.timeout < 0 {
 		return usagef("--lock-timeout is %v; give a time, as 30s or 5m, or 0 to refuse at once", l.timeout)
 	}
-	err := operation.WhenFree(ctx, cl.State, cl.Progress, l.timeout, do)
+	return nil
+}
+
+// hint adds to a failure that the flag might have helped.
+func (l *lockFlags) hint(err error) error {
 	if l.timeout == 0 && operation.Waits(err) {
 		return fmt.Errorf("%w; --lock-timeout waits for it", err)
 	}

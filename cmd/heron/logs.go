@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -69,16 +71,16 @@ func (a *app) logs(ctx context.Context, flags *logFlags, words []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.session(&flags.clusterFlags, words[0], nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, words[0], nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	err = logs.Show(ctx, logs.Servers{Cluster: cl.Cluster, Nomad: cl.Nomad, Shell: cl.Shell}, words[1], options, a.logSink())
+	sink := a.logSink()
+	err = carryOutNothing(ctx, s, func(cl *cluster.Connection) error {
+		return logs.Show(ctx, logs.Servers{Cluster: cl.Cluster, Nomad: cl.Nomad, Shell: cl.Shell}, words[1], options, sink)
+	}, func(t *apiclient.Topologies) error {
+		return t.Logs(ctx, words[1], options, sink)
+	})
 	if ctx.Err() != nil && flags.follow {
 		return &shownError{outcome.Errorf(outcome.Interrupted, "%w", context.Cause(ctx))}
 	}

@@ -42,21 +42,15 @@ func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
 	if flags.dryRun || flags.asked() || flags.dryRunFormat != "" {
 		return usagef("plan changes nothing: --dry-run, --dry-run-format and --wait are for submit")
 	}
-	s, req, err := a.submitRequest(flags, words, "plan")
+	s, req, err := a.submitRequest(ctx, flags, words, "plan")
 	if err != nil {
 		return err
 	}
-	prepared, err := submit.Prepare(ctx, req)
-	if err != nil {
-		return err
+	preview := a.previewDirect
+	if s.service != nil {
+		preview = a.previewThrough
 	}
-	defer prepared.Close()
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	previews, err := prepared.Preview(ctx, cl.Cluster)
+	previews, err := preview(ctx, s, flags, req)
 	if err != nil {
 		return err
 	}
@@ -73,6 +67,21 @@ func (a *app) plan(ctx context.Context, flags *submitFlags, words split) error {
 		}
 	}
 	return differs
+}
+
+// previewDirect asks the servers themselves.
+func (a *app) previewDirect(ctx context.Context, s *session, _ *submitFlags, req submit.Request) ([]*submit.Preview, error) {
+	prepared, err := submit.Prepare(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Close()
+	cl, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return prepared.Preview(ctx, cl.Cluster)
 }
 
 func (a *app) printPlan(p *submit.Preview) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 )
 
@@ -90,24 +92,21 @@ func (a *app) restart(ctx context.Context, flags *restartFlags, words []string) 
 	if err := flags.complete(words); err != nil {
 		return err
 	}
-	s, err := a.session(&flags.clusterFlags, words[0], nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, words[0], nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	var done *lifecycle.Restarted
-	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
-		done, err = lifecycle.Restart(ctx, cl.Cluster, words[1], flags.opts)
-		return err
+	done, err := carryOut(ctx, s, &flags.lock, func(cl *cluster.Connection) (*lifecycle.Restarted, error) {
+		return lifecycle.Restart(ctx, cl.Cluster, words[1], flags.opts)
+	}, func(t *apiclient.Topologies) (*lifecycle.Restarted, error) {
+		return t.Restart(ctx, words[1], flags.opts)
 	})
 	if err != nil {
 		return err
 	}
-	a.changed = len(done.Containers) > 0
+	// The original API server does not say what it restarted.
+	told := len(done.Containers) > 0
+	a.changed = told || s.original()
 	if a.asJSON() {
 		a.printJSON(done)
 		return nil
@@ -115,6 +114,10 @@ func (a *app) restart(ctx context.Context, flags *restartFlags, words []string) 
 	state := ""
 	if done.Running {
 		state = ", and it runs"
+	}
+	if !told && s.original() {
+		fmt.Fprintf(a.stdout, "topology %s restarted\n", words[1])
+		return nil
 	}
 	fmt.Fprintf(a.stdout, "topology %s: %s restarted%s\n", words[1], count(len(done.Containers), "container"), state)
 	for _, c := range done.Containers {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/versions"
 )
 
@@ -65,20 +67,16 @@ killed, rollback without a number puts back what ran before.`,
 }
 
 func (a *app) rollback(ctx context.Context, flags *rollbackFlags, where, name string, number int) error {
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	opts := versions.RollbackOptions{To: number, Wait: flags.versionWait(), State: flags.state, ForTopology: s.config.ForTopology}
-	var done *versions.RolledBack
-	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
-		done, err = versions.Rollback(ctx, cl.Cluster, name, opts)
-		return err
+	opts := versions.RollbackOptions{To: number, Wait: flags.versionWait(), State: flags.state}
+	done, err := carryOut(ctx, s, &flags.lock, func(cl *cluster.Connection) (*versions.RolledBack, error) {
+		opts.ForTopology = s.config.ForTopology
+		return versions.Rollback(ctx, cl.Cluster, name, opts)
+	}, func(t *apiclient.Topologies) (*versions.RolledBack, error) {
+		return t.Rollback(ctx, name, opts)
 	})
 	if err != nil {
 		return err

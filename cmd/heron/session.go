@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
 )
@@ -16,16 +16,14 @@ import (
 type session struct {
 	app    *app
 	config *cluster.Config
+	// service is the API server to go through; nil for the servers themselves.
+	service *apiclient.Topologies
 }
 
 // session reads the place and loads its configuration; more adds what a command
 // has to say to that.
 func (a *app) session(flags *clusterFlags, where string, more func(*conf.Options)) (*session, error) {
-	user, err := a.userName()
-	if err != nil {
-		return nil, err
-	}
-	p, err := parsePlace(where, user)
+	p, user, err := a.place(where)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +35,7 @@ func (a *app) session(flags *clusterFlags, where string, more func(*conf.Options
 	if err != nil {
 		return nil, err
 	}
-	if err := a.refuseService(flags, p, userHome); err != nil {
+	if err := a.refuseService(flags, p); err != nil {
 		return nil, err
 	}
 	dir, err := clusterDir(flags.configPath, home, p.cluster)
@@ -71,6 +69,15 @@ func (a *app) session(flags *clusterFlags, where string, more func(*conf.Options
 	a.warnOfSecrets(flags)
 	a.describe(flags, config)
 	return &session{app: a, config: config}, nil
+}
+
+// place reads a place, and who asks.
+func (a *app) place(where string) (p place, user string, err error) {
+	if user, err = a.userName(); err != nil {
+		return p, "", err
+	}
+	p, err = parsePlace(where, user)
+	return p, user, err
 }
 
 // connect opens the cluster's servers. The caller closes the connection.
@@ -123,23 +130,6 @@ func noCluster(dir, parent, name string) error {
 		hint = "there is no cluster in " + parent + "; --config-path names the folder above those of the clusters"
 	}
 	return usagef("no folder %s for cluster %q: %s", dir, name, hint)
-}
-
-// refuseService stops where an API server is asked for: going to Nomad directly
-// instead would be another deployment than the one meant.
-func (a *app) refuseService(flags *clusterFlags, p place, userHome string) error {
-	url, from := flags.serviceURL, "--service-url"
-	if url == "" {
-		service, err := conf.NewClientConfig(userHome).ServiceURL(p.cluster)
-		if err != nil {
-			return err
-		}
-		url, from = service, fmt.Sprintf("service_url of cluster %q (heron config %s unset service_url)", p.cluster, p.cluster)
-	}
-	if url != "" {
-		return usagef("%s names the API server %s, but this version talks to Nomad directly only", from, url)
-	}
-	return nil
 }
 
 // warnOfSecrets warns of secrets that others on this machine can see.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -44,19 +45,18 @@ paused, 3 when it is not, 4 when there is no such topology.`,
 }
 
 func (a *app) status(ctx context.Context, flags *clusterFlags, watch bool, where, name string) error {
-	s, err := a.session(flags, where, nil)
+	s, err := a.reach(ctx, flags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	if watch {
-		return a.watchStatus(ctx, cl, name)
+		return a.watchStatus(ctx, s, name)
 	}
-	status, err := inspect.Look(ctx, cl.Cluster, cl.Nomad, name, a.now)
+	status, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) (*inspect.Status, error) {
+		return inspect.Look(ctx, cl.Cluster, cl.Nomad, name, a.now)
+	}, func(t *apiclient.Topologies) (*inspect.Status, error) {
+		return t.Status(ctx, name)
+	})
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func (a *app) status(ctx context.Context, flags *clusterFlags, watch bool, where
 
 // watchStatus shows every change: on a terminal in the same place, elsewhere as
 // a line, with --output json as one document a line.
-func (a *app) watchStatus(ctx context.Context, cl *cluster.Connection, name string) error {
+func (a *app) watchStatus(ctx context.Context, s *session, name string) error {
 	draw := a.drawer()
-	err := inspect.Watch(ctx, cl.Cluster, cl.Nomad, name, a.now, func(s *inspect.Status) error {
+	show := func(s *inspect.Status) error {
 		switch {
 		case a.asJSON():
 			return json.NewEncoder(a.stdout).Encode(s)
@@ -86,6 +86,11 @@ func (a *app) watchStatus(ctx context.Context, cl *cluster.Connection, name stri
 		}
 		_, err := fmt.Fprintf(a.stdout, "%s %s: %s\n", a.now().Format(time.RFC3339), s.Health, s.Reason)
 		return err
+	}
+	err := carryOutNothing(ctx, s, func(cl *cluster.Connection) error {
+		return inspect.Watch(ctx, cl.Cluster, cl.Nomad, name, a.now, show)
+	}, func(t *apiclient.Topologies) error {
+		return t.Watch(ctx, name, show)
 	})
 	switch {
 	case ctx.Err() != nil:

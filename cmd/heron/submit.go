@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -156,28 +156,51 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 	if flags.rollback && !flags.asked() {
 		return usagef("--rollback undoes a submission that --wait finds not running; add --wait")
 	}
-	s, req, err := a.submitRequest(flags, words, "submit")
+	s, req, err := a.submitRequest(ctx, flags, words, "submit")
 	if err != nil {
 		return err
 	}
-	prepared, err := submit.Prepare(ctx, req)
-	if err != nil {
-		return err
+	if s.service != nil && flags.dryRun {
+		return a.dryRunThrough(ctx, s, flags, req)
 	}
-	defer prepared.Close()
 	if flags.dryRun {
+		prepared, err := submit.Prepare(ctx, req)
+		if err != nil {
+			return err
+		}
+		defer prepared.Close()
 		manifests, err := prepared.Manifests(ctx)
 		if err != nil {
 			return err
 		}
-		return a.show(manifests, flags.dryRunFormat)
+		return a.dryRun(manifests, flags.dryRunFormat)
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
+	do := a.submitDirect
+	if s.service != nil {
+		do = a.submitThrough
+	}
+	done, err := do(ctx, s, flags, req)
+	if done == nil {
 		return err
 	}
+	a.changed = slices.ContainsFunc(done, func(r *submit.Submitted) bool { return r.Action != submit.ActionUnchanged })
+	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })
+}
+
+// submitDirect submits on the servers themselves. It returns no list where it
+// fails before it begins.
+func (a *app) submitDirect(ctx context.Context, s *session, flags *submitFlags, req submit.Request) ([]*submit.Submitted, error) {
+	prepared, err := submit.Prepare(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Close()
+	cl, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer cl.Close()
-	done, err := a.submitWhenFree(ctx, flags, cl.Cluster, func() ([]*submit.Submitted, error) {
+	return a.submitWhenFree(ctx, flags, cl.Cluster, func() ([]*submit.Submitted, error) {
 		if flags.replace {
 			return versions.Replace(ctx, cl.Cluster, prepared, versions.ReplaceOptions{
 				Wait: flags.versionWait(), State: flags.state, Rollback: flags.rollback, ForTopology: s.config.ForTopology,
@@ -189,8 +212,6 @@ func (a *app) submit(ctx context.Context, flags *submitFlags, words split) error
 		}
 		return submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: flags.limit(), StableFor: flags.stable, Rollback: flags.rollback})
 	})
-	a.changed = slices.ContainsFunc(done, func(r *submit.Submitted) bool { return r.Action != submit.ActionUnchanged })
-	return a.partial(err, func(e *errorBody) any { return submittedDoc{done, e} }, func() { a.printSubmitted(done) })
 }
 
 // submitWhenFree looks, decides and submits. The program does not run again
@@ -211,7 +232,7 @@ func (a *app) submitWhenFree(ctx context.Context, flags *submitFlags, cl cluster
 }
 
 // submitRequest turns the command line of a command into a request.
-func (a *app) submitRequest(flags *submitFlags, words split, command string) (*session, submit.Request, error) {
+func (a *app) submitRequest(ctx context.Context, flags *submitFlags, words split, command string) (*session, submit.Request, error) {
 	refuse := func(format string, args ...any) (*session, submit.Request, error) {
 		return nil, submit.Request{}, usagef(format, args...)
 	}
@@ -230,7 +251,7 @@ func (a *app) submitRequest(flags *submitFlags, words split, command string) (*s
 			return nil, submit.Request{}, err
 		}
 	}
-	s, err := a.session(&flags.clusterFlags, words.positionals[0], func(o *conf.Options) {
+	s, err := a.reach(ctx, &flags.clusterFlags, words.positionals[0], func(o *conf.Options) {
 		o.ReleaseFile, o.Release, o.VerboseGC = flags.releaseFile, releaseText(), flags.verboseGC
 	})
 	if err != nil {
@@ -269,49 +290,56 @@ func (a *app) submitRequest(flags *submitFlags, words split, command string) (*s
 	return s, req, nil
 }
 
-func (a *app) show(list []*submit.Manifest, format string) error {
+// dryRunFormat is the form of a dry run, by default that which the output is
+// for.
+func (a *app) dryRunFormat(asked string) string {
 	switch {
-	case format != "":
+	case asked != "":
+		return asked
 	case a.asJSON():
-		format = "json"
+		return "json"
 	case a.isTerminal():
-		format = "colored_table"
-	default:
-		format = "table"
+		return "colored_table"
 	}
-	if a.asJSON() {
-		return a.showJSON(list, format)
-	}
-	for _, d := range list {
-		var text bytes.Buffer
-		if err := d.Show(&text, format); err != nil {
+	return "table"
+}
+
+// dryRun words what would be written.
+func (a *app) dryRun(list []*submit.Manifest, format string) error {
+	var texts []string
+	for _, m := range list {
+		var text strings.Builder
+		if err := m.Show(&text, a.dryRunFormat(format)); err != nil {
 			return err
 		}
-		if !bytes.HasSuffix(text.Bytes(), []byte("\n")) {
-			text.WriteByte('\n')
+		texts = append(texts, text.String())
+	}
+	return a.show(texts)
+}
+
+// show prints the dry run of each topology; in JSON as one document, that of the
+// only topology or a list.
+func (a *app) show(texts []string) error {
+	if a.asJSON() {
+		var docs []json.RawMessage
+		for _, text := range texts {
+			docs = append(docs, json.RawMessage(text))
 		}
-		if _, err := text.WriteTo(a.stdout); err != nil {
+		if len(docs) == 1 {
+			a.printJSON(docs[0])
+			return nil
+		}
+		a.printJSON(docs)
+		return nil
+	}
+	for _, text := range texts {
+		if !strings.HasSuffix(text, "\n") {
+			text += "\n"
+		}
+		if _, err := io.WriteString(a.stdout, text); err != nil {
 			return fmt.Errorf("print the dry run: %w", err)
 		}
 	}
-	return nil
-}
-
-// showJSON prints one document: that of the only topology, or a list.
-func (a *app) showJSON(list []*submit.Manifest, format string) error {
-	var docs []json.RawMessage
-	for _, d := range list {
-		var text bytes.Buffer
-		if err := d.Show(&text, format); err != nil {
-			return err
-		}
-		docs = append(docs, text.Bytes())
-	}
-	if len(docs) == 1 {
-		a.printJSON(docs[0])
-		return nil
-	}
-	a.printJSON(docs)
 	return nil
 }
 
@@ -339,6 +367,10 @@ func (a *app) printSubmitted(done []*submit.Submitted) {
 			how = "runs"
 		case r.Paused:
 			how = "submitted, paused,"
+		}
+		if r.Job == "" { // the original API server does not tell
+			fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: id %s\n", r.Topology, how, r.Cluster, r.Role, r.Environ, r.ID)
+			continue
 		}
 		fmt.Fprintf(a.stdout, "topology %s %s at %s/%s/%s: job %s, %s, id %s\n",
 			r.Topology, how, r.Cluster, r.Role, r.Environ, r.Job, count(r.Containers, "container"), r.ID)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -46,7 +47,7 @@ type topologiesDoc struct {
 }
 
 func (a *app) topologies(ctx context.Context, flags *topologiesFlags, where string) error {
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
@@ -61,15 +62,14 @@ func (a *app) topologies(ctx context.Context, flags *topologiesFlags, where stri
 	if !p.noEnviron {
 		filter.Environ = p.environ
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	if flags.watch {
-		return a.watchTopologies(ctx, cl, filter)
+		return a.watchTopologies(ctx, s, filter)
 	}
-	list, err := inspect.List(ctx, cl.Cluster, cl.Nomad, filter)
+	list, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) ([]*inspect.Summary, error) {
+		return inspect.List(ctx, cl.Cluster, cl.Nomad, filter)
+	}, func(t *apiclient.Topologies) ([]*inspect.Summary, error) {
+		return t.List(ctx, filter)
+	})
 	if err != nil {
 		return err
 	}
@@ -84,9 +84,9 @@ func (a *app) topologies(ctx context.Context, flags *topologiesFlags, where stri
 // watchTopologies shows every change: on a terminal the list in the same place,
 // elsewhere a line for each topology that is not as it was, with --output json
 // the list as one document a line.
-func (a *app) watchTopologies(ctx context.Context, cl *cluster.Connection, filter inspect.Filter) error {
+func (a *app) watchTopologies(ctx context.Context, s *session, filter inspect.Filter) error {
 	draw := a.drawer()
-	err := inspect.WatchList(ctx, cl.Cluster, cl.Nomad, filter, func(c inspect.ListChange) error {
+	show := func(c inspect.ListChange) error {
 		switch {
 		case a.asJSON():
 			return json.NewEncoder(a.stdout).Encode(topologiesDoc{c.All})
@@ -103,6 +103,13 @@ func (a *app) watchTopologies(ctx context.Context, cl *cluster.Connection, filte
 			fmt.Fprintf(a.stdout, "%s %s is gone\n", at, name)
 		}
 		return nil
+	}
+	err := carryOutNothing(ctx, s, func(cl *cluster.Connection) error {
+		return inspect.WatchList(ctx, func(ctx context.Context) ([]*inspect.Summary, error) {
+			return inspect.List(ctx, cl.Cluster, cl.Nomad, filter)
+		}, show)
+	}, func(t *apiclient.Topologies) error {
+		return inspect.WatchList(ctx, func(ctx context.Context) ([]*inspect.Summary, error) { return t.List(ctx, filter) }, show)
 	})
 	if ctx.Err() != nil {
 		return &shownError{outcome.Errorf(outcome.Interrupted, "%w", context.Cause(ctx))}

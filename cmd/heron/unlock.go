@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -44,16 +46,15 @@ type unlockedDoc struct {
 }
 
 func (a *app) unlock(ctx context.Context, flags *clusterFlags, opts lifecycle.UnlockOptions, where, name string) error {
-	s, err := a.session(flags, where, nil)
+	s, err := a.reach(ctx, flags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	done, err := lifecycle.Unlock(ctx, cl.Cluster, name, opts)
+	done, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) (*lifecycle.Unlocked, error) {
+		return lifecycle.Unlock(ctx, cl.Cluster, name, opts)
+	}, func(t *apiclient.Topologies) (*lifecycle.Unlocked, error) {
+		return t.Unlock(ctx, name, opts)
+	})
 	var busy *operation.BusyError
 	switch {
 	case errors.As(err, &busy), outcome.KindOf(err) == outcome.Busy:

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) versionCommand() *cobra.Command {
-	var service string
+	var service serviceFlags
 	cmd := &cobra.Command{
 		Use:   "version [flags] [cluster]",
 		Short: "Print the version of heron, or of a cluster's API server",
@@ -34,18 +34,20 @@ or with --service-url, print what its API server says.`,
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
-			if service == "" && len(words) == 0 {
+			if service.url == "" && len(words) == 0 {
 				return a.version()
 			}
-			return a.serverVersion(cmd.Context(), service, words)
+			return a.serverVersion(cmd.Context(), &service, words)
 		},
 	}
 	a.outputFlag(cmd)
-	cmd.Flags().StringVar(&service, "service-url", "", "address of the API server to ask")
+	service.addURL(cmd.Flags())
+	service.add(cmd.Flags())
 	return cmd
 }
 
-func (a *app) serverVersion(ctx context.Context, service string, words []string) error {
+func (a *app) serverVersion(ctx context.Context, flags *serviceFlags, words []string) error {
+	service := flags.url
 	if service == "" {
 		home, err := a.userHome()
 		if err != nil {
@@ -58,10 +60,15 @@ func (a *app) serverVersion(ctx context.Context, service string, words []string)
 			return usagef("cluster %q has no API server (service_url), so there is no version to ask for; heron version alone prints that of this program", words[0])
 		}
 	}
-	version, err := apiclient.Version(ctx, service)
+	options, err := flags.options(a, service)
 	if err != nil {
 		return err
 	}
+	client, err := apiclient.Connect(ctx, options)
+	if err != nil {
+		return err
+	}
+	version := client.Version()
 	var properties []conf.Property
 	for _, key := range slices.Sorted(maps.Keys(version)) {
 		properties = append(properties, conf.Property{Key: key, Value: version[key]})

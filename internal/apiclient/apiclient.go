@@ -1,86 +1,178 @@
-// Package apiclient asks a Heron API server. It knows the server's paths and
-// answers; what to do with them is decided elsewhere.
+// Package apiclient carries out on a Heron API server what the use cases do on
+// the servers themselves: its methods return the same results, and errors of
+// the same kinds.
+//
+// At the other end may also be Apache Heron's own API server, which does a part
+// of it: see Client.Original.
 package apiclient
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
-// timeout bounds one request.
-const timeout = 30 * time.Second
+const (
+	// requestTime bounds a request whose answer is there at once.
+	requestTime = 30 * time.Second
+	// connectTime bounds a new connection.
+	connectTime = 10 * time.Second
+	// answerLimit is the most that is read of an answer, in bytes.
+	answerLimit = 64 << 20
+)
 
-// answerLimit is the most that is read of an answer, in bytes.
-const answerLimit = 1 << 20
+// markHeader is in every answer of our own server.
+const markHeader = "Heron-Api"
 
-// Error is a request that an API server did not answer as hoped for.
-type Error struct {
-	// URL was asked; Reason is why that did not work.
-	URL, Reason string
-	Err         error
-	// Unreachable: there was no answer at all.
-	Unreachable bool
+// Options say which server to ask, and how.
+type Options struct {
+	// URL is the service URL. It may have a path, as behind a proxy.
+	URL string
+	// Token is a bearer token, "" for none. It is sent to the server of URL alone.
+	Token string
+	// TLS is how a server with https is checked; nil for the usual way.
+	TLS *tls.Config
+	// Progress gets what goes on.
+	Progress progress.Sink
+	// Lock is how long the server is to wait while another operation is at work on
+	// the topology.
+	Lock time.Duration
 }
 
-func (e *Error) Error() string {
-	return fmt.Sprintf("ask the API server %s: %s; is the address right?", e.URL, e.Reason)
+// Client asks one API server.
+type Client struct {
+	opts     Options
+	base     *url.URL
+	http     *http.Client
+	version  map[string]string
+	original bool
 }
 
-// Unwrap is the error below, if there is one.
-func (e *Error) Unwrap() error { return e.Err }
-
-// Kind implements the contract of package outcome.
-func (e *Error) Kind() outcome.Kind {
-	if e.Unreachable {
-		return outcome.Unreachable
-	}
-	return outcome.Failed
-}
-
-// Version asks the server what it is: the keys and values of its release
-// file. address is the service URL, with or without a slash at its end.
-func Version(ctx context.Context, address string) (map[string]string, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, &Error{URL: address, Reason: "it is not an http or https URL"}
-	}
-	target := strings.TrimRight(address, "/") + "/api/v1/version"
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+// Connect asks the server at an address what it is.
+func Connect(ctx context.Context, o Options) (*Client, error) {
+	base, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	c := &Client{opts: o, base: base}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: connectTime}).DialContext,
+		TLSHandshakeTimeout: connectTime,
+		TLSClientConfig:     o.TLS,
+		ForceAttemptHTTP2:   true,
+	}
+	c.http = &http.Client{Transport: &bearer{next: transport, token: o.Token, to: base}, CheckRedirect: c.redirect}
+	return c, c.askVersion(ctx)
+}
+
+// parseURL reads a service URL.
+func parseURL(address string) (*url.URL, error) {
+	bad := func(reason string) (*url.URL, error) {
+		return nil, outcome.Errorf(outcome.Usage, "the service URL %s %s; write it as http://host:9000", (&url.URL{Opaque: hidden(address)}).Opaque, reason)
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return bad("is not an http or https URL")
+	case u.User != nil:
+		return bad("holds a user or a password, which others can see on command lines")
+	case u.RawQuery != "" || u.Fragment != "":
+		return bad("has a query or a fragment")
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+// hidden is an address without what may be a password in it.
+func hidden(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if at := strings.LastIndex(rest, "@"); found && at >= 0 {
+		return scheme + "://…" + rest[at:]
+	}
+	return address
+}
+
+// URL is the address of the server.
+func (c *Client) URL() string { return c.base.String() }
+
+// Version is the keys and values of the server's release file.
+func (c *Client) Version() map[string]string { return c.version }
+
+// Original says that the server is Apache Heron's own, which knows the requests
+// of its own client alone.
+func (c *Client) Original() bool { return c.original }
+
+func (c *Client) askVersion(ctx context.Context) error {
+	header, data, err := c.do(ctx, request{method: http.MethodGet, path: []string{"version"}})
 	if err != nil {
-		return nil, &Error{URL: target, Reason: err.Error(), Err: err, Unreachable: true}
+		return err
 	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
-	if err != nil {
-		return nil, &Error{URL: target, Reason: err.Error(), Err: err, Unreachable: true}
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, &Error{URL: target, Reason: "it answers " + resp.Status}
-	}
+	c.original = header.Get(markHeader) == ""
 	var doc map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder := json.NewDecoder(strings.NewReader(string(data)))
 	decoder.UseNumber()
-	if err := decoder.Decode(&doc); err != nil {
-		return nil, &Error{URL: target, Reason: "its answer is not a JSON object", Err: err}
+	if err := decoder.Decode(&doc); err != nil || doc == nil {
+		return &Error{URL: c.URL(), Reason: "what it answers is not that of an API server; is the address right?", Err: err}
 	}
-	version := map[string]string{}
+	c.version = map[string]string{}
 	for key, value := range doc {
-		version[key] = fmt.Sprint(value)
+		c.version[key] = fmt.Sprint(value)
 	}
-	return version, nil
+	if c.original && !strings.Contains(string(data), "heron.build") {
+		return &Error{URL: c.URL(), Reason: "what it answers is not that of an API server; is the address right?"}
+	}
+	return nil
+}
+
+// bearer adds the token to requests to the server, and to no others.
+type bearer struct {
+	next  http.RoundTripper
+	token string
+	to    *url.URL
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.token != "" && sameServer(r.URL, b.to) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	return b.next.RoundTrip(r)
+}
+
+func sameServer(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(hostPort(a), hostPort(b))
+}
+
+func hostPort(u *url.URL) string {
+	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+}
+
+// maxRedirects bounds how often a request is sent on.
+const maxRedirects = 5
+
+// redirect says whether a request may be sent on. To another server it may not,
+// nor where that made another request of it.
+func (c *Client) redirect(next *http.Request, before []*http.Request) error {
+	switch {
+	case !sameServer(next.URL, c.base):
+		return outcome.Errorf(outcome.Usage, "it sends on to another server, %s://%s; if that is the right one, give it as the service URL", next.URL.Scheme, next.URL.Host)
+	case next.Method != before[0].Method:
+		return outcome.Errorf(outcome.Usage, "it answers %s with a redirect that makes %s of it", before[0].Method, next.Method)
+	case len(before) > maxRedirects:
+		return outcome.New(outcome.Usage, "it sends on too often")
+	}
+	return nil
 }

@@ -1,47 +1,443 @@
 package apiclient
 
 import (
-	"errors"
+	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/heron-nomad/heron/internal/cluster/clustertest"
+	"github.com/heron-nomad/heron/internal/inspect"
+	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/submit"
 )
 
-func TestVersion(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answers := map[string]string{
-			"/api/v1/version":      `{"heron.build.version":"0.20.5","heron.build.timestamp":1500000000}`,
-			"/text/api/v1/version": `hello`,
+// release is what the original server answers to GET /api/v1/version.
+const release = "{\n  \"heron.build.timestamp\" : 1500000000,\n  \"heron.build.version\" : \"0.20.5\"\n}"
+
+// server is one whose answers a test gives; ours says that it is our own.
+func server(t *testing.T, ours bool, answer http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ours {
+			w.Header().Set(markHeader, "1")
 		}
-		text, ok := answers[r.URL.Path]
-		if !ok {
-			http.Error(w, "no", http.StatusTeapot)
+		if strings.HasSuffix(r.URL.Path, "/api/v1/version") {
+			_, _ = io.WriteString(w, release)
 			return
 		}
-		_, _ = io.WriteString(w, text)
+		answer(w, r)
 	}))
-	defer server.Close()
-	for _, address := range []string{server.URL, server.URL + "/"} {
-		got, err := Version(t.Context(), address)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func connect(t *testing.T, o Options) *Topologies {
+	t.Helper()
+	c, err := Connect(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.At(Place{"nomad", "ads", "prod", "ann"})
+}
+
+// want fails the test unless an error is of a kind and says something.
+func want(t *testing.T, err error, kind outcome.Kind, words ...string) {
+	t.Helper()
+	if outcome.KindOf(err) != kind {
+		t.Errorf("kind %q, want %q: %v", outcome.KindOf(err), kind, err)
+	}
+	for _, w := range words {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("no %q in: %v", w, err)
+		}
+	}
+}
+
+func TestConnect(t *testing.T) {
+	ours := server(t, true, http.NotFound)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/text/api/v1/version":
+			_, _ = io.WriteString(w, "hello")
+		case "/json/api/v1/version":
+			_, _ = io.WriteString(w, "{}")
+		case "/denied/api/v1/version":
+			http.Error(w, "no", http.StatusForbidden)
+		case "/down/api/v1/version":
+			http.Error(w, "<html>", http.StatusBadGateway)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer other.Close()
+	for _, address := range []string{ours.URL, ours.URL + "/", ours.URL + "/behind/a proxy"} {
+		c, err := Connect(t.Context(), Options{URL: address})
+		if err != nil {
+			t.Fatal(err)
+		}
 		want := map[string]string{"heron.build.version": "0.20.5", "heron.build.timestamp": "1500000000"}
-		if err != nil || !maps.Equal(got, want) {
-			t.Errorf("%s: %v, %v", address, got, err)
+		if !maps.Equal(c.Version(), want) || c.Original() {
+			t.Errorf("%s: %v, original %v", address, c.Version(), c.Original())
 		}
 	}
 	for address, kind := range map[string]outcome.Kind{
-		server.URL + "/text":  outcome.Failed,
-		server.URL + "/other": outcome.Failed,
-		"http://127.0.0.1:1":  outcome.Unreachable,
-		"no-url":              outcome.Failed,
+		other.URL + "/text":         outcome.Failed,
+		other.URL + "/json":         outcome.Failed,
+		other.URL + "/none":         outcome.Failed,
+		other.URL + "/denied":       outcome.Denied,
+		other.URL + "/down":         outcome.Unreachable,
+		"http://127.0.0.1:1":        outcome.Unreachable,
+		"no-url":                    outcome.Usage,
+		"ftp://host":                outcome.Usage,
+		"http://ann:secret@host":    outcome.Usage,
+		"http://host:9000/?token=1": outcome.Usage,
 	} {
-		_, err := Version(t.Context(), address)
-		var e *Error
-		if !errors.As(err, &e) || e.Kind() != kind {
-			t.Errorf("%s: %v, want kind %s", address, err, kind)
+		_, err := Connect(t.Context(), Options{URL: address})
+		want(t, err, kind)
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v", err)
 		}
 	}
+}
+
+func TestConnectIsInterrupted(t *testing.T) {
+	began := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-began
+		cancel(io.ErrClosedPipe) // as a signal does, with a cause of its own
+	}()
+	_, err := Connect(ctx, Options{URL: s.URL})
+	want(t, err, outcome.Interrupted)
+}
+
+// The token goes to the server, and nowhere else.
+func TestTokenAndRedirects(t *testing.T) {
+	var leaked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Store(true) }))
+	defer other.Close()
+	var token atomic.Value
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		token.Store(r.Header.Get("Authorization"))
+		switch {
+		case strings.Contains(r.URL.Path, "/away"):
+			http.Redirect(w, r, other.URL+"/x", http.StatusTemporaryRedirect)
+		case strings.Contains(r.URL.Path, "/get"):
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case strings.Contains(r.URL.Path, "/loop"):
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		case strings.Contains(r.URL.Path, "/moved"):
+			http.Redirect(w, r, strings.Replace(r.URL.Path, "moved", "there", 1), http.StatusTemporaryRedirect)
+		default:
+			_, _ = io.WriteString(w, `{"topology":"there"}`)
+		}
+	})
+	to := connect(t, Options{URL: s.URL, Token: "sesame"})
+	_, err := to.Status(t.Context(), "away")
+	want(t, err, outcome.Usage, "another server", other.URL)
+	_, err = to.Activate(t.Context(), "get", lifecycle.SwitchOptions{})
+	want(t, err, outcome.Usage, "makes GET of it")
+	_, err = to.Status(t.Context(), "loop")
+	want(t, err, outcome.Usage, "too often")
+	if status, err := to.Status(t.Context(), "moved"); err != nil || status.Topology != "there" {
+		t.Errorf("%+v, %v", status, err)
+	}
+	if leaked.Load() || token.Load() != "Bearer sesame" {
+		t.Errorf("leaked %v, token %v", leaked.Load(), token.Load())
+	}
+}
+
+// Names are one part of a path each.
+func TestNamesAreEscaped(t *testing.T) {
+	var path string
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.EscapedPath()
+		_, _ = io.WriteString(w, "{}")
+	})
+	to := connect(t, Options{URL: s.URL + "/proxy"})
+	for name, end := range map[string]string{"a b": "a%20b", "../x": "..%2Fx", "a/b": "a%2Fb", "a%2Fb": "a%252Fb"} {
+		if _, err := to.Status(t.Context(), name); err != nil || path != "/proxy/api/v1/topologies/nomad/ads/prod/"+end {
+			t.Errorf("%s: %s, %v", name, path, err)
+		}
+	}
+}
+
+// Answers that are cut off are asked for again; in the end they are an error.
+func TestTruncatedAnswers(t *testing.T) {
+	var asked atomic.Int32
+	good := int32(3)
+	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) < good {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"topology":`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"topology":"words"}`)
+	})
+	to := connect(t, Options{URL: s.URL})
+	if status, err := to.Status(t.Context(), "words"); err != nil || status.Topology != "words" || asked.Load() != good {
+		t.Errorf("%+v, %v after %d requests", status, err, asked.Load())
+	}
+	_, err := to.List(t.Context(), inspect.Filter{})
+	if err != nil {
+		t.Error(err)
+	}
+	good = 100
+	asked.Store(0)
+	_, err = to.Status(t.Context(), "words")
+	want(t, err, outcome.Unreachable, "unexpected EOF")
+	if asked.Load() != attempts {
+		t.Errorf("asked %d times", asked.Load())
+	}
+}
+
+// operations is a server that does one operation, whose stream breaks again and
+// again.
+func operations(t *testing.T, lines []string, more http.HandlerFunc) *httptest.Server {
+	var keys atomic.Value
+	return server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/operations/7/events"):
+			at := map[string]int{"0": 0, "1": 1, "2": 2}[r.URL.Query().Get("after")]
+			_, _ = io.WriteString(w, "{}\n"+lines[at]+"\n")
+		case r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/operations/"):
+			key := r.Header.Get(headerIdempotency)
+			if r.Header.Get("Prefer") != "respond-async" || key == "" {
+				t.Errorf("header %v", r.Header)
+			}
+			if keys.Swap(key) == nil {
+				// The first answer is lost.
+				w.Header().Set("Content-Length", "100")
+				w.WriteHeader(http.StatusAccepted)
+				return
+			}
+			if keys.Load() != key {
+				t.Error("the repeated request has another key")
+			}
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"id":"7","state":"running"}`)
+		default:
+			more(w, r)
+		}
+	})
+}
+
+func TestOperation(t *testing.T) {
+	s := operations(t, []string{
+		`{"event":{"seq":1,"state":"began","step":"stop","what":{"kind":"job","id":"j"}}}`,
+		`{"event":{"seq":2,"state":"advanced","step":"stop","done":1,"total":2,"unit":"containers"}}`,
+		`{"operation":{"id":"7","state":"succeeded","result":{"topology":"words","found":true,"removed":[{"kind":"job","id":"j"}]}}}`,
+	}, http.NotFound)
+	var seen []string
+	to := connect(t, Options{URL: s.URL, Progress: func(e progress.Event) {
+		if e.State != progress.Retrying {
+			seen = append(seen, fmt.Sprintf("%s %s %s %d/%d", e.State, e.Step, e.What.ID, e.Done, e.Total))
+		}
+	}})
+	done, err := to.Kill(t.Context(), "words", lifecycle.KillOptions{})
+	if err != nil || !done.Found || len(done.Removed) != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if got := strings.Join(seen, "; "); got != "began stop j 0/0; advanced stop  1/2" {
+		t.Errorf("seen %s", got)
+	}
+}
+
+func TestOperationFails(t *testing.T) {
+	s := operations(t, []string{`{"operation":{"id":"7","state":"failed","error":{"message":"stop the job j: no; still there: job j; to clean up: heron kill nomad/ads/prod words","kind":"left_behind","request_id":"r-1","left":[{"kind":"job","id":"j"}],"remedy":{"action":"kill","topology":"words","cluster":"nomad","role":"ads","environ":"prod"}}}}`}, http.NotFound)
+	to := connect(t, Options{URL: s.URL})
+	_, err := to.Kill(t.Context(), "words", lifecycle.KillOptions{})
+	want(t, err, outcome.LeftBehind, "still there: job j", "request r-1")
+	if strings.Contains(err.Error(), "heron kill") {
+		t.Errorf("the server's command line is there: %v", err)
+	}
+	if r, ok := outcome.RemedyOf(err); !ok || r.Action != outcome.Kill || r.Topology != "words" {
+		t.Errorf("remedy %+v", r)
+	}
+}
+
+// An interrupt ends the operation on the server, and its end is waited for.
+func TestOperationIsInterrupted(t *testing.T) {
+	canceled := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodDelete:
+			close(canceled)
+			w.WriteHeader(http.StatusAccepted)
+		case http.MethodPost:
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"id":"7"}`)
+		default:
+			cancel()
+			<-canceled
+			_, _ = io.WriteString(w, `{"operation":{"id":"7","error":{"message":"interrupted","kind":"interrupted"}}}`+"\n")
+		}
+	})
+	_, err := connect(t, Options{URL: s.URL}).Activate(ctx, "words", lifecycle.SwitchOptions{})
+	want(t, err, outcome.Interrupted, "interrupted")
+}
+
+// submission is one of a small topology.
+func submission(t *testing.T) Submission {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "words.jar")
+	if err := os.WriteFile(file, []byte("a jar"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Submission{Definition: clustertest.Words("words-1"), File: file, Properties: []string{"heron.a=b=c"}}
+}
+
+// The answers are those of an original server, as they were recorded.
+func TestOriginalServer(t *testing.T) {
+	answers := map[string]string{
+		"POST /api/v1/topologies":                                    `201 {"name":"words","cluster":"nomad","role":"ads","environment":"prod"}`,
+		"DELETE /api/v1/topologies/nomad/ads/prod/words":             `200 {"message":"words killed"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/activate":      `200 {"message":"words activated"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/deactivate":    `500 {"message":"Topology 'words' does not exist"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/restart":       `200 {"message":"words restarted"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/restart":     `500 {"message":null}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/activate":    `500 {"message":"cluster/role/environ does not match. Topology 'unlucky' is running at a/b/c, not nomad/ads/prod"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/deactivate":  `422 {"message":"Unknown cluster x expecting 'y'"}`,
+		"DELETE /api/v1/topologies/nomad/ads/prod/unlucky":           `404 {"paths":["/api/v1/topologies","/api/v1/version","/api/v1/file"]}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/unreachable": ``,
+	}
+	var last *http.Request
+	s := server(t, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Prefer") != "" || len(r.URL.Query()) > 0 {
+			t.Errorf("%s: it knows neither %v nor %v", r.URL, r.Header, r.URL.Query())
+		}
+		if err := r.ParseMultipartForm(1 << 20); err == nil || r.PostForm != nil {
+			last = r
+		}
+		text, ok := answers[r.Method+" "+r.URL.Path]
+		if !ok {
+			t.Errorf("asked for %s %s", r.Method, r.URL.Path)
+		}
+		if r.FormValue("dry_run") != "" {
+			text = `200 {"response":"Total number of containers: 2"}`
+		}
+		var status int
+		_, _ = fmt.Sscan(text, &status)
+		_, body, _ := strings.Cut(text, " ")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	})
+	ctx := t.Context()
+	to := connect(t, Options{URL: s.URL})
+	if !to.Client().Original() {
+		t.Fatal("it is not known")
+	}
+	one := submission(t)
+	done, err := to.Submit(ctx, one)
+	if err != nil || len(done) != 1 || done[0].ID != "words-1" || done[0].Environ != "prod" {
+		t.Errorf("%+v, %v", done, err)
+	}
+	for name, value := range map[string]string{
+		"name": "words", "cluster": "nomad", "role": "ads", "environment": "prod", "user": "ann", "heron.a": "b=c",
+	} {
+		if got := last.PostFormValue(name); got != value {
+			t.Errorf("field %s is %q", name, got)
+		}
+	}
+	if f := last.MultipartForm.File; f["definition"][0].Filename != "words.defn" || f["topology"][0].Filename != "words.jar" || f["topology"][0].Size != 5 {
+		t.Errorf("files %v", f)
+	}
+	if text, err := to.DryRun(ctx, one, "table"); err != nil || text != "Total number of containers: 2" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if killed, err := to.Kill(ctx, "words", lifecycle.KillOptions{}); err != nil || !killed.Found {
+		t.Errorf("%+v, %v", killed, err)
+	}
+	if on, err := to.Activate(ctx, "words", lifecycle.SwitchOptions{Wait: time.Minute}); err != nil || on.State != "RUNNING" {
+		t.Errorf("%+v, %v", on, err)
+	}
+	whole := lifecycle.RestartOptions{Container: lifecycle.AllContainers, Batch: 1, BatchTimeout: time.Minute}
+	if _, err := to.Restart(ctx, "words", whole); err != nil || last.PostFormValue("container_id") != "-1" {
+		t.Errorf("%v, %v", last.PostForm, err)
+	}
+	_, err = to.Deactivate(ctx, "words", lifecycle.SwitchOptions{})
+	want(t, err, outcome.NotFound, "Topology 'words' does not exist")
+	_, err = to.Restart(ctx, "unlucky", whole)
+	want(t, err, outcome.Failed, "does not say why")
+	_, err = to.Activate(ctx, "unlucky", lifecycle.SwitchOptions{})
+	want(t, err, outcome.Differs, "is running at a/b/c")
+	_, err = to.Deactivate(ctx, "unlucky", lifecycle.SwitchOptions{})
+	want(t, err, outcome.Usage, "expecting 'y'")
+	_, err = to.Kill(ctx, "unlucky", lifecycle.KillOptions{})
+	want(t, err, outcome.Failed, "404")
+
+	// What it cannot do is said, and not asked of it.
+	_, err = to.Kill(ctx, "x", lifecycle.KillOptions{Drain: time.Minute})
+	want(t, err, outcome.Usage, "Apache Heron's own", "--drain")
+	_, err = to.Locked(time.Minute).Activate(ctx, "x", lifecycle.SwitchOptions{})
+	want(t, err, outcome.Usage, "--lock-timeout")
+	one.Options.Options = submit.Options{Wait: time.Minute}
+	_, err = to.Submit(ctx, one)
+	want(t, err, outcome.Usage, "--wait")
+	_, err = to.Status(ctx, "x")
+	want(t, err, outcome.Usage, "status")
+	_, err = to.History(ctx, "x")
+	want(t, err, outcome.Usage, "history")
+}
+
+// A package larger than what fits in the buffers goes in pieces, and may be sent
+// again.
+func TestUploadIsStreamedAndRepeated(t *testing.T) {
+	const size = 3 << 20
+	var tries atomic.Int32
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			doc, _ := json.Marshal(map[string]any{"operation": map[string]any{"id": "7", "result": map[string]any{"submitted": []any{map[string]any{"topology": "words"}}}}})
+			_, _ = w.Write(append(doc, '\n'))
+			return
+		}
+		if r.ContentLength < size {
+			t.Errorf("length %d", r.ContentLength)
+		}
+		if err := r.ParseMultipartForm(1 << 20); err != nil || r.MultipartForm.File["topology"][0].Size != size {
+			t.Errorf("%v %v", err, r.MultipartForm)
+		}
+		if tries.Add(1) == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"id":"7"}`)
+	})
+	var ended, sent int64
+	to := connect(t, Options{URL: s.URL, Progress: func(e progress.Event) {
+		if e.State == progress.Ended {
+			ended++
+		}
+		sent = max(sent, e.Done)
+	}})
+	one := submission(t)
+	if err := os.Truncate(one.File, size); err != nil {
+		t.Fatal(err)
+	}
+	done, err := to.Submit(t.Context(), one)
+	if err != nil || len(done) != 1 || tries.Load() != 2 || ended != 2 || sent < size {
+		t.Errorf("%v, %v after %d tries, %d ended, %d bytes", done, err, tries.Load(), ended, sent)
+	}
+	one.Properties = []string{"role=root"}
+	_, err = to.Submit(t.Context(), one)
+	want(t, err, outcome.Usage, "role")
 }

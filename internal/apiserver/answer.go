@@ -48,6 +48,7 @@ type problem struct {
 
 	Removed []outcome.Resource      `json:"removed,omitempty"`
 	Undone  []outcome.Resource      `json:"undone,omitempty"`
+	Done    []outcome.Resource      `json:"done,omitempty"`
 	Left    []outcome.Leftover      `json:"left,omitempty"`
 	Output  []nomad.ContainerOutput `json:"output,omitempty"`
 	Remedy  *remedy                 `json:"remedy,omitempty"`
@@ -75,7 +76,7 @@ func newProblem(err error, requestID string) *problem {
 	}
 	var failed *operation.Failure
 	if errors.As(err, &failed) {
-		p.Removed, p.Undone, p.Left = failed.Removed, failed.Undone, failed.Left
+		p.Removed, p.Undone, p.Done, p.Left = failed.Removed, failed.Undone, failed.Done, failed.Left
 		p.Message += aftermath(failed)
 	}
 	var output interface {
@@ -85,10 +86,7 @@ func newProblem(err error, requestID string) *problem {
 		p.Output = output.LastOutput()
 	}
 	if r, ok := remedyOf(err, failed); ok {
-		p.Remedy = &remedy{
-			Action: r.Action, Topology: r.Topology, Cluster: r.Cluster, Role: r.Role, Environ: r.Environ,
-			Region: r.Region, Namespace: r.Namespace,
-		}
+		p.Remedy = newRemedy(r)
 		if r.Action == outcome.Kill {
 			p.Message += fmt.Sprintf("; to clean up: heron kill %s/%s/%s %s", r.Cluster, r.Role, r.Environ, r.Topology)
 		}
@@ -96,11 +94,18 @@ func newProblem(err error, requestID string) *problem {
 	return p
 }
 
+func newRemedy(r outcome.Remedy) *remedy {
+	return &remedy{
+		Action: r.Action, Topology: r.Topology, Cluster: r.Cluster, Role: r.Role, Environ: r.Environ,
+		Region: r.Region, Namespace: r.Namespace,
+	}
+}
+
 func remedyOf(err error, failed *operation.Failure) (outcome.Remedy, bool) {
 	if failed == nil {
 		return outcome.RemedyOf(err)
 	}
-	if failed.Remedy == nil || len(failed.Left) == 0 {
+	if failed.Remedy == nil || len(failed.Left)+len(failed.Done) == 0 {
 		return outcome.Remedy{}, false
 	}
 	return *failed.Remedy, true
@@ -120,13 +125,17 @@ func aftermath(f *operation.Failure) string {
 	}
 	list("removed before", f.Removed)
 	list("undone", f.Undone)
-	if len(f.Left) == 0 {
+	list("done before", f.Done)
+	if len(f.Left)+len(f.Done) == 0 {
 		b.WriteString("; nothing is left")
 	}
 	for _, l := range f.Left {
 		b.WriteString("; still there: " + l.String())
 		if l.Why != "" {
 			b.WriteString(" (" + l.Why + ")")
+		}
+		if l.ByHand {
+			b.WriteString("; remove it there by hand")
 		}
 	}
 	return b.String()

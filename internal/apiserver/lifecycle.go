@@ -113,7 +113,17 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.act(w, r, auth.Unlock, "", func(ctx context.Context, cl *Link, _ *setup, name string) (*reply, error) {
 		unlocked, err := lifecycle.Unlock(ctx, cl.Cluster, name, lifecycle.UnlockOptions{Force: force})
-		return done(name, "unlocked", unlocked, err)
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			*lifecycle.Unlocked
+			Remedy *remedy `json:"remedy,omitempty"`
+		}{Unlocked: unlocked}
+		if r := unlocked.Remedy; r != nil {
+			result.Remedy = newRemedy(*r)
+		}
+		return done(name, "unlocked", &result, nil)
 	})
 }
 

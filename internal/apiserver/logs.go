@@ -60,17 +60,25 @@ func (s *Server) logOptions(q url.Values) (logs.Options, error) {
 	return o, nil
 }
 
+// logLine is a line of a log, and the name of the log beside its container.
+type logLine struct {
+	Line  *logs.Line `json:"line"`
+	Label string     `json:"label,omitempty"`
+}
+
 // logSink sends lines of logs.
 type logSink struct{ out *stream }
 
 // Begin implements logs.Sink.
-func (l logSink) Begin(bool) { l.out.begin() }
+func (l logSink) Begin(one bool) {
+	_ = l.out.send(map[string]bool{"one": one}) // a client that has gone shows at the next line
+}
 
 // Lines implements logs.Sink.
 func (l logSink) Lines(lines []logs.Line) error {
 	docs := make([]any, len(lines))
 	for i := range lines {
-		docs[i] = map[string]*logs.Line{"line": &lines[i]}
+		docs[i] = logLine{&lines[i], lines[i].Label}
 	}
 	return l.out.send(docs...)
 }

@@ -29,6 +29,9 @@ const (
 // headerRequestID names a request, in answers and in the log.
 const headerRequestID = "X-Request-Id"
 
+// headerAPI tells clients that this is not the original server.
+const headerAPI = "Heron-Api"
+
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(keyRequestID).(string)
 	return id
@@ -55,6 +58,7 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 		ctx := context.WithValue(r.Context(), keyRequestID, id)
 		out := &recorder{ResponseWriter: w, stall: s.opts.Limits.Stall}
 		out.Header().Set(headerRequestID, id)
+		out.Header().Set(headerAPI, "1")
 		if r.ContentLength != 0 {
 			// A body that no handler reads is thrown away, in this time.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Limits.Stall))

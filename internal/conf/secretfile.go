@@ -28,6 +28,9 @@ func secretFileKeys() []string {
 // maxSecret is more than any token or password has, in bytes.
 const maxSecret = 64 << 10
 
+// ReadSecretFile reads a file that holds one secret and nothing else.
+func ReadSecretFile(path string) (Secret, error) { return readSecretFile(path) }
+
 // readSecretFile reads a file that holds one secret and nothing else. A byte
 // order mark and blanks around the secret, such as the line feed that an
 // editor adds, are no part of it.

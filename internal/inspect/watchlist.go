@@ -4,8 +4,6 @@ import (
 	"context"
 	"reflect"
 	"time"
-
-	"github.com/heron-nomad/heron/internal/cluster"
 )
 
 // lookShare bounds how much of the time WatchList is reading: the pause is at
@@ -22,13 +20,13 @@ type ListChange struct {
 	Gone    []string
 }
 
-// WatchList calls show with the topologies of a cluster, at first and whenever
-// the list is another, until the context or show ends it.
-func WatchList(ctx context.Context, cl cluster.Cluster, n Nomad, filter Filter, show func(ListChange) error) error {
+// WatchList calls show with the topologies that read finds, at first and
+// whenever the list is another, until the context or show ends it.
+func WatchList(ctx context.Context, read func(context.Context) ([]*Summary, error), show func(ListChange) error) error {
 	var last []*Summary
 	for first := true; ; first = false {
 		begun := time.Now()
-		list, err := List(ctx, cl, n, filter)
+		list, err := read(ctx)
 		if err != nil {
 			return err
 		}

@@ -10,11 +10,16 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
+// list reads the topologies of the bench.
+func (b *bench) list(ctx context.Context) ([]*inspect.Summary, error) {
+	return inspect.List(ctx, b.Cluster, b.nomad, inspect.Filter{})
+}
+
 func TestWatchListShowsWhatIsNew(t *testing.T) {
 	b := newBench(t)
 	enough := errors.New("enough")
 	var seen []string
-	err := inspect.WatchList(t.Context(), b.Cluster, b.nomad, inspect.Filter{}, func(c inspect.ListChange) error {
+	err := inspect.WatchList(t.Context(), b.list, func(c inspect.ListChange) error {
 		line := fmt.Sprintf("%d:", len(c.All))
 		for _, s := range c.Changed {
 			line += fmt.Sprintf(" %s %d/%d", s.Topology, s.Running, s.Wanted)
@@ -45,7 +50,7 @@ func TestWatchListShowsWhatIsNew(t *testing.T) {
 func TestWatchListEndsWithItsContext(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := inspect.WatchList(ctx, b.Cluster, b.nomad, inspect.Filter{}, func(inspect.ListChange) error { cancel(); return nil })
+	err := inspect.WatchList(ctx, b.list, func(inspect.ListChange) error { cancel(); return nil })
 	if outcome.KindOf(err) != outcome.Interrupted {
 		t.Error(err)
 	}

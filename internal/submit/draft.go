@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/topology"
 )
 
@@ -31,13 +30,7 @@ type identity struct {
 
 // draft checks a definition as far as that does not depend on its id.
 func (w *preparation) draft(f *topology.Found) (*draft, error) {
-	def := f.Definition
-	if w.req.TopologyID != "" {
-		def = def.WithID(w.req.TopologyID)
-	}
-	if w.req.Paused {
-		def = def.WithState(heronpb.TopologyState_PAUSED)
-	}
+	def := w.req.adapted(f.Definition)
 	kind, err := topology.PackageType(w.req.File)
 	if err != nil {
 		return nil, err

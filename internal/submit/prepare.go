@@ -87,12 +87,10 @@ func Prepare(ctx context.Context, req Request) (_ *Prepared, err error) {
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	found, err := w.definitions(ctx)
+	o := req.Config.Options
+	found, err := req.found(ctx, w.dir, o.Home, topology.Identity{Cluster: o.Cluster, Role: o.Role, Environ: o.Environ, User: o.User})
 	if err != nil {
 		return nil, err
-	}
-	if len(found) > 1 && req.TopologyID != "" {
-		return nil, outcome.Errorf(outcome.Usage, "%s defines %d topologies, but a topology id was given, which names only one", req.File, len(found))
 	}
 	for _, f := range found {
 		d, err := w.draft(f)
@@ -145,29 +143,64 @@ func (w *preparation) openUploader(settings conf.Upload) (uploader.Uploader, err
 	return factory(settings, uploader.Options{Home: o.UserHome, Getenv: o.Getenv})
 }
 
-// definitions runs the program, or reads what it wrote earlier.
-func (w *preparation) definitions(ctx context.Context) ([]*topology.Found, error) {
-	if w.req.DefinitionFile != "" {
-		if info, err := os.Stat(w.req.File); err != nil || !info.Mode().IsRegular() {
-			return nil, outcome.Errorf(outcome.Usage, "topology file %s is not a file", w.req.File)
+// Define runs the user's program, or reads what it wrote earlier, and returns
+// the definitions as they are to be submitted, sorted by name. It needs no
+// configuration of a cluster; whoever submits them checks them.
+func Define(ctx context.Context, req Request, home string, who topology.Identity) (_ []*topology.Definition, err error) {
+	if _, err := topology.PackageType(req.File); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(req.TempDir, "heron-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	found, err := req.found(ctx, dir, home, who)
+	if err != nil {
+		return nil, err
+	}
+	var list []*topology.Definition
+	for _, f := range found {
+		list = append(list, req.adapted(f.Definition))
+	}
+	return list, nil
+}
+
+// found is what the program wrote, in a folder for what is temporary.
+func (r Request) found(ctx context.Context, dir, home string, who topology.Identity) ([]*topology.Found, error) {
+	if r.DefinitionFile != "" {
+		if info, err := os.Stat(r.File); err != nil || !info.Mode().IsRegular() {
+			return nil, outcome.Errorf(outcome.Usage, "topology file %s is not a file", r.File)
 		}
-		f, err := topology.ReadDefinitionFile(w.req.DefinitionFile)
+		f, err := topology.ReadDefinitionFile(r.DefinitionFile)
 		if err != nil {
 			return nil, err
 		}
 		return []*topology.Found{f}, nil
 	}
-	o := w.req.Config.Options
-	p := w.req.Program
-	p.File, p.HeronHome, p.TempDir = w.req.File, o.Home, w.dir
-	p.Identity = topology.Identity{Cluster: o.Cluster, Role: o.Role, Environ: o.Environ, User: o.User}
+	p := r.Program
+	p.File, p.HeronHome, p.TempDir, p.Identity = r.File, home, dir, who
 	p.InitialState = heronpb.TopologyState_RUNNING
-	if w.req.Paused {
+	if r.Paused {
 		p.InitialState = heronpb.TopologyState_PAUSED
 	}
 	result, err := p.Run(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if len(result.Found) > 1 && r.TopologyID != "" {
+		return nil, outcome.Errorf(outcome.Usage, "%s defines %d topologies, but a topology id was given, which names only one", r.File, len(result.Found))
+	}
 	return result.Found, nil
+}
+
+// adapted is a definition with what the request changes of it.
+func (r Request) adapted(def *topology.Definition) *topology.Definition {
+	if r.TopologyID != "" {
+		def = def.WithID(r.TopologyID)
+	}
+	if r.Paused {
+		def = def.WithState(heronpb.TopologyState_PAUSED)
+	}
+	return def
 }
