@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 	"time"
 )
 
@@ -71,8 +72,11 @@ func (x *extraction) hardLink(name, target string) error {
 		return refuse(name, "is a link to %q, outside the archive: put the file itself in", target)
 	}
 	info, err := x.root.Lstat(target)
-	if isMissing(err) {
+	switch {
+	case isMissing(err):
 		return refuse(name, "is a link to %q, which does not come before it", target)
+	case errors.Is(err, syscall.ELOOP):
+		return refuse(name, "is a link to %q, where links lead in a circle", target)
 	}
 	if err != nil {
 		return err
