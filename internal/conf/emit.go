@@ -69,8 +69,15 @@ func emitScalar(v any) (string, bool) {
 		return quote(v), true
 	case []byte:
 		return "!!binary " + quote(base64.StdEncoding.EncodeToString(v)), true
-	case *big.Int, bool, int32, int64, byteAmount, float64, time.Time:
+	case *big.Int, bool, int32, int64, byteAmount, float64:
 		return scalarText(v)
+	case time.Time:
+		text, ok := scalarText(v)
+		if plainTag(text) != tagTime {
+			// Readers take a year of four digits only for one.
+			text = quote(text)
+		}
+		return text, ok
 	}
 	return "", false
 }
