@@ -49,12 +49,9 @@ golden: setup ## the golden tests on another tree of the same form
 	scripts/with-servers scripts/golden-variant
 
 .PHONY: soak
-soak: setup build tools ## the long test matrices in full
+soak: setup build tools ## the long test matrices in full, and every fuzz target for a minute
 	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -timeout 6h -v ./...
-	go test -run '^$$' -fuzz FuzzSubmission -fuzztime 60s ./internal/apiserver
-	go test -run '^$$' -fuzz FuzzYAML -fuzztime 60s ./internal/conf
-	go test -run '^$$' -fuzz FuzzDefinition -fuzztime 60s ./internal/topology
-	go test -run '^$$' -fuzz FuzzExtractBytes -fuzztime 60s ./internal/tarball
+	scripts/fuzz 60s
 
 .PHONY: bench
 bench: setup tools ## commands next to their bare requests, uploads of 1 GiB next to curl, scp and a plain PutObject, then what is measured in Go alone
