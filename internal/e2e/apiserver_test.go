@@ -33,9 +33,9 @@ func (c *cluster) serve(more ...string) *apiServer {
 	port := testenv.Ports(c.t, 1)[0]
 	s := &apiServer{cluster: c, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
 	s.args = []string{
-		"--cluster", "nomad", "--base-template", "nomad", "-D", "heron.statemgr.connection.string=" + c.zookeeper,
+		"--cluster", "nomad", "--base-template", "nomad", "-D", "heron.statemgr.connection.string=" + c.properties["heron.statemgr.connection.string"],
 		// The documentation leaves the scheme out.
-		"-D", "heron.nomad.scheduler.uri=" + strings.TrimPrefix(c.nomad, "http://"),
+		"-D", "heron.nomad.scheduler.uri=" + strings.TrimPrefix(c.properties["heron.nomad.scheduler.uri"], "http://"),
 		"-D", "heron.class.uploader=org.apache.heron.uploader.http.HttpUploader", "--verbose",
 		"--port", fmt.Sprint(port), "--heron-core-package-path", bin.core,
 		"-D", "heron.package.core.uri=" + s.url + "/api/v1/file/download/core",
@@ -90,27 +90,36 @@ func (s *apiServer) begin() {
 // status.
 func (s *apiServer) ask(status int, method, path, contentType string, body io.Reader, header ...string) string {
 	s.t.Helper()
+	got, text, err := s.send(method, path, contentType, body, header...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got != status {
+		s.t.Fatalf("%s %s: %d, want %d: %s\nthe server's log:\n%s", method, path, got, status, text, s.run.errOut.String())
+	}
+	return text
+}
+
+// send sends a request, on a connection of its own, and returns the answer's
+// status and body.
+func (s *apiServer) send(method, path, contentType string, body io.Reader, header ...string) (int, string, error) {
+	s.t.Helper()
 	r, err := http.NewRequest(method, s.url+path, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	r.Close = true
 	r.Header.Set("Content-Type", contentType)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if resp.StatusCode != status {
-		s.t.Fatalf("%s %s: %s, want %d: %s\nthe server's log:\n%s", method, path, resp.Status, status, text, s.run.errOut.String())
-	}
-	return string(text)
+	return resp.StatusCode, string(text), err
 }
 
 // definition runs the sample's program as a client does.
@@ -164,20 +173,6 @@ func (s *apiServer) formWith(name string, stmgrs int) (string, *bytes.Buffer) {
 }
 
 func (s *apiServer) at() string { return "/api/v1/topologies/nomad/ann/default/" + s.topology }
-
-// nothingLeft is the cluster's, with the server's own file in the packages'
-// folder.
-func (s *apiServer) nothingLeft() {
-	s.t.Helper()
-	for _, file := range s.files(s.packages) {
-		// A server that was killed leaves the files of its requests for a day.
-		if name, _ := filepath.Rel(s.packages, file); name != ".names.key" && !strings.HasPrefix(name, ".incoming-request-") {
-			s.t.Errorf("left: %s", file)
-		}
-	}
-	s.packages = filepath.Join(s.t.TempDir(), "none")
-	s.cluster.nothingLeft()
-}
 
 // TestAPIServer deploys through a server that was started as the original's
 // documentation says, with the requests of the original's client.

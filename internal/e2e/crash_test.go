@@ -192,7 +192,7 @@ func (c *cluster) intent() (note intent) {
 func (c *cluster) packageFiles() []string {
 	c.t.Helper()
 	var files []string
-	for _, f := range c.files(c.packages) {
+	for _, f := range c.packageTree() {
 		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() {
 			files = append(files, f)
 		}
@@ -211,16 +211,5 @@ func (c *cluster) onePackage() {
 		if strings.HasPrefix(path, c.root+"/operations/") || strings.HasPrefix(path, c.root+"/owners/") {
 			c.t.Errorf("%s is left", path)
 		}
-	}
-}
-
-// A topology of the same name can be put up and away as often as one likes.
-func TestCycles(t *testing.T) {
-	t.Parallel()
-	c := newCluster(t)
-	for range testenv.Times(2, 100) {
-		c.want(c.submit("--wait"), 0)
-		c.want(c.kill(), 0)
-		c.nothingLeft()
 	}
 }

@@ -38,16 +38,27 @@ func watchedCluster(t *testing.T) *watched {
 // to call number at, which the command does not get before that, it calls then.
 func (w *watched) counted(start func() *running, at int, then func(*running)) (result, int) {
 	w.t.Helper()
+	r := w.count(start, at, then).wait(w.t)
+	return r, w.counts()
+}
+
+// count counts the calls of a process from now on.
+func (w *watched) count(start func() *running, at int, then func(*running)) *running {
+	w.t.Helper()
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.mine, w.calls, w.at = map[string]bool{}, 0, at
 	w.run = start()
 	w.then = func() { then(w.run) }
-	w.mu.Unlock()
-	r := w.run.wait(w.t)
+	return w.run
+}
+
+// counts ends the counting and returns how many calls there were.
+func (w *watched) counts() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.run = nil
-	return r, w.calls
+	return w.calls
 }
 
 // answered counts an answer: of ZooKeeper to a client at an address, or of

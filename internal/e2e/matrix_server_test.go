@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/heron-nomad/heron/internal/testenv"
+)
+
+// A request changes a topology through an API server, as the matrix of its
+// crashes repeats it.
+type request struct {
+	name string
+	// on are the requests that bring about what this one acts on.
+	on           []request
+	method, path string
+	// contentType and body, "" for none. A path without a slash in front is one
+	// of the topology's.
+	contentType, body string
+	// done is the status of the answer, again are those of the answer to the
+	// same request once it has done its work.
+	done  int
+	again []int
+}
+
+// patient has a request wait for the claim of the server that died, which
+// holds until ZooKeeper gives up that server's session.
+const patient = "lock_timeout=1m"
+
+// requests are those that change a topology, by name.
+func (s *apiServer) requests() map[string]request {
+	const small = "application/x-www-form-urlencoded"
+	submission := func(name, query string, stmgrs int, on []request, again ...int) request {
+		contentType, body := s.formWith(s.topology, stmgrs)
+		return request{
+			name: name, on: on, method: "POST", path: "/api/v1/topologies?" + query + "&" + patient,
+			contentType: contentType, body: body.String(), done: 201, again: again,
+		}
+	}
+	submit := submission("submit", "wait=2m", 2, nil, 201, 409)
+	replace := submission("replace", "replace=true", 3, []request{submit}, 201)
+	named := map[string]request{}
+	for _, r := range []request{
+		submit,
+		{name: "kill", on: []request{submit}, method: "DELETE", path: "?ignore_missing=true&" + patient, done: 200, again: []int{200}},
+		{
+			name: "restart", on: []request{submit}, method: "POST", path: "/restart?wait=2m&batch=2&" + patient,
+			contentType: small, body: "container_id=-1", done: 200, again: []int{200},
+		},
+		{
+			name: "update", on: []request{submit}, method: "POST", path: "/update?wait=2m&" + patient,
+			contentType: small, body: "component_parallelism=count:5&container_number=3", done: 200, again: []int{200},
+		},
+		replace,
+		{name: "rollback", on: []request{submit, replace}, method: "POST", path: "/rollback?version=1&" + patient, done: 200, again: []int{200}},
+	} {
+		named[r.name] = r
+	}
+	return named
+}
+
+// perform sends a request and returns the answer's status.
+func (s *apiServer) perform(r request) (status int, text string, err error) {
+	s.t.Helper()
+	path := r.path
+	if !strings.HasPrefix(path, "/api/") {
+		path = s.at() + path
+	}
+	return s.send(r.method, path, r.contentType, bytes.NewReader([]byte(r.body)))
+}
+
+// must sends a request and wants one of some statuses for it.
+func (s *apiServer) must(r request, statuses ...int) {
+	s.t.Helper()
+	status, text, err := s.perform(r)
+	if err != nil || !slices.Contains(statuses, status) {
+		s.t.Fatalf("%s: status %d, want %v: %s (%v)\nthe server's log:\n%s", r.name, status, statuses, text, err, s.run.errOut.String())
+	}
+}
+
+// An API server is killed after each of its calls to Nomad and ZooKeeper that a
+// request makes it do. Then the same request, sent to a server started anew,
+// ends as if nothing had happened, and a kill leaves nothing.
+func TestServerCrashMatrix(t *testing.T) {
+	seed := testenv.Seed(t, "HERON_CRASH_SEED")
+	for _, name := range []string{"submit", "kill", "restart", "update", "replace", "rollback"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := watchedCluster(t)
+			s := w.serve()
+			r, kill := s.requests()[name], s.requests()["kill"]
+			begin := func(at int) {
+				for _, before := range r.on {
+					s.must(before, before.done)
+				}
+				w.count(func() *running { return s.run }, at, killed)
+			}
+			end := func() {
+				s.must(kill, kill.done)
+				s.nothingLeft()
+			}
+			begin(0)
+			s.must(r, r.done)
+			calls := w.counts()
+			want := s.endState()
+			end()
+			if calls < 10 {
+				t.Fatalf("only %d calls pass the proxies", calls)
+			}
+			points := crashPoints(calls, seed)
+			t.Logf("%s makes %d calls; the server is killed after: %v", name, calls, points)
+			for _, at := range points {
+				begin(at)
+				status, text, err := s.perform(r)
+				w.counts()
+				if err == nil && status != r.done {
+					t.Fatalf("killed after call %d: status %d: %s", at, status, text)
+				}
+				if err != nil { // else it needed fewer calls this time
+					<-s.run.done
+					w.emptyTmp()
+					s.begin()
+				}
+				s.must(r, r.again...)
+				w.settled(at, want)
+				end()
+			}
+		})
+	}
+}
