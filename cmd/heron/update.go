@@ -1,15 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/update"
 )
 
@@ -94,27 +96,18 @@ func (a *app) update(ctx context.Context, flags *updateFlags, where, name string
 	if err != nil {
 		return err
 	}
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	if flags.dryRun {
-		preview, err := update.Look(ctx, cl.Cluster, name, request)
-		if err != nil {
-			return err
-		}
-		return a.showUpdate(preview, flags.dryRunFormat)
+		return a.previewUpdate(ctx, s, name, request, a.dryRunFormat(flags.dryRunFormat))
 	}
 	opts := update.Options{Wait: flags.limit(), StableFor: flags.stable, Rollback: flags.rollback}
-	var done *update.Updated
-	err = flags.lock.whenFree(ctx, cl.Cluster, func() (err error) {
-		done, err = update.Update(ctx, cl.Cluster, name, request, opts)
-		return err
+	done, err := carryOut(ctx, s, &flags.lock, func(cl *cluster.Connection) (*update.Updated, error) {
+		return update.Update(ctx, cl.Cluster, name, request, opts)
+	}, func(t *apiclient.Topologies) (*update.Updated, error) {
+		return t.Update(ctx, name, request, opts)
 	})
 	if done == nil {
 		return err
@@ -126,6 +119,10 @@ func (a *app) update(ctx context.Context, flags *updateFlags, where, name string
 func (a *app) printUpdated(done *update.Updated) {
 	if !done.Changed {
 		fmt.Fprintf(a.stdout, "topology %s is so already; nothing was changed\n", done.Topology)
+		return
+	}
+	if done.State == "" { // the original API server does not tell
+		fmt.Fprintf(a.stdout, "topology %s updated\n", done.Topology)
 		return
 	}
 	fmt.Fprintf(a.stdout, "topology %s updated: it is %s, with %s in %s\n", done.Topology, done.State, instances(done.Parallelism), count(done.Containers, "container"))
@@ -143,30 +140,50 @@ func instances(parallelism map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
+// previewUpdate shows what an update would do.
+func (a *app) previewUpdate(ctx context.Context, s *session, name string, request update.Request, format string) error {
+	var plans string
+	preview, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) (*update.Preview, error) {
+		p, err := update.Look(ctx, cl.Cluster, name, request)
+		if err != nil || !p.Packs() {
+			return p, err
+		}
+		var text strings.Builder
+		err = p.Show(&text, format)
+		plans = text.String()
+		return p, err
+	}, func(t *apiclient.Topologies) (p *update.Preview, err error) {
+		p, plans, err = t.PreviewUpdate(ctx, name, request, format)
+		return p, err
+	})
+	if err != nil {
+		return err
+	}
+	return a.showUpdate(preview, plans)
+}
+
 // showUpdate prints a dry run: the plans on standard output, in the original's
 // forms, and what they do not say beside them.
-func (a *app) showUpdate(p *update.Preview, format string) error {
+func (a *app) showUpdate(p *update.Preview, plans string) error {
 	switch {
+	case p == nil && a.asJSON():
+		return usagef("Apache Heron's own API server tells the plans of an update as text alone: leave out --output json")
 	case a.asJSON():
 		a.printJSON(p)
 		return nil
-	case !p.Changes:
+	case p != nil && !p.Changes:
 		fmt.Fprintf(a.stdout, "topology %s is so already; nothing would be changed\n", p.Topology)
 		return nil
-	case format != "":
-	case a.isTerminal():
-		format = "colored_table"
-	default:
-		format = "table"
 	}
-	if p.Packs() {
-		var text bytes.Buffer
-		if err := p.Show(&text, format); err != nil {
-			return err
-		}
-		if _, err := text.WriteTo(a.stdout); err != nil {
+	if plans != "" {
+		if _, err := io.WriteString(a.stdout, plans); err != nil {
 			return fmt.Errorf("print the dry run: %w", err)
 		}
+	}
+	if p == nil {
+		return nil
+	}
+	if plans != "" {
 		a.say("%s would be added, %d removed, and %d would get another container or task id", count(p.Added, "instance"), p.Removed, p.Moved)
 	}
 	if p.Replaced {

@@ -21,6 +21,8 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/topology"
+	"github.com/heron-nomad/heron/internal/update"
 )
 
 // release is what the original server answers to GET /api/v1/version.
@@ -308,16 +310,16 @@ func submission(t *testing.T) Submission {
 // The answers are those of an original server, as they were recorded.
 func TestOriginalServer(t *testing.T) {
 	answers := map[string]string{
-		"POST /api/v1/topologies":                                    `201 {"name":"words","cluster":"nomad","role":"ads","environment":"prod"}`,
-		"DELETE /api/v1/topologies/nomad/ads/prod/words":             `200 {"message":"words killed"}`,
-		"POST /api/v1/topologies/nomad/ads/prod/words/activate":      `200 {"message":"words activated"}`,
-		"POST /api/v1/topologies/nomad/ads/prod/words/deactivate":    `500 {"message":"Topology 'words' does not exist"}`,
-		"POST /api/v1/topologies/nomad/ads/prod/words/restart":       `200 {"message":"words restarted"}`,
-		"POST /api/v1/topologies/nomad/ads/prod/unlucky/restart":     `500 {"message":null}`,
-		"POST /api/v1/topologies/nomad/ads/prod/unlucky/activate":    `500 {"message":"cluster/role/environ does not match. Topology 'unlucky' is running at a/b/c, not nomad/ads/prod"}`,
-		"POST /api/v1/topologies/nomad/ads/prod/unlucky/deactivate":  `422 {"message":"Unknown cluster x expecting 'y'"}`,
-		"DELETE /api/v1/topologies/nomad/ads/prod/unlucky":           `404 {"paths":["/api/v1/topologies","/api/v1/version","/api/v1/file"]}`,
-		"POST /api/v1/topologies/nomad/ads/prod/unlucky/unreachable": ``,
+		"POST /api/v1/topologies":                                   `201 {"name":"words","cluster":"nomad","role":"ads","environment":"prod"}`,
+		"DELETE /api/v1/topologies/nomad/ads/prod/words":            `200 {"message":"words killed"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/activate":     `200 {"message":"words activated"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/deactivate":   `500 {"message":"Topology 'words' does not exist"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/restart":      `200 {"message":"words restarted"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/restart":    `500 {"message":null}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/activate":   `500 {"message":"cluster/role/environ does not match. Topology 'unlucky' is running at a/b/c, not nomad/ads/prod"}`,
+		"POST /api/v1/topologies/nomad/ads/prod/unlucky/deactivate": `422 {"message":"Unknown cluster x expecting 'y'"}`,
+		"DELETE /api/v1/topologies/nomad/ads/prod/unlucky":          `404 {"paths":["/api/v1/topologies","/api/v1/version","/api/v1/file"]}`,
+		"POST /api/v1/topologies/nomad/ads/prod/words/update":       `200 {"message":"words updated"}`,
 	}
 	var last *http.Request
 	s := server(t, false, func(w http.ResponseWriter, r *http.Request) {
@@ -374,6 +376,16 @@ func TestOriginalServer(t *testing.T) {
 	if _, err := to.Restart(ctx, "words", whole); err != nil || last.PostFormValue("container_id") != "-1" {
 		t.Errorf("%v, %v", last.PostForm, err)
 	}
+	count, err := update.ParseRequest([]string{"count:3", "word:2"}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if up, err := to.Update(ctx, "words", count, update.Options{}); err != nil || !up.Changed || fmt.Sprint(last.PostForm["component_parallelism"]) != "[count:3 word:2]" {
+		t.Errorf("%+v, %v: %v", up, err, last.PostForm)
+	}
+	if p, plans, err := to.PreviewUpdate(ctx, "words", count, "table"); err != nil || p != nil || plans != "Total number of containers: 2" {
+		t.Errorf("%+v, %q, %v", p, plans, err)
+	}
 	_, err = to.Deactivate(ctx, "words", lifecycle.SwitchOptions{})
 	want(t, err, outcome.NotFound, "Topology 'words' does not exist")
 	_, err = to.Restart(ctx, "unlucky", whole)
@@ -386,6 +398,12 @@ func TestOriginalServer(t *testing.T) {
 	want(t, err, outcome.Failed, "404")
 
 	// What it cannot do is said, and not asked of it.
+	count.Runtime = []topology.RuntimeValue{{Key: "a", Value: "b"}}
+	_, err = to.Update(ctx, "x", count, update.Options{})
+	want(t, err, outcome.Usage, "--runtime-config")
+	count.Runtime, count.Containers = nil, new(int)
+	_, err = to.Update(ctx, "x", count, update.Options{})
+	want(t, err, outcome.Usage, "--container-number")
 	_, err = to.Kill(ctx, "x", lifecycle.KillOptions{Drain: time.Minute})
 	want(t, err, outcome.Usage, "Apache Heron's own", "--drain")
 	_, err = to.Locked(time.Minute).Activate(ctx, "x", lifecycle.SwitchOptions{})

@@ -25,16 +25,25 @@ const headerIdempotency = "Idempotency-Key"
 
 // operationDoc is an operation on the wire.
 type operationDoc struct {
-	ID     string          `json:"id"`
-	State  string          `json:"state"`
-	Result json.RawMessage `json:"result"`
-	Error  *problemDoc     `json:"error"`
+	ID    string `json:"id"`
+	State string `json:"state"`
+	// Response is what a plain request is answered with, Result what the use case
+	// returned.
+	Response json.RawMessage `json:"response"`
+	Result   json.RawMessage `json:"result"`
+	Error    *problemDoc     `json:"error"`
 }
 
 // change has the server carry out an operation on a topology, shows what goes on
 // and reads the result, which may be there beside an error. When ctx ends, the
 // operation is told to end, and its end is waited for.
 func (t *Topologies) change(ctx context.Context, name string, r request, result any) error {
+	_, err := t.end(ctx, name, r, result)
+	return err
+}
+
+// end is change with the operation as it was at its end.
+func (t *Topologies) end(ctx context.Context, name string, r request, result any) (*operationDoc, error) {
 	c := t.client
 	if c.opts.Lock > 0 {
 		set(&r.query, "lock_timeout", c.opts.Lock.String())
@@ -47,28 +56,31 @@ func (t *Topologies) change(ctx context.Context, name string, r request, result 
 	_, data, err := c.do(ctx, r)
 	var lost *lostError
 	if errors.As(err, &lost) {
-		return t.unknown(name, lost.err, "it may be at work on topology "+strconv.Quote(name))
+		return nil, t.unknown(name, lost.err, "it may be at work on topology "+strconv.Quote(name))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var op operationDoc
-	if err := c.decode(data, &op); err != nil {
-		return t.unknown(name, err, "it is at work on topology "+strconv.Quote(name))
+	if err = c.decode(data, &op); err == nil && op.ID == "" {
+		err = &Error{URL: c.URL(), Reason: "it does not say which operation it began; does a proxy take the header Prefer away?"}
+	}
+	if err != nil {
+		return nil, t.unknown(name, err, "it is at work on topology "+strconv.Quote(name))
 	}
 	end, err := c.follow(ctx, op)
 	if err != nil {
-		return t.unknown(name, err, "its operation "+op.ID+" on topology "+strconv.Quote(name)+" may go on")
+		return nil, t.unknown(name, err, "its operation "+op.ID+" on topology "+strconv.Quote(name)+" may go on")
 	}
 	if len(end.Result) > 0 && string(end.Result) != "null" {
 		if err := c.decode(end.Result, result); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if end.Error != nil {
-		return c.problem(*end.Error)
+		return nil, c.problem(*end.Error)
 	}
-	return nil
+	return end, nil
 }
 
 // unknown is a request of which is not known how it ended.

@@ -83,7 +83,8 @@ func (t *Topologies) DryRun(ctx context.Context, s Submission, format string) (s
 	var doc struct {
 		Response string `json:"response"`
 	}
-	return doc.Response, t.client.decode(data, &doc)
+	err = t.client.decode(data, &doc)
+	return doc.Response, err
 }
 
 // Preview compares what a submission would write with what there is.
@@ -103,7 +104,8 @@ func (t *Topologies) Preview(ctx context.Context, s Submission) ([]*submit.Previ
 	var doc struct {
 		Planned []*submit.Preview `json:"planned"`
 	}
-	return doc.Planned, t.client.decode(data, &doc)
+	err = t.client.decode(data, &doc)
+	return doc.Planned, err
 }
 
 // submission is the request of one, in the order in which the original's client

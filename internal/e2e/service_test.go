@@ -67,6 +67,8 @@ func TestServiceURL(t *testing.T) {
 	s.want(s.guest(append([]string{"submit", at, "--replace"}, program("3")...)...), 0, "replaced, version 2 runs")
 	s.want(do("history"), 0, "in place, good")
 	s.want(s.guest("rollback", at, "nomad", s.topology, "1"), 0, "rolled back to version 1")
+	s.want(do("update", "--component-parallelism", "count:4", "--dry-run"), 0, "Total number of containers")
+	s.want(do("update", "--component-parallelism", "count:4"), 0, "4 of count")
 	s.want(do("unlock"), 0, "nothing holds")
 	s.want(s.guest("doctor", at, "nomad"), 2, "heron doctor")
 	s.want(do("kill"), 0, "killed")
