@@ -85,7 +85,7 @@ type settling struct {
 func (w *settling) missing(last error) error {
 	switch {
 	case !w.seen && errors.Is(last, context.DeadlineExceeded):
-		return errors.New("Nomad has not decided yet where they go")
+		return errors.New("where they go is not yet decided by Nomad")
 	case !w.seen:
 		return last
 	case !w.indexes.Exact():
