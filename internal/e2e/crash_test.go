@@ -207,6 +207,12 @@ func (c *cluster) onePackage() {
 	if files := c.packageFiles(); len(files) != 1 {
 		c.t.Errorf("packages: %v, want one", files)
 	}
+	c.noClaim()
+}
+
+// noClaim checks that no operation is under way, nor has left an intent.
+func (c *cluster) noClaim() {
+	c.t.Helper()
 	for _, path := range c.nodes() {
 		if strings.HasPrefix(path, c.root+"/operations/") || strings.HasPrefix(path, c.root+"/owners/") {
 			c.t.Errorf("%s is left", path)

@@ -113,7 +113,7 @@ func (c *cluster) zk(f func(*zk.Conn) error) {
 			return c.net.Dial(ctx, network, address)
 		}
 	}
-	conn, _, err := zk.Connect([]string{c.zookeeper}, 10*time.Second, zk.WithDialer(dial), zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	conn, _, err := zk.Connect(strings.Split(c.zookeeper, ","), 10*time.Second, zk.WithDialer(dial), zk.WithLogInfo(false), zk.WithLogger(quiet{}))
 	if err != nil {
 		c.t.Fatal(err)
 	}

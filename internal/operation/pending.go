@@ -59,8 +59,8 @@ func (e *BusyError) Error() string {
 // Kind implements the contract of package outcome.
 func (e *BusyError) Kind() outcome.Kind { return outcome.Busy }
 
-// LostError says that this process was taken for dead and another operation
-// took its claim over.
+// LostError says that this process was taken for dead, so its claim does not
+// count any more and another operation may have taken over.
 type LostError struct {
 	Topology string
 	// Err is the refused transaction that showed it, if there is one.
@@ -69,7 +69,7 @@ type LostError struct {
 
 // Error says what happened.
 func (e *LostError) Error() string {
-	text := fmt.Sprintf("topology %q: another operation has taken over, because this process was taken for dead", e.Topology)
+	text := fmt.Sprintf("topology %q: this process was taken for dead, for instance because its session with the state store expired, so it has left all as it is, and another operation may have taken over. If none has, the same command goes on", e.Topology)
 	if e.Err != nil {
 		text += fmt.Sprintf(" (%v)", e.Err)
 	}
