@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heron-nomad/heron/internal/testenv/jsondoc"
+)
+
+// guest runs a command line of a user without any configuration.
+func guest(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if env["HOME"] == "" {
+		env["HOME"] = t.TempDir()
+	}
+	env["USER"], env["HERON_HOME"] = "ann", filepath.Join(env["HOME"], "none")
+	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(name string) string { return env[name] }, now: time.Now}
+	code = a.run(t.Context(), "heron", args)
+	if command, asked, stream := jsondoc.Asked(args); asked {
+		if err := jsondoc.Check(command, stdout.String(), stream); err != nil {
+			t.Errorf("%v\n%s", err, stdout.String())
+		}
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+// wantRun fails the test unless a run ended with a code and said something.
+func wantRun(t *testing.T, env map[string]string, code int, says string, args ...string) {
+	t.Helper()
+	got, out, errs := guest(t, env, args...)
+	if got != code || !strings.Contains(out+errs, says) {
+		t.Errorf("%v: code %d, want %d with %q\n%s%s", args, got, code, says, out, errs)
+	}
+}
+
+// fakeService answers as an API server does that knows the token "sesame".
+func fakeService(t *testing.T, ours bool) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ours {
+			w.Header().Set("Heron-Api", "1")
+			if r.Header.Get("Authorization") != "Bearer sesame" {
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(w, `{"message":"a token is needed","kind":"denied","request_id":"r-1"}`)
+				return
+			}
+		}
+		at := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/api/v1/")
+		switch at {
+		case "GET version":
+			_, _ = io.WriteString(w, `{"heron.build.version":"0.20.5"}`)
+		case "GET topologies":
+			_, _ = io.WriteString(w, `{"topologies":[{"topology":"wc","health":"healthy"}]}`)
+		case "POST topologies/nomad/ann/default/wc/restart":
+			if ours {
+				w.WriteHeader(http.StatusConflict)
+				_, _ = io.WriteString(w, `{"message":"topology \"wc\": update is under way","kind":"busy","request_id":"r-2"}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"message":"wc restarted"}`)
+		default:
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, `{"message":"Topology 'wc' does not exist"}`)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestServiceURL(t *testing.T) {
+	url := fakeService(t, true)
+	at := "--service-url=" + url
+	token := map[string]string{"HERON_SERVICE_TOKEN": "sesame"}
+	wantRun(t, token, exitOK, "0.20.5", "version", at)
+	wantRun(t, token, exitOK, `"topology": "wc"`, "topologies", at, "--output", "json", "nomad")
+	wantRun(t, map[string]string{}, exitFailure, "request r-1", "topologies", at, "nomad")
+	wantRun(t, map[string]string{}, exitFailure, `"request_id": "r-1"`, "topologies", at, "--output", "json", "nomad")
+	wantRun(t, token, exitExists, "--lock-timeout waits for it", "restart", at, "nomad", "wc")
+	wantRun(t, token, exitUnreachable, "ask the API server", "topologies", "--service-url=http://127.0.0.1:1", "nomad")
+
+	// The token is in a file, which wins over the environment.
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]string{"HERON_SERVICE_TOKEN": "wrong"}
+	wantRun(t, wrong, exitOK, "wc", "topologies", at, "--service-token-file", file, "nomad")
+	wantRun(t, wrong, exitInput, "--service-token-file", "topologies", at, "--service-token-file", file+"x", "nomad")
+	wantRun(t, token, exitInput, "--service-ca-cert", "topologies", at, "--service-ca-cert", file, "nomad")
+	wantRun(t, token, exitInput, "both --service-client-cert", "topologies", at, "--service-client-cert", file, "nomad")
+
+	// Flags that name other servers do not go with one.
+	wantRun(t, token, exitInput, "--nomad-region does not go", "topologies", at, "--nomad-region", "eu", "nomad")
+	wantRun(t, token, exitOK, "--config-path is not used", "topologies", at, "--config-path", "/x", "nomad")
+	for _, command := range []string{"gc", "doctor"} {
+		wantRun(t, token, exitInput, "heron "+command+" works on the state store", command, at, "nomad")
+	}
+}
+
+// A cluster's service_url counts as the flag does.
+func TestServiceURLOfTheUser(t *testing.T) {
+	env := map[string]string{"HERON_SERVICE_TOKEN": "sesame", "HOME": t.TempDir()}
+	wantRun(t, env, exitOK, "Updated", "config", "nomad", "set", "service_url", fakeService(t, true))
+	wantRun(t, env, exitOK, "wc", "topologies", "nomad")
+	wantRun(t, env, exitOK, "0.20.5", "version", "nomad")
+	wantRun(t, env, exitInput, "service_url of cluster", "gc", "nomad")
+}
+
+func TestServiceURLOfAnOriginalServer(t *testing.T) {
+	at := "--service-url=" + fakeService(t, false)
+	env := map[string]string{}
+	wantRun(t, env, exitOK, "topology wc restarted", "restart", at, "nomad", "wc")
+	wantRun(t, env, exitOK, `"containers": []`, "restart", at, "--output", "json", "nomad", "wc")
+	wantRun(t, env, exitNotFound, "does not exist", "activate", at, "nomad", "wc")
+	for _, line := range [][]string{
+		{"status", at, "nomad", "wc"}, {"logs", at, "nomad", "wc"}, {"topologies", at, "nomad"}, {"history", at, "nomad", "wc"},
+		{"rollback", at, "nomad", "wc"}, {"unlock", at, "nomad", "wc"}, {"restart", at, "--wait", "nomad", "wc"},
+		{"restart", at, "--batch", "2", "nomad", "wc"}, {"kill", at, "--drain", "1m", "nomad", "wc"},
+		{"update", at, "--runtime-config", "a:b", "nomad", "wc"},
+	} {
+		wantRun(t, env, exitInput, "Apache Heron's own", line...)
+	}
+}
+
+// What to do next reaches the same server, without a secret.
+func TestAgainNamesTheService(t *testing.T) {
+	flags := clusterFlags{service: serviceFlags{url: "http://h:9000", tokenFile: "/t", skipVerify: true}}
+	if got, want := fmt.Sprint(flags.again()), "--service-url=http://h:9000 --service-token-file=/t --service-skip-verify=true"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
