@@ -11,6 +11,11 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 )
 
+// MaxInstances is the largest number of instances, and of containers, that a
+// topology may have. The plan of far fewer fills a node of ZooKeeper, and just
+// to compute one of a thousand million would take all memory of an API server.
+const MaxInstances = 100_000
+
 // Rules say what beyond a topology's own rules a definition must keep. The
 // zero value adds nothing.
 type Rules struct {
@@ -112,6 +117,7 @@ func required(d *Definition) []string {
 	}
 	seen := map[string]int{}
 	broken := false
+	total := 0
 	d.components(func(c *heronpb.Component, _ bool) {
 		name := c.GetName()
 		seen[name]++
@@ -128,11 +134,17 @@ func required(d *Definition) []string {
 		if err == nil && n < 1 {
 			add("component %q has parallelism %d: set it to 1 or more", name, n)
 		}
+		total += max(n, 0)
 	})
+	if total > MaxInstances {
+		add("it has %d instances: let its components have at most %d together", total, MaxInstances)
+	}
 	if n, err := d.Stmgrs(); err != nil {
 		add("%v: set it to the number of containers", err)
 	} else if n < 1 {
 		add("%s is %d: set it to 1 or more", KeyStmgrs, n)
+	} else if n > MaxInstances {
+		add("%s is %d: set it to at most %d", KeyStmgrs, n, MaxInstances)
 	}
 	if _, err := d.Reliability(); err != nil {
 		add("%v", err)

@@ -32,8 +32,12 @@ func TestValidate(t *testing.T) {
 		"parallelism text": {func(t *heronpb.Topology) { t.Spouts[0].Comp = component("word", "1.5") }, []string{`"1.5", not a whole number`}},
 		"parallelism zero": {func(t *heronpb.Topology) { t.Spouts[0].Comp = component("word", "0") }, []string{`"word" has parallelism 0`}},
 		"parallelism -1":   {func(t *heronpb.Topology) { t.Spouts[0].Comp = component("word", "-1") }, []string{`parallelism -1`}},
-		"no spout":         {func(t *heronpb.Topology) { t.Spouts, t.Bolts = nil, t.Bolts[:0] }, []string{"no spout"}},
-		"missing stream":   {func(t *heronpb.Topology) { t.Bolts[0].Inputs[0].Stream = stream("word", "x") }, []string{`bolt "count" reads stream "x" of component "word"`}},
+		"too many instances": {func(t *heronpb.Topology) {
+			t.Spouts[0].Comp, t.Bolts[0].Comp = component("word", "100000"), component("count", "1")
+		}, []string{"100001 instances"}},
+		"too many containers": {func(t *heronpb.Topology) { t.TopologyConfig = config(KeyStmgrs, "100001") }, []string{"topology.stmgrs is 100001"}},
+		"no spout":            {func(t *heronpb.Topology) { t.Spouts, t.Bolts = nil, t.Bolts[:0] }, []string{"no spout"}},
+		"missing stream":      {func(t *heronpb.Topology) { t.Bolts[0].Inputs[0].Stream = stream("word", "x") }, []string{`bolt "count" reads stream "x" of component "word"`}},
 		"same name twice": {func(t *heronpb.Topology) {
 			t.Bolts = append(t.Bolts, &heronpb.Bolt{Comp: component("word", "1")})
 		}, []string{`two components are called "word"`}},

@@ -63,12 +63,12 @@ func (r Request) check() error {
 		return outcome.Errorf(outcome.Usage, "nothing is asked for: say how many instances a component or how many containers there are to be, or give runtime configuration")
 	}
 	for _, p := range r.Parallelism {
-		if p.Instances < 1 {
-			return outcome.Errorf(outcome.Usage, "component %q cannot have %d instances; use 1 or more", p.Component, p.Instances)
+		if p.Instances < 1 || p.Instances > topology.MaxInstances {
+			return outcome.Errorf(outcome.Usage, "component %q cannot have %d instances; use 1 to %d", p.Component, p.Instances, topology.MaxInstances)
 		}
 	}
-	if r.Containers != nil && *r.Containers < 1 {
-		return outcome.Errorf(outcome.Usage, "there cannot be %d containers; use 1 or more", *r.Containers)
+	if r.Containers != nil && (*r.Containers < 1 || *r.Containers > topology.MaxInstances) {
+		return outcome.Errorf(outcome.Usage, "there cannot be %d containers; use 1 to %d", *r.Containers, topology.MaxInstances)
 	}
 	return nil
 }
