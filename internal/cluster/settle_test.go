@@ -142,7 +142,7 @@ func TestSettleIndexesSaysWhatItCouldNotRepair(t *testing.T) {
 				<-over.Done()
 				return over.Err()
 			}
-		}, outcome.LeftBehind, "Nomad has not decided yet"},
+		}, outcome.LeftBehind, "not yet decided by Nomad"},
 	} {
 		b := placedAt(t, 3, 0, 2, 3)
 		c.broken(b)
