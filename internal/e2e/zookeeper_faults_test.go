@@ -43,6 +43,8 @@ func TestTheSessionExpiresInTheMiddle(t *testing.T) {
 	}
 	expires("wait for the physical plan", func() *running { return c.startUpdate("--component-parallelism", "count:5") })
 	c.wantToldTo("RUNNING map[count:5 word:3] in 3")
+	expires("stop", func() *running { return c.startReplace(1) })
+	c.wantToldTo("RUNNING map[count:3 word:3] in 1")
 	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

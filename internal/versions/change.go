@@ -159,9 +159,11 @@ func (c *change) guard(ctx context.Context) error {
 	return nil
 }
 
+// awaitEnd waits for the containers of a job that was stopped. A change that
+// died before it stopped the base has left that running.
 func (c *change) awaitEnd(ctx context.Context) error {
 	job, err := c.readJob(ctx)
-	if err != nil || job == nil || c.isTarget(job) && !stopped(job) {
+	if err != nil || job == nil || !stopped(job) {
 		return err
 	}
 	return c.cl.AwaitEnd(ctx, c.jobID())
