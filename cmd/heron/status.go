@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -160,7 +161,7 @@ func (a *app) printStatus(to io.Writer, s *inspect.Status) {
 		line("job", "%s, version %d", s.Job.ID, s.Job.Version)
 	}
 	if s.Package != nil {
-		line("package", "%s, sha256 %s", s.Package.URI, s.Package.SHA256)
+		line("package", "%s, sha256 %s", s.Package.URI, cmp.Or(s.Package.SHA256, "not known"))
 	}
 	line("TManager", "%s", tmanagerText(s.TManager))
 	line("plan", "%d of %s registered", s.Plan.Registered, count(s.Plan.Packed, "stream manager"))

@@ -198,6 +198,9 @@ func (k *killing) deleteState(ctx context.Context) error {
 // deletePackage removes a package as far as the configured uploader can. One
 // that it cannot remove must not block the rest.
 func (k *killing) deletePackage(ctx context.Context, pkg outcome.Resource) error {
+	if pkg.Where == jobspec.UploaderOriginal {
+		return &operation.KeptError{Err: errors.New("the original client stored it")}
+	}
 	if pkg.Where != k.Cluster.Settings.Upload.Kind {
 		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.Cluster.Settings.Upload.Kind)}
 	}

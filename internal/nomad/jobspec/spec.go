@@ -31,4 +31,8 @@ type Spec struct {
 	PackageNodes []string
 	// Script is the text of the start script (raw_exec).
 	Script string
+
+	// command, unless nil, is the executor's command line in place of that which
+	// follows from the rest.
+	command []string
 }

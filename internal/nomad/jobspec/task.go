@@ -37,11 +37,14 @@ func (s Spec) task() (*api.Task, error) {
 	if strings.TrimSpace(s.Script) == "" {
 		return nil, badInput("the start script "+n.Script, "is empty; see heron.scheduler.job.template")
 	}
-	args, err := ExecutorArgs(s, allocIndex, VariablePorts())
-	if err != nil {
-		return nil, err
+	command := s.command
+	if command == nil {
+		args, err := ExecutorArgs(s, allocIndex, VariablePorts())
+		if err != nil {
+			return nil, err
+		}
+		command = append([]string{s.Settings.Executor.ExecutorBinary}, args...)
 	}
-	command := append([]string{s.Settings.Executor.ExecutorBinary}, args...)
 	env, artifacts, err := s.environment(command)
 	if err != nil {
 		return nil, err
