@@ -129,6 +129,9 @@ func (a *app) printUpdated(done *update.Updated) {
 	for _, v := range done.Runtime {
 		fmt.Fprintf(a.stdout, "runtime configuration %s\n", v)
 	}
+	if done.Adopted {
+		fmt.Fprintln(a.stdout, "the jobs of the original client were made one")
+	}
 }
 
 // instances words how many instances components have.
@@ -185,6 +188,9 @@ func (a *app) showUpdate(p *update.Preview, plans string) error {
 	}
 	if plans != "" {
 		a.say("%s would be added, %d removed, and %d would get another container or task id", count(p.Added, "instance"), p.Removed, p.Moved)
+	}
+	if p.Adopted {
+		a.say("the original client put it up: its jobs, one for each container, would become one, and all containers would be stopped and started anew")
 	}
 	if p.Replaced {
 		a.say("all containers would be replaced, one after the other, because memory or CPU of theirs changes")

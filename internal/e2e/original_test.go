@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -185,4 +186,52 @@ func TestTopologyOfTheOriginalClient(t *testing.T) {
 		t.Errorf("nodes are left: %v", left)
 	}
 	c.want(c.kill(), 4)
+}
+
+// An update makes one job of those of the original client. Interrupted, it starts
+// those again; killed, the same command finishes it.
+func TestUpdateMakesOneJobOfTheOriginals(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	id := c.original()
+	healthy := func() bool { doc, code := c.statusDoc(); return code == 0 && doc.Health == "healthy" }
+	eventually(t, "the topology is healthy", healthy)
+	request := []string{"--component-parallelism", "count:5", "--runtime-config", "rate:5"}
+	c.want(c.update(append(request, "--dry-run")...), 0, "would become one", "Container 3 NEW")
+
+	until := func(run *running, says string) {
+		eventually(t, "it says "+says, func() bool { return strings.Contains(run.errOut.String(), says) })
+	}
+	run := c.startUpdate(request...)
+	until(run, "wait for the physical plan")
+	_ = run.cmd.Process.Signal(os.Interrupt)
+	c.want(run.wait(t), 130, "are stopped and become one")
+	eventually(t, "the topology is healthy again", healthy)
+	if jobs := c.originals(id); len(jobs) != 3 {
+		t.Errorf("jobs %v", jobs)
+	}
+	if got := c.planned(); got != "RUNNING map[count:3 word:3] in 2" {
+		t.Errorf("the topology is %s", got)
+	}
+
+	run = c.startUpdate(request...)
+	until(run, "wait for the physical plan")
+	_ = run.cmd.Process.Signal(os.Kill)
+	run.wait(t)
+	c.want(c.update("--container-number", "2"), 3, "repeat that command first")
+	c.want(c.update(append(request, "--wait")...), 0, "5 of count, 3 of word in 3 containers", "were made one")
+	if jobs := c.originals(id); len(jobs) > 0 {
+		t.Errorf("jobs %v are left", jobs)
+	}
+	c.wantShape("RUNNING map[count:5 word:3] in 3 rate:runtime=5", 4)
+	if got := c.job().Meta["topology.id"]; got != id {
+		t.Errorf("id %s, want %s", got, id)
+	}
+	// From now on it is like any other.
+	c.want(c.update("--component-parallelism", "count:3"), 0)
+	c.want(c.heron("history", "nomad", c.topology), 0, "update")
+	c.want(c.kill(), 0, "killed", "the original client stored it")
+	if left := c.nodes(); len(left) > 0 {
+		t.Errorf("nodes are left: %v", left)
+	}
 }

@@ -43,13 +43,20 @@ type decision struct {
 // decide computes what a request makes of a topology.
 func decide(s *sight, r Request) (*decision, error) {
 	d := &decision{sight: s, request: r, plan: s.stored}
-	if r.scales() {
+	switch {
+	case r.scales():
 		if err := d.repack(); err != nil {
 			return nil, err
 		}
+	case s.adopts:
+		d.plan = packing.Dense(s.stored) // a job per container knows no gaps either
+		d.replans = !samePlan(s.stored, d.plan)
 	}
 	if err := d.define(); err != nil {
 		return nil, err
+	}
+	if s.adopts {
+		return d, d.adopt()
 	}
 	// Where an update died, its plan may be stored and its job not yet.
 	sizes := s.stored.Max() != d.plan.Max() || s.dead == subject.DeadEqual || s.dead == subject.DeadOther
@@ -120,7 +127,7 @@ func (d *decision) define() error {
 	if err != nil {
 		return fmt.Errorf("update topology %q: %w", d.Name, err)
 	}
-	d.configures = len(d.request.Runtime) > 0 && !d.replans && (d.running == nil || !hasValues(d.running, d.request.Runtime))
+	d.configures = len(d.request.Runtime) > 0 && !d.replans && !d.adopts && (d.running == nil || !hasValues(d.running, d.request.Runtime))
 	return nil
 }
 
@@ -144,8 +151,13 @@ func hasValues(def *topology.Definition, wanted []topology.RuntimeValue) bool {
 
 // count is how many containers the job has, need how many it is to have, the
 // TManager's included.
-func (d *decision) count() int { return cluster.CountOf(d.There.Job) }
-func (d *decision) need() int  { return len(d.plan.Containers) + 1 }
+func (d *decision) count() int {
+	if d.adopts {
+		return d.need() // the job is made for the plan
+	}
+	return cluster.CountOf(d.There.Job)
+}
+func (d *decision) need() int { return len(d.plan.Containers) + 1 }
 
 // writes says that the stored state changes by what is asked for.
 func (d *decision) writes() bool {
@@ -155,7 +167,7 @@ func (d *decision) writes() bool {
 // nothing says that the topology is as it is asked to be, and that no operation
 // which died has left its intent.
 func (d *decision) nothing() bool {
-	return !d.writes() && !d.configures && !d.rolls && d.dead == subject.DeadNone && (!d.request.scales() || d.count() == d.need())
+	return !d.adopts && !d.writes() && !d.configures && !d.rolls && d.dead == subject.DeadNone && (!d.request.scales() || d.count() == d.need())
 }
 
 // parallelism counts the instances of each component of a plan.

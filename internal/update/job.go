@@ -224,7 +224,7 @@ func (u *updating) unsteady(ctx context.Context) (why string, failed bool, err e
 
 // sameRun says whether a job is of this topology id.
 func (u *updating) sameRun(job *api.Job) error {
-	if got, want := job.Meta[metaID], u.There.Job.Meta[metaID]; got != want {
+	if got, want := job.Meta[metaID], u.ID(); got != want {
 		return errors.New("the job is of topology id " + got + " now, not of " + want)
 	}
 	return nil

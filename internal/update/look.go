@@ -29,6 +29,9 @@ type sight struct {
 	// was is the state that the topology is to have: the one that it had before
 	// this update, or before the one that died.
 	was heronpb.TopologyState
+	// adopts: the original client put the topology up, with a job for each
+	// container, which the update makes one job.
+	adopts bool
 }
 
 // look reads a topology and refuses what cannot be updated. It changes nothing.
@@ -44,7 +47,7 @@ func look(ctx context.Context, cl cluster.Cluster, name string, r Request) (*sig
 	if s.digest, err = r.digest(); err != nil {
 		return nil, err
 	}
-	for _, check := range []func() error{sub.CheckWhole, sub.CheckPlan, s.checkDead, s.checkOriginals, sub.CheckJobs} {
+	for _, check := range []func() error{sub.CheckWhole, sub.CheckPlan, s.checkDead, s.checkJobs} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -64,14 +67,6 @@ func look(ctx context.Context, cl cluster.Cluster, name string, r Request) (*sig
 func (s *sight) checkDead() (err error) {
 	s.dead, err = s.CheckDead(s.digest)
 	return err
-}
-
-// checkOriginals refuses a topology with a job per container.
-func (s *sight) checkOriginals() error {
-	if len(s.There.Originals) == 0 {
-		return nil
-	}
-	return s.Errorf(outcome.Differs, "the original client put it up, with a job for each of its %d containers, which cannot be scaled; kill it and submit it again, which makes one job", len(s.There.Originals))
 }
 
 // checkStateful refuses to deal the instances of a topology anew whose state is
@@ -115,6 +110,11 @@ func (s *sight) basePlan(ctx context.Context) (*packing.Plan, error) {
 // configuration. Where an update died the TManager may be on its way.
 func (s *sight) lookAtPlan(ctx context.Context) error {
 	plan, err := s.physicalPlan(ctx)
+	if err != nil && s.adopts && s.There.Pending != nil {
+		// Its TManager was stopped. The stored plan may be the only place of the
+		// runtime configuration.
+		plan, err = s.Cluster.StoredPlan(ctx, s.Name, s.ID())
+	}
 	if err == nil {
 		s.running = topology.FromProto(plan.GetTopology())
 		s.was = s.running.State()

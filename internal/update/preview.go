@@ -30,6 +30,9 @@ type Preview struct {
 	// Replaced: every container would be replaced, one after the other, because
 	// what it runs depends on the plan.
 	Replaced bool `json:"replaced"`
+	// Adopted: the jobs of the original client, one per container, would be made
+	// one, which ends all containers and starts them again.
+	Adopted bool `json:"adopted"`
 	// Runtime is the runtime configuration that would be set.
 	Runtime []topology.RuntimeValue `json:"runtime"`
 
@@ -49,7 +52,7 @@ func Look(ctx context.Context, cl cluster.Cluster, name string, r Request) (*Pre
 	}
 	conf := cl.Settings.Packing
 	p := &Preview{
-		Topology: name, ID: s.ID(), Changes: !d.nothing(), Replaced: d.rolls, Runtime: r.Runtime, plans: r.scales(),
+		Topology: name, ID: s.ID(), Changes: !d.nothing(), Replaced: d.rolls, Adopted: d.adopts, Runtime: r.Runtime, plans: r.scales(),
 		Parallelism: parallelism(d.plan), ParallelismBefore: parallelism(s.stored),
 		Containers: len(d.plan.Containers), ContainersBefore: len(s.stored.Containers),
 		in: dryrun.UpdateInput{PackingClass: conf.Class, RepackingClass: conf.RepackClass, Topology: name, Old: s.stored, New: d.plan},

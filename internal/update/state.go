@@ -56,7 +56,7 @@ const replanTries = 10
 // the removal of the physical plan of the one before. The TManager removes that
 // too, but may end before it does: when stream managers that have read the new
 // packing plan register with it. Then none would ever start again.
-func (u *updating) replan(ctx context.Context, ops []statemgr.Op, plan []byte) error {
+func (u *updating) replan(ctx context.Context, ops []statemgr.Op, plan []byte, last ...statemgr.Op) error {
 	path := u.Cluster.State.PhysicalPlan(u.Name)
 	for try := 1; ; try++ {
 		all := slices.Clone(ops)
@@ -67,7 +67,8 @@ func (u *updating) replan(ctx context.Context, ops []statemgr.Op, plan []byte) e
 		case !errors.Is(err, statemgr.ErrNotFound):
 			return err
 		}
-		err = u.apply(ctx, append(all, statemgr.Set(u.There.PackingPlan.Path, plan)))
+		all = append(all, statemgr.Set(u.There.PackingPlan.Path, plan))
+		err = u.apply(ctx, append(all, last...))
 		var refused *statemgr.TxError
 		gone := errors.Is(err, statemgr.ErrNotFound) && errors.As(err, &refused) && refused.Op.Path == path
 		if !gone || try == replanTries {
@@ -114,7 +115,12 @@ func (u *updating) versionOps(ctx context.Context) ([]statemgr.Op, error) {
 	if !u.There.Record.Known() || u.There.VersionsErr != nil {
 		return nil, nil
 	}
-	v, err := u.There.Version(statemgr.OperationUpdate, u.Cluster.Settings.User, time.Now())
+	return u.addVersion(ctx, u.There)
+}
+
+// addVersion adds this update of a topology to the history.
+func (u *updating) addVersion(ctx context.Context, there *cluster.Topology) ([]statemgr.Op, error) {
+	v, err := there.Version(statemgr.OperationUpdate, u.Cluster.Settings.User, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ const (
 	stepConfigure  = "configure"
 	stepShrink     = "shrink"
 	stepWait       = "wait"
+	stepStop       = "stop"
+	stepRegister   = "register"
 )
 
 // updating is one run of Update.
@@ -42,6 +44,9 @@ type updating struct {
 	at   *statemgr.Node
 	// version is the number that this update has in the history, 0 for none.
 	version int
+	// stuck is why an undo before could not be done, so that further ones must not
+	// be.
+	stuck error
 }
 
 // check refuses what could not be carried out. It changes nothing.
@@ -60,6 +65,9 @@ func (u *updating) check(ctx context.Context) error {
 // steps are the side effects of the update, in order, each with its undo. Each
 // goes by what is there, so that a run can continue another one's work.
 func (u *updating) steps() []operation.Step {
+	if u.adopts {
+		return u.adoptSteps()
+	}
 	job, self := u.Cluster.JobResource(*u.job.ID), u.Resource()
 	physical := outcome.Resource{Kind: outcome.PhysicalPlan, ID: u.Name}
 	var list []operation.Step

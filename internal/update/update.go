@@ -44,6 +44,8 @@ type Updated struct {
 	// Replaced: every container was replaced, because what it runs depends on the
 	// plan.
 	Replaced bool `json:"replaced"`
+	// Adopted: the jobs of the original client, one per container, were made one.
+	Adopted bool `json:"adopted"`
 	// Runtime is the runtime configuration that was set.
 	Runtime []topology.RuntimeValue `json:"runtime"`
 	// JobVersion is the version of the Nomad job now.
@@ -71,6 +73,9 @@ func Update(ctx context.Context, cl cluster.Cluster, name string, r Request, opt
 		return nil, err
 	}
 	u := &updating{decision: d, opts: opts, job: s.There.Job}
+	if d.adopts {
+		u.job = d.spec
+	}
 	u.limit = opts.Limit
 	if u.limit <= 0 {
 		u.limit = d.seconds("topology.update.reactivate.wait.secs", defaultLimit)
@@ -112,7 +117,7 @@ func (u *updating) result(changed bool) *Updated {
 	r := &Updated{
 		Topology: u.Name, ID: u.ID(), State: u.was.String(), Changed: changed,
 		Parallelism: parallelism(u.plan), Containers: len(u.plan.Containers), ContainersBefore: len(u.stored.Containers),
-		Replaced: u.rolls, Runtime: u.request.Runtime,
+		Replaced: u.rolls, Adopted: u.adopts, Runtime: u.request.Runtime,
 	}
 	if r.Runtime == nil {
 		r.Runtime = []topology.RuntimeValue{}
@@ -129,6 +134,9 @@ func (u *updating) run(ctx context.Context) error {
 	marks := make([]string, 0, len(steps))
 	for _, s := range steps {
 		marks = append(marks, s.Mark)
+	}
+	if u.adopts {
+		u.Cluster.Progress.Warn("update", u.Resource(), u.moves(), nil)
 	}
 	intent := u.Intent(marks...)
 	intent.Request, intent.State = u.digest, u.was.String()
@@ -159,7 +167,13 @@ func (u *updating) locked(ctx context.Context, steps []operation.Step) (err erro
 	run := operation.Run{
 		Steps: steps, Claim: u.claim, Progress: u.Cluster.Progress, Remedy: u.Repeat(), UndoLimit: u.limit + u.Cluster.UndoLimit(),
 	}
-	if _, err = run.Do(ctx); err != nil || u.opts.Rollback {
+	_, err = run.Do(ctx)
+	switch {
+	case u.adopts && err != nil:
+		return u.adoptionFailed(err)
+	case u.adopts:
+		return u.purgeOriginals(ctx)
+	case err != nil || u.opts.Rollback:
 		return err
 	}
 	if err := u.finish(ctx); err != nil {
