@@ -140,3 +140,18 @@ func (c Cluster) UndoLimit() time.Duration {
 	n := c.Settings.Nomad
 	return n.StopTimeout + 4*n.RequestTimeout
 }
+
+// ForTopology is the cluster with the place of packages that a topology has,
+// where that depends on the topology; of gives the settings as they are for it.
+func (c Cluster) ForTopology(of func(name, id string) (*conf.Settings, error), name, id string) (Cluster, error) {
+	if of == nil || !PerTopology(c.Settings.Upload) {
+		return c, nil
+	}
+	settings, err := of(name, id)
+	if err != nil {
+		return c, err
+	}
+	resolved := *c.Settings
+	resolved.Upload = settings.Upload
+	return c.With(&resolved)
+}

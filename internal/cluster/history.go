@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -76,11 +77,17 @@ func (c Cluster) dropVersion(ctx context.Context, name string, v statemgr.Versio
 // RemovePackage removes a package as far as the configured uploader can; where
 // it cannot, the error is an *operation.KeptError.
 func (c Cluster) RemovePackage(ctx context.Context, pkg outcome.Resource) error {
+	if pkg.Where == jobspec.UploaderOriginal {
+		return &operation.KeptError{Err: errors.New("the original client stored it")}
+	}
 	if c.Uploader == nil || pkg.Where != c.Settings.Upload.Kind {
-		return &operation.KeptError{Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, c.Settings.Upload.Kind)}
+		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, c.Settings.Upload.Kind)}
 	}
 	err := c.Uploader.Delete(ctx, pkg.ID)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, uploader.ErrForeign) {
+	switch {
+	case errors.Is(err, uploader.ErrForeign):
+		return &operation.KeptError{Foreign: true, Err: err}
+	case errors.Is(err, errors.ErrUnsupported):
 		return &operation.KeptError{Err: err}
 	}
 	return err

@@ -57,3 +57,24 @@ func CheckPlace(n conf.Nomad, i statemgr.Intent) error {
 	}
 	return SamePlace(n, fmt.Sprintf("the job %s of a %s that died may be", i.Nomad.JobID, i.Operation), i.Nomad.Region, i.Nomad.Namespace)
 }
+
+// CheckPlace refuses a topology that is at another place than the one asked for,
+// as far as its state tells: in cluster, role and environment, or in Nomad.
+func (t *Topology) CheckPlace(s *conf.Settings) error {
+	if es := t.ExecutionState; es.Known() {
+		if v := es.Value; v.GetCluster() != s.Cluster || v.GetRole() != s.Role || v.GetEnviron() != s.Environ {
+			return OtherPlace(s, fmt.Sprintf("topology %q runs", t.Name), v.GetCluster(), v.GetRole(), v.GetEnviron())
+		}
+	}
+	if r := t.Record; r.Known() && (t.ID() == "" || r.Value.TopologyID == t.ID()) {
+		return SamePlace(s.Nomad, fmt.Sprintf("topology %q runs", t.Name), r.Value.Nomad.Region, r.Value.Nomad.Namespace)
+	}
+	return nil
+}
+
+// OtherPlace is the error about something that is at another place than the one
+// asked for; what is a sentence without its end.
+func OtherPlace(s *conf.Settings, what, itsCluster, itsRole, itsEnviron string) error {
+	return outcome.Errorf(outcome.Usage, "%s at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ",
+		what, itsCluster, itsRole, itsEnviron, s.Cluster, s.Role, s.Environ)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/tmanager"
 )
 
 // Errors about a topology's TManager that callers tell apart.
@@ -63,4 +64,11 @@ func (c Cluster) StoredPlan(ctx context.Context, name, id string) (*heronpb.Phys
 		return nil, fmt.Errorf("%w: %s is of an earlier run, %s, not of %s", ErrNoStoredPlan, path, there, id)
 	}
 	return plan, nil
+}
+
+// PlanMayCome says of an error that it may pass: a TManager that has ended is
+// started again, and makes a physical plan when its stream managers are back.
+func PlanMayCome(err error) bool {
+	return errors.Is(err, tmanager.ErrUnreachable) && !errors.Is(err, tmanager.ErrOther) || errors.Is(err, tmanager.ErrNoPlan) ||
+		errors.Is(err, ErrNoTManager) || errors.Is(err, ErrNoStoredPlan)
 }

@@ -184,7 +184,7 @@ func (f *found) job() []Check {
 		return []Check{problem(Topology, f.Name, "stop that job with Nomad, or see whether the configuration names the right state root", "%v", f.foreign)}
 	case f.Job == nil:
 		return []Check{f.finding(Topology, outcome.Kill, "it has no job in this region and namespace of Nomad")}
-	case f.Job.Stop != nil && *f.Job.Stop:
+	case jobspec.Stopped(f.Job):
 		return []Check{f.finding(Topology, outcome.Kill, "its job %s is stopped", *f.Job.ID)}
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -123,7 +122,7 @@ func (e *examination) uploader(ctx context.Context) {
 	cl, err := e.cl, e.opts.Not.Uploader
 	if err == nil && cl.Uploader == nil && e.opts.ForTopology != nil {
 		name := cmp.Or(e.opts.Topology, "heron-doctor")
-		cl, err = forTopology(e.cl, e.opts, name, "")
+		cl, err = cl.ForTopology(e.opts.ForTopology, name, "")
 	}
 	if err == nil {
 		err = cl.Uploader.Check(ctx)
@@ -148,17 +147,6 @@ func (e *examination) uploader(ctx context.Context) {
 		text += "; with it, " + strings.Join(cannot, ", ")
 	}
 	e.add(ok(Uploader, "", "%s", text))
-}
-
-// forTopology is the cluster with the uploader that a topology has.
-func forTopology(cl cluster.Cluster, opts Options, name, id string) (cluster.Cluster, error) {
-	settings, err := opts.ForTopology(name, id)
-	if err != nil {
-		return cl, err
-	}
-	resolved := *cl.Settings
-	resolved.Upload = settings.Upload
-	return cl.With(&resolved)
 }
 
 // gcAge is how old a package is that gc would remove by default.

@@ -252,7 +252,7 @@ func (e *examination) packageGone(ctx context.Context, f *found) string {
 	cl := e.cl
 	if cl.Uploader == nil && e.opts.ForTopology != nil {
 		var err error
-		if cl, err = forTopology(cl, e.opts, f.Name, f.ID()); err != nil {
+		if cl, err = cl.ForTopology(e.opts.ForTopology, f.Name, f.ID()); err != nil {
 			return ""
 		}
 	}

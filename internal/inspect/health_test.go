@@ -141,14 +141,6 @@ func TestRows(t *testing.T) {
 	}
 }
 
-func TestOriginalIndex(t *testing.T) {
-	for id, want := range map[string]int{"wc1-0": 0, "wc1-12": 12, "wc1-": -1, "wc1--1": -1, "wc2-1": -1, "wc1": -1} {
-		if got := originalIndex(id, "wc1"); got != want {
-			t.Errorf("%s: %d, want %d", id, got, want)
-		}
-	}
-}
-
 func TestSummaryHealth(t *testing.T) {
 	full := jobCounts{There: true, Running: 3}
 	for what, c := range map[string]struct {

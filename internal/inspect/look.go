@@ -1,10 +1,8 @@
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -63,10 +61,11 @@ func (l *looker) look(ctx context.Context, known *listing) (*Status, *listing, e
 	)
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Check: l.checkPlace})
+		check := func(t *cluster.Topology) error { return t.CheckPlace(l.cl.Settings) }
+		there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Check: check})
 		if err == nil && !l.ours(there.Job) && there.ExecutionState.Known() {
-			// The original client may have put it up.
-			there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Originals: true, Check: l.checkPlace})
+			// It may be one of the original client.
+			there, err = l.cl.Look(inner, l.name, cluster.Scope{Job: true, Originals: true, Check: check})
 		}
 		return err
 	})
@@ -86,22 +85,6 @@ func (l *looker) look(ctx context.Context, known *listing) (*Status, *listing, e
 	}
 	s, err := l.status(ctx, there, nodes, known)
 	return s, known, err
-}
-
-// checkPlace refuses a topology at another place than the one asked for.
-func (l *looker) checkPlace(t *cluster.Topology) error {
-	settings := l.cl.Settings
-	if es := t.ExecutionState; es.Known() {
-		v := es.Value
-		if v.GetCluster() != settings.Cluster || v.GetRole() != settings.Role || v.GetEnviron() != settings.Environ {
-			return outcome.Errorf(outcome.Usage, "topology %q runs at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ",
-				l.name, v.GetCluster(), v.GetRole(), v.GetEnviron(), settings.Cluster, settings.Role, settings.Environ)
-		}
-	}
-	if r := t.Record; r.Known() && (t.ID() == "" || r.Value.TopologyID == t.ID()) {
-		return cluster.SamePlace(settings.Nomad, fmt.Sprintf("topology %q runs", l.name), r.Value.Nomad.Region, r.Value.Nomad.Namespace)
-	}
-	return nil
 }
 
 // status puts together what was read.
@@ -278,7 +261,11 @@ func (l *looker) originals(ctx context.Context, jobs []*api.Job) ([]nomad.Contai
 		group.Go(func() error {
 			list, _, err := l.nomad.ContainersSince(inner, value(job.ID), 0)
 			for j := range list {
-				list[j].Index = originalIndex(value(job.ID), cmp.Or(job.Meta[jobspec.MetaTopologyID], l.name))
+				index, ok := jobspec.OriginalIndex(value(job.ID), job.Meta[jobspec.MetaTopologyID])
+				if !ok {
+					index = -1
+				}
+				list[j].Index = index
 			}
 			lists[i] = list
 			return err

@@ -125,14 +125,3 @@ func used(ports map[string]int32) map[string]int {
 	}
 	return out
 }
-
-// originalIndex is the container's index in the id of a job of the original
-// client, "<topology id>-<index>"; -1 for another id.
-func originalIndex(jobID, topologyID string) int {
-	digits, ok := strings.CutPrefix(jobID, topologyID+"-")
-	n, err := strconv.Atoi(digits)
-	if !ok || err != nil || n < 0 {
-		return -1
-	}
-	return n
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -56,16 +55,9 @@ func (k *killing) findPackages() {
 
 // findUploader gets the uploader for the topology that was found, where it
 // depends on the topology.
-func (k *killing) findUploader() error {
-	if k.opts.ForTopology == nil || !cluster.PerTopology(k.Cluster.Settings.Upload) || len(k.packages)+len(k.earlier) == 0 {
-		return nil
+func (k *killing) findUploader() (err error) {
+	if len(k.packages)+len(k.earlier) > 0 {
+		k.Cluster, err = k.Cluster.ForTopology(k.opts.ForTopology, k.Name, k.There.AnyID())
 	}
-	settings, err := k.opts.ForTopology(k.Name, k.There.AnyID())
-	if err != nil {
-		return err
-	}
-	resolved := *k.Cluster.Settings
-	resolved.Upload = settings.Upload
-	k.Cluster, err = k.Cluster.With(&resolved)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -37,7 +38,7 @@ func (k *killing) checkDrain(ctx context.Context) error {
 // runs says that a job of the topology is not stopped.
 func (k *killing) runs() bool {
 	for _, job := range k.There.Jobs() {
-		if job.Stop == nil || !*job.Stop {
+		if !jobspec.Stopped(job) {
 			return true
 		}
 	}

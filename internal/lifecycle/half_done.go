@@ -33,5 +33,5 @@ func HalfDone(there *cluster.Topology) string {
 // whole says that all of a topology is there, and runs or is about to.
 func whole(there *cluster.Topology, id string) bool {
 	job := there.Job
-	return there.Complete(id) && job != nil && job.Meta[jobspec.MetaTopologyID] == id && (job.Stop == nil || !*job.Stop)
+	return there.Complete(id) && job != nil && job.Meta[jobspec.MetaTopologyID] == id && !jobspec.Stopped(job)
 }

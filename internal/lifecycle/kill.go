@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -16,7 +15,6 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/subject"
-	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // KillOptions change what Kill removes and what it accepts.
@@ -153,7 +151,7 @@ func (k *killing) steps() []operation.Step {
 	for _, pkg := range k.earlier {
 		list = append(list, operation.Step{
 			Mark: stepRemove, Action: operation.Remove, Of: pkg, Removes: true,
-			Do: func(ctx context.Context) error { return k.deletePackage(ctx, pkg) },
+			Do: func(ctx context.Context) error { return k.Cluster.RemovePackage(ctx, pkg) },
 		})
 	}
 	if len(k.There.Nodes) > 0 {
@@ -165,7 +163,7 @@ func (k *killing) steps() []operation.Step {
 	for _, pkg := range k.packages {
 		list = append(list, operation.Step{
 			Action: operation.Remove, Of: pkg, Removes: true,
-			Do: func(ctx context.Context) error { return k.deletePackage(ctx, pkg) },
+			Do: func(ctx context.Context) error { return k.Cluster.RemovePackage(ctx, pkg) },
 		})
 	}
 	for _, job := range jobs {
@@ -193,23 +191,4 @@ func (k *killing) deleteState(ctx context.Context) error {
 		return outcome.Errorf(outcome.Exists, "topology %q was submitted anew in the meantime, as %s; the new one was not touched", k.Name, is)
 	}
 	return k.claim.Seen(k.Cluster.State.DeleteTopology(ctx, k.Name, k.opts.PurgeCheckpoints, k.claim.Guards()...))
-}
-
-// deletePackage removes a package as far as the configured uploader can. One
-// that it cannot remove must not block the rest.
-func (k *killing) deletePackage(ctx context.Context, pkg outcome.Resource) error {
-	if pkg.Where == jobspec.UploaderOriginal {
-		return &operation.KeptError{Err: errors.New("the original client stored it")}
-	}
-	if pkg.Where != k.Cluster.Settings.Upload.Kind {
-		return &operation.KeptError{Foreign: true, Err: fmt.Errorf("stored by uploader %s, but %s is configured", pkg.Where, k.Cluster.Settings.Upload.Kind)}
-	}
-	err := k.Cluster.Uploader.Delete(ctx, pkg.ID)
-	switch {
-	case errors.Is(err, uploader.ErrForeign):
-		return &operation.KeptError{Foreign: true, Err: err}
-	case errors.Is(err, errors.ErrUnsupported):
-		return &operation.KeptError{Err: err}
-	}
-	return err
 }

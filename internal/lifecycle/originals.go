@@ -7,13 +7,8 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
-)
-
-// Variables of the original client's start script (heron_nomad.sh).
-const (
-	envWorkingDir = "HERON_NOMAD_WORKING_DIR"
-	envDownload   = "HERON_TOPOLOGY_DOWNLOAD_CMD"
 )
 
 // leftOnNodes lists what the original client's jobs leave: it put the package
@@ -31,10 +26,10 @@ func leftOnNodes(jobs []*api.Job) []outcome.Leftover {
 	for _, job := range jobs {
 		for _, group := range job.TaskGroups {
 			for _, task := range group.Tasks {
-				if found := uri.FindString(task.Env[envDownload]); found != "" {
+				if found := uri.FindString(task.Env[jobspec.EnvDownload]); found != "" {
 					add(outcome.Package, found, "")
 				}
-				if dir := task.Env[envWorkingDir]; dir != "" {
+				if dir := task.Env[jobspec.EnvWorkingDir]; dir != "" {
 					add(outcome.File, path.Dir(dir), "the nodes that ran it")
 				}
 			}

@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/subject"
 )
@@ -81,8 +81,8 @@ func (r *restarting) findJobs() error {
 		return add(r.There.Job, -1)
 	}
 	for _, job := range r.There.Originals {
-		index, err := strconv.Atoi(strings.TrimPrefix(*job.ID, r.ID()+"-"))
-		if err != nil || index < 0 {
+		index, ok := jobspec.OriginalIndex(*job.ID, r.ID())
+		if !ok {
 			return r.Errorf(outcome.Differs, "the id of job %s does not tell which container it is", *job.ID)
 		}
 		if err := add(job, index); err != nil {

@@ -133,7 +133,7 @@ func (s *switching) act(ctx context.Context) error {
 			}
 		case err == nil && !s.accepted && s.seen.state != s.to:
 			return s.wrongState()
-		case err != nil && !passing(err):
+		case err != nil && !cluster.PlanMayCome(err):
 			return err
 		}
 		if err == nil {

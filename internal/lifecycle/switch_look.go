@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/tmanager"
 )
@@ -60,10 +59,4 @@ func (s *switching) look(ctx context.Context) error {
 		s.seen.state = plan.GetTopology().GetState()
 	}
 	return nil
-}
-
-// passing says that an error may pass: a TManager that died is started again.
-func passing(err error) bool {
-	return errors.Is(err, tmanager.ErrUnreachable) && !errors.Is(err, tmanager.ErrOther) || errors.Is(err, tmanager.ErrNoPlan) ||
-		errors.Is(err, cluster.ErrNoTManager) || errors.Is(err, cluster.ErrNoStoredPlan)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 )
 
 // Pauses between two looks at a container's logs: short while it writes, longer
@@ -216,7 +217,7 @@ func (f *follower) over(ctx context.Context) (bool, error) {
 		case errors.Is(err, nomad.ErrNotFound):
 		case err != nil:
 			return false, err
-		case job.Stop == nil || !*job.Stop:
+		case !jobspec.Stopped(job):
 			return false, nil
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/heronshell"
 	"github.com/heron-nomad/heron/internal/nomad"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/submit"
 )
 
@@ -310,7 +311,7 @@ func TestJobsOfTheOriginalClient(t *testing.T) {
 		b.Jobs.Jobs[name] = &api.Job{
 			ID: &name, Meta: map[string]string{"topology.name": "words", "topology.id": id},
 			TaskGroups: []*api.TaskGroup{{Tasks: []*api.Task{{
-				Name: fmt.Sprintf("words-%d", i), Driver: "raw_exec", Env: map[string]string{workingDirVariable: "/home/ann/container-" + strconv.Itoa(i)},
+				Name: fmt.Sprintf("words-%d", i), Driver: "raw_exec", Env: map[string]string{jobspec.EnvWorkingDir: "/home/ann/container-" + strconv.Itoa(i)},
 			}}}},
 		}
 		alloc := fmt.Sprintf("o%d", i)

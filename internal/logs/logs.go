@@ -84,7 +84,7 @@ func Show(ctx context.Context, servers Servers, name string, o Options, sink Sin
 
 // look finds the topology's jobs, and says whether only one log is asked for.
 func (r *reader) look(ctx context.Context) (one bool, err error) {
-	t, err := r.Cluster.Look(ctx, r.name, cluster.Scope{Job: true, Check: r.checkPlace})
+	t, err := r.Cluster.Look(ctx, r.name, cluster.Scope{Job: true, Check: func(t *cluster.Topology) error { return t.CheckPlace(r.Cluster.Settings) }})
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +97,11 @@ func (r *reader) look(ctx context.Context) (one bool, err error) {
 			return false, err
 		}
 		for _, original := range t.Originals {
-			r.add(original, originalIndex(*original.ID))
+			index, ok := jobspec.OriginalIndex(*original.ID, original.Meta[jobspec.MetaTopologyID])
+			if !ok {
+				index = -1
+			}
+			r.add(original, index)
 		}
 	}
 	if len(r.jobs) == 0 {
@@ -145,44 +149,15 @@ func (r *reader) checkNames(t *cluster.Topology) (one bool, err error) {
 	return here == 1, nil
 }
 
-// checkPlace refuses a topology at another place than the one asked for.
-func (r *reader) checkPlace(t *cluster.Topology) error {
-	settings := r.Cluster.Settings
-	if es := t.ExecutionState; es.Known() {
-		v := es.Value
-		if v.GetCluster() != settings.Cluster || v.GetRole() != settings.Role || v.GetEnviron() != settings.Environ {
-			return outcome.Errorf(outcome.Usage, "topology %q runs at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ",
-				r.name, v.GetCluster(), v.GetRole(), v.GetEnviron(), settings.Cluster, settings.Role, settings.Environ)
-		}
-	}
-	if rec := t.Record; rec.Known() && (t.ID() == "" || rec.Value.TopologyID == t.ID()) {
-		return cluster.SamePlace(settings.Nomad, fmt.Sprintf("topology %q runs", r.name), rec.Value.Nomad.Region, rec.Value.Nomad.Namespace)
-	}
-	return nil
-}
-
 // add notes a job.
 func (r *reader) add(j *api.Job, index int) {
 	found := job{id: *j.ID, index: index}
 	for _, group := range j.TaskGroups {
 		for _, task := range group.Tasks {
-			found.task, found.docker, found.workingDir = task.Name, task.Driver == "docker", task.Env[workingDirVariable]
+			found.task, found.docker, found.workingDir = task.Name, task.Driver == "docker", task.Env[jobspec.EnvWorkingDir]
 		}
 	}
 	r.jobs[found.id] = found
-}
-
-// workingDirVariable is what tells the start script where to work.
-const workingDirVariable = "HERON_NOMAD_WORKING_DIR"
-
-// originalIndex is the container's index at the end of the id of one of the
-// original client's jobs.
-func originalIndex(id string) int {
-	index := -1
-	if _, err := fmt.Sscanf(id[strings.LastIndexByte(id, '-')+1:], "%d", &index); err != nil {
-		return -1
-	}
-	return index
 }
 
 // folder is where the logs of a container are. A working directory below the

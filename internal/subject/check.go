@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hashicorp/nomad/api"
-
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/operation"
@@ -50,13 +48,7 @@ func CheckIntent(cl cluster.Cluster, name string, i statemgr.Intent) error {
 	if set := cl.Settings; i.Cluster == set.Cluster && i.Role == set.Role && i.Environ == set.Environ {
 		return nil
 	}
-	return otherPlace(cl, fmt.Sprintf("the %s of topology %q was begun", i.Operation, name), i.Cluster, i.Role, i.Environ)
-}
-
-func otherPlace(cl cluster.Cluster, what, itsCluster, itsRole, itsEnviron string) error {
-	set := cl.Settings
-	return outcome.Errorf(outcome.Usage, "%s at %s/%s/%s, not %s/%s/%s; give its own cluster/role/environ",
-		what, itsCluster, itsRole, itsEnviron, set.Cluster, set.Role, set.Environ)
+	return cluster.OtherPlace(cl.Settings, fmt.Sprintf("the %s of topology %q was begun", i.Operation, name), i.Cluster, i.Role, i.Environ)
 }
 
 // CheckIdentity compares cluster, role and environ with those that the topology
@@ -73,7 +65,7 @@ func CheckIdentity(cl cluster.Cluster, action string, there *cluster.Topology) e
 	}
 	es, set := state.Value, cl.Settings
 	if es.GetCluster() != set.Cluster || es.GetRole() != set.Role || es.GetEnviron() != set.Environ {
-		return otherPlace(cl, fmt.Sprintf("topology %q runs", there.Name), es.GetCluster(), es.GetRole(), es.GetEnviron())
+		return cluster.OtherPlace(cl.Settings, fmt.Sprintf("topology %q runs", there.Name), es.GetCluster(), es.GetRole(), es.GetEnviron())
 	}
 	return nil
 }
@@ -145,11 +137,9 @@ func (s *Subject) CheckJobs() error {
 		if id := job.Meta[jobspec.MetaTopologyID]; id != s.ID() {
 			return s.Broken(s.Errorf(outcome.Differs, "job %s is of topology id %s, not %s", *job.ID, id, s.ID()))
 		}
-		if stopped(job) {
+		if jobspec.Stopped(job) {
 			return s.Broken(s.Errorf(outcome.Differs, "job %s is stopped", *job.ID))
 		}
 	}
 	return nil
 }
-
-func stopped(job *api.Job) bool { return job.Stop != nil && *job.Stop }

@@ -99,7 +99,7 @@ func (s *submission) checkFinished(ctx context.Context) error {
 		return outcome.Errorf(outcome.Exists, "topology %q already exists at %s, and %s died at the step %q; replace it, kill it first, or submit under another name",
 			s.name, s.there.Definition.Path, dead.Intent.Owner, dead.Intent.Step)
 	}
-	running := job != nil && job.Meta[jobspec.MetaTopologyID] == id && (job.Stop == nil || !*job.Stop)
+	running := job != nil && job.Meta[jobspec.MetaTopologyID] == id && !jobspec.Stopped(job)
 	switch {
 	case dead.Intent.Operation != statemgr.OperationSubmit && (running || len(s.there.Originals) > 0):
 		return outcome.WithRemedy(outcome.Errorf(outcome.Exists, "topology %q: %s died at the step %q and left it in place",
@@ -183,7 +183,7 @@ func (s *submission) checkJob() error {
 		return nil
 	case !jobspec.SameMarks(job, s.m.Job):
 		return foreignJob(s.cl.JobResource(*job.ID))
-	case job.Stop != nil && *job.Stop:
+	case jobspec.Stopped(job):
 		s.stopped = job
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
-	"github.com/heron-nomad/heron/internal/uploader"
 )
 
 // resumed is the identity of a draft: that of a submission which died and was
@@ -115,14 +114,13 @@ func (s *submission) cleanup() []operation.Step {
 	return list
 }
 
-// removeOldPackage removes a package as far as the configured uploader can.
+// removeOldPackage removes a package. One that cannot be removed with this
+// configuration is kept, and is no reason to fail.
 func (s *submission) removeOldPackage(ctx context.Context, pkg outcome.Resource) error {
-	if pkg.Where != s.m.in.Settings.Upload.Kind {
-		return &operation.KeptError{Err: errors.New("the configured uploader did not store it")}
-	}
-	err := s.cl.Uploader.Delete(ctx, pkg.ID)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, uploader.ErrForeign) {
-		return &operation.KeptError{Err: err}
+	err := s.cl.RemovePackage(ctx, pkg)
+	var kept *operation.KeptError
+	if errors.As(err, &kept) {
+		return &operation.KeptError{Err: kept.Err}
 	}
 	return err
 }

@@ -272,7 +272,7 @@ func (u *updating) poll(ctx context.Context, see func(context.Context) error) er
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case bounded.Err() == nil && !passing(err):
+		case bounded.Err() == nil && !cluster.PlanMayCome(err):
 			return err
 		case bounded.Err() == nil:
 			last = err
@@ -286,11 +286,4 @@ func (u *updating) poll(ctx context.Context, see func(context.Context) error) er
 		case <-tick.C:
 		}
 	}
-}
-
-// passing says that an error may pass: a TManager that has ended is started
-// again.
-func passing(err error) bool {
-	return errors.Is(err, tmanager.ErrUnreachable) && !errors.Is(err, tmanager.ErrOther) || errors.Is(err, tmanager.ErrNoPlan) ||
-		errors.Is(err, cluster.ErrNoTManager) || errors.Is(err, cluster.ErrNoStoredPlan)
 }

@@ -162,7 +162,7 @@ func (b *bench) wantRunning(id string, packages ...string) {
 	switch job := there.Job; {
 	case !there.Complete(id):
 		b.T.Errorf("the state is that of %s, or incomplete; want %s", there.AnyID(), id)
-	case job == nil || job.Meta[jobspec.MetaTopologyID] != id || stopped(job):
+	case job == nil || job.Meta[jobspec.MetaTopologyID] != id || jobspec.Stopped(job):
 		b.T.Errorf("the job is %+v, want one that runs %s", job, id)
 	case len(b.Jobs.Indexes(jobID)) != cluster.CountOf(job):
 		b.T.Errorf("containers %v, want %d", b.Jobs.Indexes(jobID), cluster.CountOf(job))

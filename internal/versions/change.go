@@ -131,8 +131,6 @@ func (c *change) isTarget(job *api.Job) bool {
 	return job != nil && job.Meta[jobspec.MetaVersion] == fmt.Sprint(c.target.Number) && job.Meta[jobspec.MetaTopologyID] == c.target.Deployment.TopologyID
 }
 
-func stopped(job *api.Job) bool { return job.Stop != nil && *job.Stop }
-
 // stop ends the base's job, and keeps it: by it the way back is short.
 func (c *change) stop(ctx context.Context) error {
 	job, err := c.readJob(ctx)
@@ -163,7 +161,7 @@ func (c *change) guard(ctx context.Context) error {
 // died before it stopped the base has left that running.
 func (c *change) awaitEnd(ctx context.Context) error {
 	job, err := c.readJob(ctx)
-	if err != nil || job == nil || !stopped(job) {
+	if err != nil || job == nil || !jobspec.Stopped(job) {
 		return err
 	}
 	return c.cl.AwaitEnd(ctx, c.jobID())
@@ -197,7 +195,7 @@ func (c *change) put(ctx context.Context, job *api.Job, own func(*api.Job) bool)
 	switch {
 	case there == nil:
 		_, err = c.cl.Jobs.RegisterNew(rctx, job)
-	case own(there) && !stopped(there):
+	case own(there) && !jobspec.Stopped(there):
 		return nil
 	default:
 		_, err = c.cl.Jobs.TakeOver(rctx, job, there)

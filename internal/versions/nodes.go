@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/heronpb"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/statemgr"
 	"github.com/heron-nomad/heron/internal/topology"
 )
@@ -153,7 +154,7 @@ func (c *change) writeState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.isTarget(job) && !stopped(job) && c.checkBack(ctx) != nil {
+	if c.isTarget(job) && !jobspec.Stopped(job) && c.checkBack(ctx) != nil {
 		return nil // a change that died had done it, and more: the target's own nodes stay
 	}
 	var nodes []node

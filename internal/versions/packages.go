@@ -60,14 +60,5 @@ func (c *change) settle(ctx context.Context) cluster.Shortened {
 // clusterOf is the cluster as a version sees it, whose topology id the place of
 // its package may depend on.
 func (c *change) clusterOf(v statemgr.Version) (cluster.Cluster, error) {
-	if c.forTopology == nil || !cluster.PerTopology(c.cl.Settings.Upload) {
-		return c.cl, nil
-	}
-	settings, err := c.forTopology(c.name, v.Deployment.TopologyID)
-	if err != nil {
-		return c.cl, err
-	}
-	resolved := *c.cl.Settings
-	resolved.Upload = settings.Upload
-	return c.cl.With(&resolved)
+	return c.cl.ForTopology(c.forTopology, c.name, v.Deployment.TopologyID)
 }

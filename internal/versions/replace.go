@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/nomad/jobspec"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -164,7 +165,7 @@ func newReplacement(ctx context.Context, cl cluster.Cluster, d submit.Decision, 
 	}
 	if !r.equal {
 		job := r.subj.There.Job
-		if r.same, err = r.m.SameAs(r.subj.There); err != nil || r.same && job != nil && !stopped(job) {
+		if r.same, err = r.m.SameAs(r.subj.There); err != nil || r.same && job != nil && !jobspec.Stopped(job) {
 			return r, err
 		}
 		r.same = false

@@ -55,7 +55,7 @@ func (c *change) restoreState(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if c.isTarget(job) && !stopped(job) {
+	if c.isTarget(job) && !jobspec.Stopped(job) {
 		return false, fmt.Errorf("job %s of version %d still runs", c.jobID(), c.target.Number)
 	}
 	gone, err := c.versionNodes(c.target, false)
@@ -94,7 +94,7 @@ func (c *change) restoreJob(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if there != nil && !c.isTarget(there) && !stopped(there) {
+	if there != nil && !c.isTarget(there) && !jobspec.Stopped(there) {
 		return false, nil
 	}
 	job, err := c.baseJob(ctx, there)

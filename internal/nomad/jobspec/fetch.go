@@ -10,14 +10,20 @@ import (
 	"github.com/heron-nomad/heron/internal/lazyregexp"
 )
 
-// Variables of the start script. Those from HERON_NOMAD_WORKING_DIR to
-// HOST are the original's, so that its scripts still work.
+// Variables of the start script that others look at too.
 const (
-	envWorkingDir  = "HERON_NOMAD_WORKING_DIR"
+	// EnvWorkingDir is the folder that a container works in.
+	EnvWorkingDir = "HERON_NOMAD_WORKING_DIR"
+	// EnvDownload is the original's command that fetches the package.
+	EnvDownload = "HERON_TOPOLOGY_DOWNLOAD_CMD"
+)
+
+// Variables of the start script. Those from HERON_USE_CORE_PACKAGE_URI to
+// HOST, and those above, are the original's, so that its scripts still work.
+const (
 	envUseCoreURI  = "HERON_USE_CORE_PACKAGE_URI"
 	envCoreURI     = "HERON_CORE_PACKAGE_URI"
 	envCoreDir     = "HERON_CORE_PACKAGE_DIR"
-	envDownload    = "HERON_TOPOLOGY_DOWNLOAD_CMD"
 	envExecutor    = "HERON_EXECUTOR_CMD"
 	envMetricsFile = "METRICS_PORT_FILE"
 	// HOST is what an executor in an image announces itself as.

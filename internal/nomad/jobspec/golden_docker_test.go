@@ -38,8 +38,8 @@ func compareDocker(t *testing.T, v vector, got, commands Container, task *api.Ta
 	if len(args) != 2 || args[0] != "-c" || len(parts) != 3 {
 		t.Fatalf("the original's arguments are not the expected ones: %q", args)
 	}
-	if parts[0] != commands.Env[envDownload] {
-		t.Errorf("download command of container %d: %q, want %q", got.Index, commands.Env[envDownload], parts[0])
+	if parts[0] != commands.Env[EnvDownload] {
+		t.Errorf("download command of container %d: %q, want %q", got.Index, commands.Env[EnvDownload], parts[0])
 	}
 	if want := "echo ${NOMAD_PORT_metrics_port} > ${METRICS_PORT_FILE}"; parts[1] != want {
 		t.Errorf("the original writes its port file by %q, the start script as by %q", parts[1], want)
@@ -55,7 +55,7 @@ func compareDocker(t *testing.T, v vector, got, commands Container, task *api.Ta
 	if v.forgotSink(got, task) {
 		env[envMetricsFile] = got.Env[envMetricsFile]
 	}
-	extra := []string{envWorkingDir, envUseCoreURI, envCoreDir, envDownload, envExecutor, envPackageURI, envPackageFile, envPackageSHA256}
+	extra := []string{EnvWorkingDir, envUseCoreURI, envCoreDir, EnvDownload, envExecutor, envPackageURI, envPackageFile, envPackageSHA256}
 	rest := maps.Clone(got.Env)
 	maps.DeleteFunc(rest, func(key, _ string) bool { return slices.Contains(extra, key) })
 	if diff := cmp.Diff(env, rest); diff != "" {

@@ -204,10 +204,10 @@ func compareContainer(t *testing.T, v vector, s Spec, got, commands Container, w
 func compareRawExec(t *testing.T, v vector, got, commands Container, task *api.Task) {
 	t.Helper()
 	env := maps.Clone(task.Env)
-	if strings.Contains(env[envWorkingDir], "${TOPOLOGY}") {
+	if strings.Contains(env[EnvWorkingDir], "${TOPOLOGY}") {
 		// The original's default is left with its tokens unreplaced.
-		_, last, _ := strings.Cut(env[envWorkingDir], "/container-")
-		env[envWorkingDir] = "${NOMAD_TASK_DIR}/container-" + last
+		_, last, _ := strings.Cut(env[EnvWorkingDir], "/container-")
+		env[EnvWorkingDir] = "${NOMAD_TASK_DIR}/container-" + last
 	}
 	if v.forgotSink(got, task) {
 		env[envMetricsFile] = got.Env[envMetricsFile]

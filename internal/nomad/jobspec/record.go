@@ -91,7 +91,7 @@ func replaceFetch(task *api.Task, old, now string) {
 	if old == "" || old == now {
 		return
 	}
-	for _, name := range []string{envPackageURI, envDownload} {
+	for _, name := range []string{envPackageURI, EnvDownload} {
 		if text, set := task.Env[name]; set {
 			task.Env[name] = strings.ReplaceAll(text, old, now)
 		}

@@ -56,7 +56,7 @@ func newNode(t *testing.T, shell []string) *node {
 	n := &node{t: t, shell: shell, dir: t.TempDir()}
 	n.env = map[string]string{
 		"PATH":              os.Getenv("PATH"),
-		envWorkingDir:       n.path("work", "container-1"),
+		EnvWorkingDir:       n.path("work", "container-1"),
 		envUseCoreURI:       "true",
 		envCoreURI:          "file://" + n.path("core.tar.gz"),
 		envCoreFile:         n.path("core.tar.gz"),

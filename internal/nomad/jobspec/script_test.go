@@ -96,7 +96,7 @@ func TestScriptKeepsTheLogsOfTheRunBefore(t *testing.T) {
 		n.mustRun(executor)
 		for _, text := range []string{"first", "second"} {
 			for name, in := range map[string]string{"words.log.0": "log-files", "old": ".", "heron-executor-1.stdout": "."} {
-				file := filepath.Join(n.env[envWorkingDir], in, name)
+				file := filepath.Join(n.env[EnvWorkingDir], in, name)
 				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -111,7 +111,7 @@ func TestScriptKeepsTheLogsOfTheRunBefore(t *testing.T) {
 				}
 			}
 			for _, gone := range []string{"log-files", "old", "log-files.previous/log-files.previous"} {
-				if _, err := os.Stat(filepath.Join(n.env[envWorkingDir], gone)); err == nil {
+				if _, err := os.Stat(filepath.Join(n.env[EnvWorkingDir], gone)); err == nil {
 					t.Errorf("%s is still there", gone)
 				}
 			}
@@ -183,10 +183,10 @@ func TestScriptRefuses(t *testing.T) {
 		"core without executor": {func(n *node) {
 			n.env[envCoreSHA256] = n.pack("core.tar.gz", map[string]string{"heron-core/bin/heron-shell": ""})
 		}, []string{executor}},
-		"no directory":         {func(n *node) { delete(n.env, envWorkingDir) }, []string{envWorkingDir}},
-		"relative directory":   {func(n *node) { n.env[envWorkingDir] = "work/container-1" }, []string{"absolute"}},
-		"somebody's directory": {func(n *node) { n.env[envWorkingDir] = n.path("home") }, []string{"container-N", "/home"}},
-		"directory that cannot be": {func(n *node) { n.env[envWorkingDir] = n.path("core.tar.gz") + "/container-1" },
+		"no directory":         {func(n *node) { delete(n.env, EnvWorkingDir) }, []string{EnvWorkingDir}},
+		"relative directory":   {func(n *node) { n.env[EnvWorkingDir] = "work/container-1" }, []string{"absolute"}},
+		"somebody's directory": {func(n *node) { n.env[EnvWorkingDir] = n.path("home") }, []string{"container-N", "/home"}},
+		"directory that cannot be": {func(n *node) { n.env[EnvWorkingDir] = n.path("core.tar.gz") + "/container-1" },
 			[]string{"working directory"}},
 		"neither arguments nor command": {func(n *node) {}, []string{envExecutor}},
 	} {
@@ -234,13 +234,13 @@ func TestScriptRunsJobsOfTheOriginal(t *testing.T) {
 		for _, key := range []string{envCoreFile, envCoreSHA256, envPackageFile, envPackageSHA256} {
 			delete(n.env, key)
 		}
-		n.env[envDownload] = "tar -xzf " + n.path("topology.tar.gz")
+		n.env[EnvDownload] = "tar -xzf " + n.path("topology.tar.gz")
 		n.env[envExecutor] = executor + ` --instance-jvm-opts="" --classpath=* --shard=1`
 		n.mustRun()
 		if got, want := n.read("args"), "--instance-jvm-opts=\"\"\n--classpath=*\n--shard=1\n"; got != want {
 			t.Errorf("arguments %q, want %q", got, want)
 		}
-		n.env[envDownload] = "false"
+		n.env[EnvDownload] = "false"
 		n.mustFail(nil, "could not fetch the topology's package")
 	})
 }
@@ -289,7 +289,7 @@ func TestScriptWithOurDownloader(t *testing.T) {
 			"heron-core/bin/heron-executor": recordingExecutor, "heron-core/bin/heron-downloader": string(downloader),
 		})
 		delete(n.env, envPackageFile)
-		n.env[envDownload] = "heron-core/bin/heron-downloader -u file://" + n.path("topology.tar.gz") + " -f . -m local -p ./heron-conf -d ./heron-core"
+		n.env[EnvDownload] = "heron-core/bin/heron-downloader -u file://" + n.path("topology.tar.gz") + " -f . -m local -p ./heron-conf -d ./heron-core"
 		n.mustRun(executor)
 		if got, want := n.read("files"), "args\nfiles\nheron-conf\nheron-core\nwc.defn\n"; got != want {
 			t.Errorf("working directory has\n%s\nwant\n%s", got, want)

@@ -95,8 +95,8 @@ func (s Spec) environment(command []string) (map[string]string, []*api.TaskArtif
 		return nil, nil, err
 	}
 	env := map[string]string{
-		envWorkingDir: dir,
-		envDownload:   s.downloadCommand(),
+		EnvWorkingDir: dir,
+		EnvDownload:   s.downloadCommand(),
 		envExecutor:   strings.Join(command, " "),
 	}
 	setIf(env, envMetricsFile, s.Settings.Executor.MetricsPortFile)
