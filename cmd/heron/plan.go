@@ -101,7 +101,7 @@ func (a *app) printPlan(p *submit.Preview) {
 		}
 	}
 	if p.OriginalJobs > 0 {
-		fmt.Fprintf(a.stdout, "the original client put it up: its %s would become one\n", count(p.OriginalJobs, "job"))
+		fmt.Fprintf(a.stdout, "the original client submitted it: its %s would become one\n", count(p.OriginalJobs, "job"))
 	}
 	if p.Warnings != "" {
 		fmt.Fprintf(a.stdout, "Nomad warns: %s\n", p.Warnings)

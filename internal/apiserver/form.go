@@ -25,7 +25,7 @@ import (
 const (
 	maxFields     = 1000
 	maxField      = 64 << 10
-	maxFields1    = 1 << 20 // all of them together
+	maxFieldBytes    = 1 << 20 // all of them together
 	maxDefinition = 64 << 20
 	maxSmallForm  = 1 << 20
 )
@@ -109,7 +109,7 @@ func (s *Server) readSubmission(ctx context.Context, r *http.Request) (_ *submis
 			var value string
 			value, err = small(part)
 			total += len(name) + len(value)
-			if total > maxFields1 || len(form.fields) >= maxFields {
+			if total > maxFieldBytes || len(form.fields) >= maxFields {
 				err = tooLarge("the form's fields")
 			}
 			fmt.Fprintf(digest, "%q\n", value)

@@ -165,6 +165,13 @@ func (o *running) end() (*reply, error) {
 	return o.reply, o.err
 }
 
+// start is when it began, or began to wait.
+func (o *running) start() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.began
+}
+
 // over says whether it has ended, and since when.
 func (o *running) over() (time.Time, bool) {
 	o.mu.Lock()

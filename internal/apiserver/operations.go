@@ -177,7 +177,7 @@ func (o *operations) list() []*running {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *running) int { return strings.Compare(a.id, b.id) })
-	slices.SortStableFunc(all, func(a, b *running) int { return a.doc().Began.Compare(b.doc().Began) })
+	slices.SortStableFunc(all, func(a, b *running) int { return a.start().Compare(b.start()) })
 	return all
 }
 

@@ -49,7 +49,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// The forms' other parts are small.
-	done := s.readBody(w, r, s.opts.Limits.Upload+maxDefinition+maxFields1*2)
+	done := s.readBody(w, r, s.opts.Limits.Upload+maxDefinition+maxFieldBytes*2)
 	form, err := s.readSubmission(r.Context(), r)
 	free()
 	if err != nil {

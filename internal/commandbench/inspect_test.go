@@ -121,7 +121,7 @@ func (s *standing) node(b *testing.B, dir, name string, m proto.Message) []byte 
 	return data
 }
 
-// add puts up a topology of so many containers beside the TManager's.
+// add makes a topology of so many containers beside the TManager's.
 func (s *standing) add(b *testing.B, name string, size int) {
 	b.Helper()
 	id := name + "-id"

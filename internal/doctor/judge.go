@@ -220,7 +220,7 @@ func (f *found) condition() []Check {
 		text += "; " + f.why
 	}
 	if n := len(f.Originals); n > 0 {
-		text += fmt.Sprintf("; the original client put it up, with %d jobs", n)
+		text += fmt.Sprintf("; the original client submitted it, with %d jobs", n)
 	}
 	switch {
 	case s.Indexes.Wrong():

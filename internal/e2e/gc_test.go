@@ -43,7 +43,7 @@ func there(file string) bool {
 	return err == nil
 }
 
-// registered puts up a job by hand that names a topology's package as the
+// registered registers a job by hand that names a topology's package as the
 // original client's jobs do, and stops it.
 func (c *cluster) registered(namespace, id string, env, meta map[string]string) {
 	c.t.Helper()

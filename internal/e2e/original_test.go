@@ -30,7 +30,7 @@ child=$!
 wait $child
 `
 
-// original puts up the sample topology as the original client does: the state
+// original submits the sample topology as the original client does: the state
 // without what is ours, and a job for each container. It returns the topology's id.
 func (c *cluster) original() (id string) {
 	c.t.Helper()
@@ -147,7 +147,7 @@ func (c *cluster) removeTree(path string) {
 	})
 }
 
-// A topology that the original client put up is seen, paused, restarted and
+// A topology that the original client submitted is seen, paused, restarted and
 // ended.
 func TestTopologyOfTheOriginalClient(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestTopologyOfTheOriginalClient(t *testing.T) {
 	}
 	c.want(c.heron("topologies", "nomad"), 0, c.topology)
 	c.want(c.heron("logs", "--tail", "1", "nomad", c.topology, "1"), 0)
-	c.want(c.heron("doctor", "nomad", c.topology), 0, "healthy", "the original client put it up")
+	c.want(c.heron("doctor", "nomad", c.topology), 0, "healthy", "the original client submitted it")
 
 	if got := c.wantSwitched(c.switchState("deactivate", "--output", "json"), "PAUSED", true); got != id {
 		t.Errorf("id %s, want %s", got, id)

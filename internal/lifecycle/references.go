@@ -104,7 +104,7 @@ func names(ctx context.Context, tree statemgr.Tree) (map[string][]string, error)
 }
 
 // addTopology notes what a topology's nodes refer to. Of one without a record,
-// which the original client put up, all packages stay: nobody knows which one it
+// which the original client submitted, all packages stay: nobody knows which one it
 // uses.
 func (r *references) addTopology(t *cluster.Topology) error {
 	for _, err := range []error{t.Definition.Err, t.ExecutionState.Err, t.Record.Err, t.VersionsErr} {

@@ -162,6 +162,26 @@ func TestTheIntentStaysWhereSomethingIsLeft(t *testing.T) {
 	}
 }
 
+// What has to be continued keeps its intent, and says so.
+func TestAnIntentThatIsKept(t *testing.T) {
+	remedy := outcome.Remedy{Action: outcome.Repeat, Topology: "wc"}
+	for _, err := range []error{errBroken, &operation.Failure{Err: errBroken, Left: []outcome.Leftover{{Resource: thing("x")}}, Remedy: &remedy}} {
+		tree := newTree(t, t.TempDir())
+		kept := take(t, tree, "submit", nil).Keep(t.Context(), "take back", remedy, err)
+		var f *operation.Failure
+		if !errors.As(kept, &f) || !errors.Is(kept, errBroken) || f.Left[len(f.Left)-1].Kind != outcome.Claim || f.Remedy == nil || outcome.KindOf(kept) != outcome.LeftBehind {
+			t.Errorf("%v: %+v", err, kept)
+		}
+		if found := find(t, tree); found == nil || found.Alive {
+			t.Errorf("%v: found %+v", err, found)
+		}
+	}
+	lost := &operation.LostError{Topology: "wc"}
+	if err := take(t, newTree(t, t.TempDir()), "submit", nil).Keep(t.Context(), "take back", remedy, lost); !errors.Is(err, lost) || errors.As(err, new(*operation.Failure)) {
+		t.Errorf("%v", err)
+	}
+}
+
 // A wait ends with the operation that is waited for, not with the topology's
 // being free: another operation may have begun.
 func TestAwaitFree(t *testing.T) {

@@ -29,6 +29,22 @@ func (c *Claim) Release(ctx context.Context) {
 	}
 }
 
+// Keep releases the claim after a run that failed and that others have to
+// continue or to undo: the intent stays for them, and counts as left. A failure
+// that is no *Failure becomes one of an action on the claim.
+func (c *Claim) Keep(ctx context.Context, action string, remedy outcome.Remedy, err error) error {
+	c.Release(context.WithoutCancel(ctx))
+	if errors.As(err, new(*LostError)) {
+		return err
+	}
+	var f *Failure
+	if !errors.As(err, &f) {
+		f = &Failure{Action: action, Of: c.Resource(), Err: err, Remedy: &remedy}
+	}
+	f.Left = append(f.Left, outcome.Leftover{Resource: c.Resource(), Why: "it names what a dead operation left"})
+	return f
+}
+
 // Finish ends the claim after a run that ended with err. The intent goes,
 // unless something is left that the next operation has to find by it. It works
 // also when ctx has ended.

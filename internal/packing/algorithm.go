@@ -4,7 +4,7 @@
 // It is pure: a definition and settings in, a plan out, nothing read and
 // nothing written. Every algorithm gives the very plan that the original's
 // class of the same name gives, down to the order of ties, so that a topology
-// put up by another client can be updated without moving instances.
+// submitted by another client can be updated without moving instances.
 package packing
 
 import (

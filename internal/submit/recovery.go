@@ -59,19 +59,7 @@ func (s *submission) cleanUp(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.claim.Release(context.WithoutCancel(ctx))
-	var (
-		lost   *operation.LostError
-		failed *operation.Failure
-	)
-	if errors.As(err, &lost) {
-		return err
-	}
-	if !errors.As(err, &failed) {
-		failed = &operation.Failure{Action: operation.Remove, Of: s.claim.Resource(), Err: err, Remedy: &run.Remedy}
-	}
-	failed.Left = append(failed.Left, outcome.Leftover{Resource: s.claim.Resource(), Why: "it names what a dead operation left"})
-	return failed
+	return s.claim.Keep(ctx, operation.Remove, run.Remedy, err)
 }
 
 // cleanup are the steps that remove what an operation left that died. A job of

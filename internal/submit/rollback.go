@@ -15,7 +15,7 @@ import (
 // as waited for. What it returns says why, what was undone and what is left.
 //
 // Its intent is a submission's that has reached its last step. So who finds it
-// dead goes on as after any submission that died: the next equal one puts up
+// dead goes on as after any submission that died: the next equal one adds
 // what is missing, a kill removes the rest.
 func (s *submission) rollBack(ctx context.Context, why error) error {
 	remedy := s.remedy()

@@ -45,7 +45,7 @@ func (s *submission) upload(ctx context.Context) error {
 }
 
 // deletePackage removes the package unless a topology refers to it: one that
-// another run with the same topology id has put up in the meantime.
+// another run with the same topology id has made in the meantime.
 func (s *submission) deletePackage(ctx context.Context) (bool, error) {
 	if !s.uploaded {
 		return false, nil

@@ -81,7 +81,12 @@ func Update(ctx context.Context, cl cluster.Cluster, name string, r Request, opt
 		u.limit = d.seconds("topology.update.reactivate.wait.secs", defaultLimit)
 	}
 	if d.nothing() {
-		return u.result(false), u.waitFurther(ctx)
+		result := u.result(false)
+		if err := u.waitFurther(ctx); err != nil {
+			return result, err
+		}
+		result.Waited = opts.Wait > 0
+		return result, nil
 	}
 	if err := u.check(ctx); err != nil {
 		return nil, err

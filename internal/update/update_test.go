@@ -174,3 +174,12 @@ func TestADryRunChangesNothing(t *testing.T) {
 	}
 	b.want("a dry run", before)
 }
+
+func TestAWaitForWhatIsAsAskedAlready(t *testing.T) {
+	t.Parallel()
+	b := up(t, running)
+	got, err := Update(t.Context(), b.Cluster, "words", bolts(2), Options{Limit: patient, Wait: patient})
+	if err != nil || got.Changed || !got.Waited {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

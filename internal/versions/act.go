@@ -2,12 +2,10 @@ package versions
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/operation"
-	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
 )
@@ -69,20 +67,7 @@ func (c *change) runBack(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	c.claim.Release(context.WithoutCancel(ctx))
-	var (
-		lost   *operation.LostError
-		failed *operation.Failure
-	)
-	if errors.As(err, &lost) {
-		return err
-	}
-	if !errors.As(err, &failed) {
-		remedy := c.subj.Repeat()
-		failed = &operation.Failure{Action: "take back", Of: c.claim.Resource(), Err: err, Remedy: &remedy}
-	}
-	failed.Left = append(failed.Left, outcome.Leftover{Resource: c.claim.Resource(), Why: "it names what a dead operation left"})
-	return failed
+	return c.claim.Keep(ctx, "take back", c.subj.Repeat(), err)
 }
 
 // noteDead says what becomes of an operation that died.

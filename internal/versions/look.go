@@ -36,7 +36,7 @@ func look(ctx context.Context, cl cluster.Cluster, operation, name string, forTo
 	case there.VersionsErr != nil:
 		return nil, fmt.Errorf("%s topology %q: %w", operation, name, there.VersionsErr)
 	case len(there.Originals) > 0 || !there.Record.There:
-		return nil, subj.Errorf(outcome.Differs, "the original client put it up, so there is no way back to it; kill it, then submit")
+		return nil, subj.Errorf(outcome.Differs, "the original client submitted it, so there is no way back to it; kill it, then submit")
 	}
 	if c.died() {
 		return c, c.lookDead(ctx)

@@ -278,7 +278,7 @@ func TestReplaceRefuses(t *testing.T) {
 		"another role": {func(b *bench) { b.Settings.Role = "others" }, outcome.Usage, "runs at nomad/ads/prod"},
 		"no record": {func(b *bench) {
 			b.Must(b.Store.Apply(b.T.Context(), statemgr.Delete(b.Cluster.State.Deployment("words"))))
-		}, outcome.Differs, "the original client put it up"},
+		}, outcome.Differs, "the original client submitted it"},
 		"a foreign job": {func(b *bench) { b.Jobs.Put(&api.Job{ID: new(jobID)}) }, outcome.Exists, "nothing was touched"},
 		"no rights":     {func(b *bench) { b.Store.Rights = func() error { return statemgr.ErrDenied } }, outcome.Denied, "nothing was changed"},
 		"a dead update": {func(b *bench) {
@@ -308,7 +308,7 @@ func TestReplaceRefuses(t *testing.T) {
 	}
 }
 
-// A topology whose job is gone is put up again, and so is one that was submitted
+// A topology whose job is gone gets it again, and so is one that was submitted
 // before there was a history.
 func TestReplaceWhatIsNotInTheHistory(t *testing.T) {
 	for _, fails := range []bool{false, true} {

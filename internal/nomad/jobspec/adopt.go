@@ -50,7 +50,7 @@ func Adopt(s Spec, original *api.Job) (*api.Job, error) {
 		return nil, err
 	}
 	job.Meta[MetaUploader] = UploaderOriginal
-	job.TaskGroups[0].Tasks[0].Env[envDownload] = strings.Join(download, " ")
+	job.TaskGroups[0].Tasks[0].Env[EnvDownload] = strings.Join(download, " ")
 	return job, nil
 }
 
@@ -61,7 +61,7 @@ func originalCommands(job string, task *api.Task) (download, command []string, e
 	case driverRawExec:
 		// Its script expands the variables without quotes, so that quotes are part
 		// of the words.
-		download, command = strings.Fields(task.Env[envDownload]), strings.Fields(task.Env[envExecutor])
+		download, command = strings.Fields(task.Env[EnvDownload]), strings.Fields(task.Env[envExecutor])
 	case driverDocker:
 		if args := texts(task.Config["args"]); len(args) == 2 && args[0] == "-c" {
 			parts := strings.Split(args[1], " && ")
@@ -137,7 +137,7 @@ func (s *Spec) adoptSettings(task *api.Task) {
 func OriginalFolders(jobs []*api.Job) (dirs []string) {
 	for _, job := range jobs {
 		eachTask(job, func(task *api.Task) {
-			if dir := task.Env[envWorkingDir]; dir != "" && !slices.Contains(dirs, path.Dir(dir)) {
+			if dir := task.Env[EnvWorkingDir]; dir != "" && !slices.Contains(dirs, path.Dir(dir)) {
 				dirs = append(dirs, path.Dir(dir))
 			}
 		})

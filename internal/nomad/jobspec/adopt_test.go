@@ -46,7 +46,7 @@ func TestAdoptedContainersRunWhatTheOriginalsRan(t *testing.T) {
 				if !strings.HasSuffix(got, strings.Join(command, " ")) {
 					t.Errorf("container %d runs\n%s\nwant\n%s", i, got, strings.Join(command, " "))
 				}
-				if env := now.Env[envDownload]; env != strings.Join(download, " ") {
+				if env := now.Env[EnvDownload]; env != strings.Join(download, " ") {
 					t.Errorf("container %d fetches by %s", i, env)
 				}
 				for _, key := range []string{envMetricsFile, envUseCoreURI, envCoreURI, envCoreDir} {
@@ -83,7 +83,7 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 	s := someSpec()
 	original := func(change func(*api.Task)) *api.Job {
 		task := &api.Task{Name: "t", Driver: driverRawExec, Env: map[string]string{
-			envDownload: "get -u file:///p -f .",
+			EnvDownload: "get -u file:///p -f .",
 			envExecutor: "exec --topology-id=" + s.Definition.ID() + " --component-ram-map=a:1 --shard=1",
 		}}
 		change(task)
@@ -96,8 +96,8 @@ func TestWhatCannotBeAdopted(t *testing.T) {
 		"a shell":                         original(func(t *api.Task) { t.Env[envExecutor] += ` --x='a b'` }),
 		"runs topology":                   original(func(t *api.Task) { t.Env[envExecutor] = "exec --topology-id=other" }),
 		"without --shard":                 original(func(t *api.Task) { t.Env[envExecutor] = strings.Replace(t.Env[envExecutor], " --shard=1", "", 1) }),
-		"where the topology's package is": original(func(t *api.Task) { t.Env[envDownload] = "get it" }),
-		"nodes can fetch":                 original(func(t *api.Task) { t.Env[envDownload], t.Env[envCoreDir] = "get -u hdfs://x/y", "/opt/core" }),
+		"where the topology's package is": original(func(t *api.Task) { t.Env[EnvDownload] = "get it" }),
+		"nodes can fetch":                 original(func(t *api.Task) { t.Env[EnvDownload], t.Env[envCoreDir] = "get -u hdfs://x/y", "/opt/core" }),
 	} {
 		got, err := Adopt(s, job)
 		if err == nil || !strings.Contains(err.Error(), want) || got != nil {
