@@ -25,7 +25,7 @@ import (
 const (
 	maxFields     = 1000
 	maxField      = 64 << 10
-	maxFieldBytes    = 1 << 20 // all of them together
+	maxFieldBytes = 1 << 20 // all of them together
 	maxDefinition = 64 << 20
 	maxSmallForm  = 1 << 20
 )
