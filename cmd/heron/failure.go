@@ -86,7 +86,7 @@ func (a *app) explain(err error) string {
 	text := worded(err, err.Error())
 	switch {
 	case errors.As(err, &failed):
-		text += aftermath(failed)
+		text += failed.Aftermath()
 	case errors.Is(err, context.Canceled) && outcome.KindOf(err) == outcome.Interrupted:
 		text = "interrupted, and nothing was changed"
 	case errors.As(err, &place):
@@ -102,36 +102,6 @@ func (a *app) explain(err error) string {
 		text += "; " + purpose + ": " + repair
 	}
 	return text
-}
-
-// aftermath says what became of what a command had done.
-func aftermath(f *operation.Failure) string {
-	var b strings.Builder
-	list := func(what string, resources []outcome.Resource) {
-		for i, r := range resources {
-			sep := ", "
-			if i == 0 {
-				sep = "; " + what + ": "
-			}
-			b.WriteString(sep + r.String())
-		}
-	}
-	list("removed before", f.Removed)
-	list("undone", f.Undone)
-	list("done before", f.Done)
-	if len(f.Left)+len(f.Done) == 0 {
-		b.WriteString("; nothing is left")
-	}
-	for _, l := range f.Left {
-		b.WriteString("; still there: " + l.String())
-		if l.Why != "" {
-			b.WriteString(" (" + l.Why + ")")
-		}
-		if l.ByHand {
-			b.WriteString("; remove it there by hand")
-		}
-	}
-	return b.String()
 }
 
 // repair is the command line that puts a failure right, "" where none does.

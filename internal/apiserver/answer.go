@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
@@ -77,7 +76,7 @@ func newProblem(err error, requestID string) *problem {
 	var failed *operation.Failure
 	if errors.As(err, &failed) {
 		p.Removed, p.Undone, p.Done, p.Left = failed.Removed, failed.Undone, failed.Done, failed.Left
-		p.Message += aftermath(failed)
+		p.Message += failed.Aftermath()
 	}
 	var output interface {
 		LastOutput() []nomad.ContainerOutput
@@ -109,36 +108,6 @@ func remedyOf(err error, failed *operation.Failure) (outcome.Remedy, bool) {
 		return outcome.Remedy{}, false
 	}
 	return *failed.Remedy, true
-}
-
-// aftermath says what became of what an operation had done.
-func aftermath(f *operation.Failure) string {
-	var b strings.Builder
-	list := func(what string, resources []outcome.Resource) {
-		for i, r := range resources {
-			sep := ", "
-			if i == 0 {
-				sep = "; " + what + ": "
-			}
-			b.WriteString(sep + r.String())
-		}
-	}
-	list("removed before", f.Removed)
-	list("undone", f.Undone)
-	list("done before", f.Done)
-	if len(f.Left)+len(f.Done) == 0 {
-		b.WriteString("; nothing is left")
-	}
-	for _, l := range f.Left {
-		b.WriteString("; still there: " + l.String())
-		if l.Why != "" {
-			b.WriteString(" (" + l.Why + ")")
-		}
-		if l.ByHand {
-			b.WriteString("; remove it there by hand")
-		}
-	}
-	return b.String()
 }
 
 // statusOf is the status that goes with a failure.

@@ -155,7 +155,7 @@ func (w *waiting) lookInto(ctx context.Context, late *LateError) {
 	}
 	late.Diagnosis = &d
 	if text := d.String(); text != "" && text != said {
-		w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.planResource(), Note: late.Err.Error() + "; " + text})
+		w.Progress.Send(progress.Event{State: progress.Noted, Step: "wait for", What: w.planResource(), Note: late.Error()})
 	}
 }
 
@@ -172,7 +172,7 @@ type LateError struct {
 func (e *LateError) Error() string {
 	text := e.Err.Error()
 	if e.Diagnosis != nil {
-		if why := e.Diagnosis.String(); why != "" {
+		if why := e.Diagnosis.after(text); why != "" {
 			text += "; " + why
 		}
 	}

@@ -35,6 +35,9 @@ type Diagnosis struct {
 	// Look says where the logs are, where they could not be read; "" where they
 	// were.
 	Look string `json:"look,omitempty"`
+
+	// Why is what the first container that does not run last did, for String.
+	Why string `json:"-"`
 }
 
 // ProcessRestarts is how often an executor has seen a process end, as far back
@@ -62,11 +65,20 @@ func (d Diagnosis) String() string {
 	return strings.Join(parts, "; ")
 }
 
+// after is String behind a sentence that may say that no TManager has
+// registered.
+func (d Diagnosis) after(said string) string {
+	if d.TManager == "absent" && said == noTManager {
+		return d.Findings()
+	}
+	return d.String()
+}
+
 // Findings is String without what the TManager answers.
 func (d Diagnosis) Findings() string {
 	var parts []string
 	if len(d.NotRunning) > 0 {
-		parts = append(parts, "not running: containers "+Ranges(d.NotRunning))
+		parts = append(parts, "not running: "+named(d.NotRunning)+d.Why)
 	}
 	if len(d.Missing) > 0 {
 		parts = append(parts, "the stream managers of these containers have not registered: "+Ranges(d.Missing))
@@ -81,6 +93,27 @@ func (d Diagnosis) Findings() string {
 		parts = append(parts, d.Look)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// named are containers for a person.
+func named(indexes []int) string {
+	if len(indexes) == 1 {
+		return fmt.Sprintf("container %d", indexes[0])
+	}
+	return "containers " + Ranges(indexes)
+}
+
+// lastOf is what a container that does not run last did, in brackets, "" where
+// that is not known.
+func lastOf(x nomad.Container) string {
+	what := x.Failure
+	if what == "" {
+		what = x.Event
+	}
+	if what == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (container %d: %s)", x.Index, what)
 }
 
 func times(n int) string {
@@ -109,8 +142,9 @@ func (c Cluster) DiagnoseAnswer(ctx context.Context, r Running, answer string) D
 		d.Look = fmt.Sprintf("its containers cannot be listed: %v", err)
 		return d
 	}
-	running := map[int]nomad.Container{}
+	running, last := map[int]nomad.Container{}, map[int]nomad.Container{}
 	for _, x := range list {
+		last[x.Index] = x
 		if x.Running() {
 			running[x.Index] = x
 		}
@@ -119,6 +153,9 @@ func (c Cluster) DiagnoseAnswer(ctx context.Context, r Running, answer string) D
 		if _, ok := running[index]; !ok {
 			d.NotRunning = append(d.NotRunning, index)
 		}
+	}
+	if len(d.NotRunning) > 0 {
+		d.Why = lastOf(last[d.NotRunning[0]])
 	}
 	if dir := c.Settings.Nomad.WorkingDir; dir != "" {
 		d.Look = fmt.Sprintf("the logs are not in Nomad's folders: look in %s on %s", path.Join(dir, "container-0", "log-files"), running[0].Node)

@@ -22,6 +22,9 @@ type notYet struct{ why string }
 
 func (e *notYet) Error() string { return e.why }
 
+// noTManager is what is missing where no TManager has registered.
+const noTManager = "its TManager has not registered"
+
 func yet(format string, args ...any) error { return &notYet{fmt.Sprintf(format, args...)} }
 
 // planFresh is nil where the TManager has a complete physical plan and that is
@@ -36,7 +39,7 @@ func (w *waiting) planFresh(ctx context.Context) error {
 	}
 	located, there := nodes[l.TManager(r.Name)]
 	if !there {
-		return yet("its TManager has not registered")
+		return yet(noTManager)
 	}
 	stored, there := nodes[l.PhysicalPlan(r.Name)]
 	switch {
@@ -72,7 +75,7 @@ func (w *waiting) plan(ctx context.Context, stored statemgr.Node) (*heronpb.Phys
 	at, err := c.FindTManager(ctx, r.Name, r.ID)
 	if errors.Is(err, ErrNoTManager) {
 		// A location of an earlier topology stays until its session ends.
-		return nil, yet("its TManager has not registered")
+		return nil, yet(noTManager)
 	}
 	if err != nil {
 		return nil, err

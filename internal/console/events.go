@@ -48,6 +48,9 @@ func line(e progress.Event) string {
 		if e.Step == "remove" {
 			return "removed the " + e.What.String()
 		}
+		if e.Step == "put back" {
+			return outcome.Phrase(e.Step, e.What)
+		}
 		return ""
 	case progress.Retrying:
 		return retrying(e)

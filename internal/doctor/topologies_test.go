@@ -67,7 +67,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 					c.Status, c.Failure = "failed", "failed: exit code 1"
 				}
 			})
-		}, doctor.Problem, "", "not running: containers 1"},
+		}, doctor.Problem, "", "not running: container 1"},
 		"a doubled index": {func(b *bench) { b.Jobs.Place(job, 1) }, doctor.Problem, outcome.Restart, "more than once 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,6 +78,8 @@ func TestHealth(t *testing.T) {
 			Degraded, "container 2 failed: exit code 1"},
 		"one fails once more": {[]nomad.Container{up(0), up(1), but(2, func(c *nomad.Container) { c.Status, c.Desired, c.Failure = "failed", "stop", "failed: exit code 1" }),
 			but(2, func(c *nomad.Container) { c.ID, c.Status = "b2", "pending" })}, nil, nil, Degraded, "container 2 failed: exit code 1"},
+		"a new version is placed": {[]nomad.Container{up(0), up(1), but(2, func(c *nomad.Container) { c.Status, c.Desired, c.Failure = "failed", "stop", "failed: exit code 1" }),
+			but(2, func(c *nomad.Container) { c.ID, c.Status, c.JobVersion = "b2", "pending", 1 })}, nil, nil, Starting, "container 2 not running yet"},
 		"all fail": {[]nomad.Container{
 			but(0, func(c *nomad.Container) { c.Status, c.Failure = "failed", "failed: exit code 1" }), but(1, func(c *nomad.Container) { c.Status, c.Failure = "failed", "failed: exit code 1" }),
 		}, nil, nil, Failed, "containers 0-1 failed: exit code 1"},

@@ -73,8 +73,9 @@ func rows(all []nomad.Container, wanted bool) (out []Container) {
 			row.Failure, row.State = "", stateStopping
 		case !run:
 			row.Failure = "" // Nomad ended it, or has replaced it
-		case i > 0 && c.Status == api.AllocClientStatusPending && row.Failure == "":
-			row.Failure = all[i-1].Failure // what it replaces failed
+		case i > 0 && c.Status == api.AllocClientStatusPending && row.Failure == "" && c.JobVersion == all[i-1].JobVersion:
+			// What it replaces failed, and nothing was changed about it since.
+			row.Failure = all[i-1].Failure
 		}
 		out = append(out, row)
 	}

@@ -68,7 +68,7 @@ func (k *killing) drain(ctx context.Context) error {
 	pause := k.switching(heronpb.TopologyState_PAUSED)
 	steps := []operation.Step{{
 		Mark: stepDrain, Action: statemgr.OperationDeactivate, Of: of,
-		Do: pause.act,
+		Do: pause.act, PutsBack: true,
 		Undo: func(ctx context.Context) (bool, error) {
 			if !pause.sent {
 				return false, nil
@@ -89,7 +89,7 @@ func (k *killing) drain(ctx context.Context) error {
 			}
 		},
 	}}
-	run := operation.Run{Steps: steps, Claim: k.claim, Progress: k.Cluster.Progress, Remedy: k.Cluster.KillRemedy(k.Name), UndoLimit: 2 * pauseWait}
+	run := operation.Run{Steps: steps, Claim: k.claim, Progress: k.Cluster.Progress, Remedy: k.Cluster.KillRemedy(k.Name), UndoLimit: 2 * pauseWait, Base: "the topology is as it was before"}
 	_, err := run.Do(ctx)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -25,15 +26,55 @@ type Failure struct {
 	// Remedy removes what is left, or finishes what is half done; nil where nothing
 	// does.
 	Remedy *outcome.Remedy
+	// Base says what is there when all is undone, "" for nothing.
+	Base string
 }
 
-// Error says what failed and why. What was undone and what is left is for the
-// caller to word.
+// Error says what failed and why. Aftermath says what became of the rest.
 func (f *Failure) Error() string {
 	if errors.Is(f.Err, context.Canceled) {
 		return fmt.Sprintf("interrupted while trying to %s", outcome.Phrase(f.Action, f.Of))
 	}
 	return fmt.Sprintf("%s: %v", outcome.Phrase(f.Action, f.Of), f.Err)
+}
+
+// Aftermath says what became of what the operation had done, to be put behind
+// Error.
+func (f *Failure) Aftermath() string {
+	var b strings.Builder
+	list := func(what string, resources []outcome.Resource) {
+		said := map[outcome.Resource]bool{}
+		for i, r := range resources {
+			sep := ", "
+			if i == 0 {
+				sep = "; " + what + ": "
+			}
+			if !said[r] {
+				b.WriteString(sep + r.String())
+			}
+			said[r] = true
+		}
+	}
+	list("removed before", f.Removed)
+	list("undone", f.Undone)
+	list("done before", f.Done)
+	switch {
+	case len(f.Left)+len(f.Done) > 0:
+	case f.Base != "":
+		b.WriteString("; " + f.Base)
+	default:
+		b.WriteString("; nothing is left")
+	}
+	for _, l := range f.Left {
+		b.WriteString("; still there: " + l.String())
+		if l.Why != "" {
+			b.WriteString(" (" + l.Why + ")")
+		}
+		if l.ByHand {
+			b.WriteString("; remove it there by hand")
+		}
+	}
+	return b.String()
 }
 
 // Unwrap is the reason of the failure.

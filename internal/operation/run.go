@@ -19,6 +19,7 @@ const (
 	Stop     = "stop"
 	Await    = "wait for the end of"
 	Remove   = "remove"
+	PutBack  = "put back"
 	Restart  = "restart"
 )
 
@@ -39,6 +40,8 @@ type Step struct {
 	// Undo takes the step back and says whether there was anything to take
 	// back; nil for a step that is not undone.
 	Undo func(ctx context.Context) (bool, error)
+	// PutsBack: Undo brings back what Of was before, rather than removing it.
+	PutsBack bool
 	// LeftByHand: what a failed Do reports as left cannot be removed by a
 	// command, because only its server knows the name.
 	LeftByHand bool
@@ -52,6 +55,8 @@ type Run struct {
 	Progress progress.Sink
 	// Remedy removes what a failed run leaves.
 	Remedy outcome.Remedy
+	// Base says what is there when all is undone, "" for nothing.
+	Base string
 	// UndoLimit bounds one undo.
 	UndoLimit time.Duration
 }
@@ -110,7 +115,7 @@ func (r Run) step(ctx context.Context, s Step) error {
 func (r Run) fail(ctx context.Context, i int, err error, done Result) error {
 	s := r.Steps[i]
 	forward := !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Undo != nil })
-	f := &Failure{Action: s.Action, Of: s.Of, Err: err, Removed: done.Removed, Left: done.Kept, Remedy: &r.Remedy}
+	f := &Failure{Action: s.Action, Of: s.Of, Err: err, Removed: done.Removed, Left: done.Kept, Remedy: &r.Remedy, Base: r.Base}
 	if ctx.Err() != nil {
 		f.Err = ctx.Err()
 	}
@@ -150,15 +155,19 @@ func (r Run) undo(ctx context.Context, steps []Step, f *Failure) {
 		if s.Undo == nil {
 			continue
 		}
+		verb := Remove
+		if s.PutsBack {
+			verb = PutBack
+		}
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.UndoLimit)
 		did, err := s.Undo(bounded)
 		cancel()
 		switch {
 		case err != nil:
-			r.Progress.Warn(Remove, s.Of, "could not undo", err)
+			r.Progress.Warn(verb, s.Of, "could not undo", err)
 			f.Left = append(f.Left, outcome.Leftover{Resource: s.Of, Why: err.Error(), ByHand: errors.As(err, new(*KeptError))})
 		case did:
-			r.Progress.Send(progress.Event{State: progress.Ended, Step: Remove, What: s.Of})
+			r.Progress.Send(progress.Event{State: progress.Ended, Step: verb, What: s.Of})
 			f.Undone = append(f.Undone, s.Of)
 		}
 	}

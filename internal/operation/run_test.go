@@ -53,6 +53,37 @@ func ids[T any](list []T, id func(T) string) string {
 	return strings.Join(all, " ")
 }
 
+// TestAftermathOfAChange: where something ran before, it is not said to be
+// gone, neither by the steps that bring it back nor at the end.
+func TestAftermathOfAChange(t *testing.T) {
+	s := &script{fails: map[string]error{"c": errBroken}}
+	a, b, c := s.makes("a"), s.makes("b"), s.makes("c")
+	a.PutsBack, b.PutsBack, c.Of = true, true, thing("a")
+	var said []string
+	_, err := operation.Run{
+		Steps: []operation.Step{a, b, c}, UndoLimit: time.Minute, Base: "version 6 is in place, as before",
+		Progress: func(e progress.Event) {
+			if e.State == progress.Ended {
+				said = append(said, e.Step+" "+e.What.ID)
+			}
+		},
+	}.Do(t.Context())
+	if got := strings.Join(said, ", "); got != "remove a, put back b, put back a" {
+		t.Errorf("said %s", got)
+	}
+	var f *operation.Failure
+	if !errors.As(err, &f) {
+		t.Fatal(err)
+	}
+	if want := "; undone: node a, node b; version 6 is in place, as before"; f.Aftermath() != want {
+		t.Errorf("%q, want %q", f.Aftermath(), want)
+	}
+	f.Done = []outcome.Resource{thing("d")}
+	if got := f.Aftermath(); strings.Contains(got, "as before") || strings.Contains(got, "nothing is left") {
+		t.Errorf("half done: %q", got)
+	}
+}
+
 func TestRunUndoesInReverse(t *testing.T) {
 	s := &script{fails: map[string]error{"c": errBroken, "undo a": errors.New("stuck")}}
 	run := operation.Run{

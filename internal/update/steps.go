@@ -72,17 +72,17 @@ func (u *updating) steps() []operation.Step {
 	physical := outcome.Resource{Kind: outcome.PhysicalPlan, ID: u.Name}
 	var list []operation.Step
 	if u.packed && u.count() < u.need() {
-		list = append(list, operation.Step{Mark: stepGrow, Action: "add containers to", Of: job, Do: u.grow, Undo: u.ungrow})
+		list = append(list, operation.Step{Mark: stepGrow, Action: "add containers to", Of: job, Do: u.grow, Undo: u.ungrow, PutsBack: true})
 	}
 	pauses := u.replans && u.ran()
 	if pauses {
-		list = append(list, operation.Step{Mark: stepDeactivate, Action: "deactivate", Of: self, Do: u.deactivate, Undo: u.reactivate})
+		list = append(list, operation.Step{Mark: stepDeactivate, Action: "deactivate", Of: self, Do: u.deactivate, Undo: u.reactivate, PutsBack: true})
 	}
 	if u.packed || u.redefines {
-		list = append(list, operation.Step{Mark: stepState, Action: operation.Write, Of: u.Cluster.StateResource(u.Name), Do: u.writeState, Undo: u.restoreState})
+		list = append(list, operation.Step{Mark: stepState, Action: operation.Write, Of: u.Cluster.StateResource(u.Name), Do: u.writeState, Undo: u.restoreState, PutsBack: true})
 	}
 	if u.rolls {
-		list = append(list, operation.Step{Mark: stepSpec, Action: "replace the containers of", Of: job, Do: u.roll, Undo: u.unroll})
+		list = append(list, operation.Step{Mark: stepSpec, Action: "replace the containers of", Of: job, Do: u.roll, Undo: u.unroll, PutsBack: true})
 	}
 	if u.packed {
 		list = append(list, operation.Step{Mark: stepPlan, Action: "wait for", Of: physical, Do: u.awaitPlan})
@@ -94,7 +94,7 @@ func (u *updating) steps() []operation.Step {
 		list = append(list, operation.Step{Mark: stepConfigure, Action: "configure", Of: self, Do: u.configure})
 	}
 	if u.opts.Rollback && u.request.scales() {
-		list = append(list, operation.Step{Mark: stepShrink, Action: "settle the containers of", Of: job, Do: u.shrink, Undo: u.unshrink})
+		list = append(list, operation.Step{Mark: stepShrink, Action: "settle the containers of", Of: job, Do: u.shrink, Undo: u.unshrink, PutsBack: true})
 	}
 	if u.opts.Rollback && u.opts.Wait > 0 {
 		list = append(list, operation.Step{Mark: stepWait, Action: "wait for", Of: self, Do: u.waitFurther})

@@ -171,6 +171,7 @@ func (u *updating) locked(ctx context.Context, steps []operation.Step) (err erro
 	}()
 	run := operation.Run{
 		Steps: steps, Claim: u.claim, Progress: u.Cluster.Progress, Remedy: u.Repeat(), UndoLimit: u.limit + u.Cluster.UndoLimit(),
+		Base: "the topology is as it was before",
 	}
 	_, err = run.Do(ctx)
 	switch {

@@ -82,9 +82,9 @@ func (c *change) job() outcome.Resource { return c.cl.JobResource(c.jobID()) }
 func (c *change) steps() []operation.Step {
 	return []operation.Step{
 		{Mark: stepPackage, Action: c.pkgAction, Of: c.pkg, Do: c.getPackage, Undo: c.dropPackage},
-		{Mark: stepStop, Action: operation.Stop, Of: c.job(), Do: c.stop, Undo: c.restoreJob},
+		{Mark: stepStop, Action: operation.Stop, Of: c.job(), Do: c.stop, Undo: c.restoreJob, PutsBack: true},
 		{Action: operation.Await, Of: outcome.Resource{Kind: outcome.Containers, ID: c.jobID()}, Do: c.awaitEnd},
-		{Mark: stepState, Action: operation.Write, Of: c.cl.StateResource(c.name), Do: c.writeState, Undo: c.restoreState},
+		{Mark: stepState, Action: operation.Write, Of: c.cl.StateResource(c.name), Do: c.writeState, Undo: c.restoreState, PutsBack: true},
 		{Mark: stepJob, Action: operation.Register, Of: c.job(), Do: c.register, Undo: c.endTarget},
 		{Mark: stepWait, Action: "wait for", Of: c.subj.Resource(), Do: c.await},
 	}
@@ -95,10 +95,18 @@ func (c *change) steps() []operation.Step {
 func (c *change) run(ctx context.Context) error {
 	run := operation.Run{
 		Steps: c.steps(), Claim: c.claim, Progress: c.cl.Progress,
-		Remedy: c.subj.Repeat(), UndoLimit: c.cl.UndoLimit(),
+		Remedy: c.subj.Repeat(), UndoLimit: c.cl.UndoLimit(), Base: c.asBefore(),
 	}
 	_, err := run.Do(ctx)
 	return err
+}
+
+// asBefore says what is there when a change is undone.
+func (c *change) asBefore() string {
+	if c.base.Number == 0 {
+		return "what ran before is in place again"
+	}
+	return fmt.Sprintf("version %d is in place, as before", c.base.Number)
 }
 
 func (c *change) getPackage(ctx context.Context) (err error) {

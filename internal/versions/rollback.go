@@ -156,7 +156,11 @@ func (r *rollback) choose() (int, error) {
 		}
 	}
 	there := "there is no earlier version"
-	if len(numbers) > 0 {
+	switch len(numbers) {
+	case 0:
+	case 1:
+		there = "there is version " + numbers[0]
+	default:
 		there = "there are versions " + strings.Join(numbers, ", ")
 	}
 	switch {

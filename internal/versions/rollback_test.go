@@ -83,7 +83,7 @@ func TestRollbackRefuses(t *testing.T) {
 	}{
 		"no topology":     {func(b *bench) { b.Must(b.Cluster.State.DeleteTopology(b.T.Context(), "words", true)) }, 0, outcome.NotFound, "no topology"},
 		"nothing earlier": {func(*bench) {}, 0, outcome.NotFound, "no earlier version"},
-		"no such version": {replaced, 7, outcome.NotFound, "there are versions 1"},
+		"no such version": {replaced, 7, outcome.NotFound, "there is version 1"},
 		"none is good": {func(b *bench) {
 			b.TManager(oldID, 1).OnPlan = func() error { return errBroken }
 			b.Jobs.Before = func(method string) error {
