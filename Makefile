@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 
 # Tests run under the race detector. It takes cgo, but users and host names are
 # looked up as the program does, which has none.
-GO_TEST := env CGO_ENABLED=1 go test -race -tags netgo,osusergo -count=1 -p 2 -parallel 6 -timeout 30m -v
+GO_TEST := env CGO_ENABLED=1 go test -race -tags netgo,osusergo -count=1 -p 3 -parallel 6 -timeout 30m -v
 
 .PHONY: help
 help: ## this list

@@ -129,7 +129,7 @@ func TestBadInputIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		{"submit", "no-such-cluster", bin.sample, "-"},
 		{"submit", "a/b/c/d", bin.sample, "-"},
 		{"submit", "--output", "xml", "nomad", bin.sample, "-"},
-		{"submit", "--service-url", "http://x", "nomad", bin.sample, "-"},
+		{"submit", "--service-url", "ftp://x", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "heron.no.such.key=1", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "heron.nomad.core.freq.mapping=fast", "nomad", bin.sample, "-"},
 		{"submit", "--config-property", "heron.nomad.scheduler.uri=http://u:hidden@h:4646", "nomad", bin.sample, "-"},

@@ -175,8 +175,8 @@ func TestJumpConnectionOutlivesWhoeverBeganIt(t *testing.T) {
 		}
 		return false
 	})
-	proxy.Up()
 	cancel()
+	proxy.Up()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("the first: %v", err)
 	}
