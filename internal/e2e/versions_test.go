@@ -76,7 +76,7 @@ func TestReplaceAndRollback(t *testing.T) {
 	c.want(c.switchState("activate"), 0)
 
 	// No node is where it wants to be: it comes back.
-	c.want(c.replace(1, "--config-property", "heron.nomad.datacenters=nowhere"), 7, "nowhere", "put back the state of topology", "undone: job", "version 1 is in place, as before")
+	c.want(c.replace(1, "--config-property", "heron.nomad.datacenters=nowhere"), 7, "nowhere", "put back the state of topology", "undone: job", "version 2 is in place, as before")
 	eventually(t, "version 2 runs again", func() bool { return c.heron("status", "nomad", c.topology).code == 0 })
 	c.wantContainers(4)
 	c.wantHistory("1 submit of 3, stable true, current false", "2 replace of 4, stable true, current true")
@@ -84,7 +84,7 @@ func TestReplaceAndRollback(t *testing.T) {
 		t.Errorf("the stored plan is %s", got)
 	}
 
-	c.want(c.heron("rollback", "nomad", c.topology, "7"), 4, "no version 7", "versions 1")
+	c.want(c.heron("rollback", "nomad", c.topology, "7"), 4, "no version 7", "there is version 1")
 	c.want(c.heron("rollback", "--output", "json", "nomad", c.topology), 0, `"restores": 1`, `"version": 3`)
 	c.wantContainers(3)
 	c.want(c.heron("history", "nomad", c.topology), 0, "rollback to 1", "in place, good")

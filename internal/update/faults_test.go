@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
@@ -15,13 +16,11 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
-// once fails the n-th call of a method.
-func once(method string, n int) func(string) error {
+// once fails the n-th call of a method, which may be made by several goroutines.
+func once(method string, n int64) func(string) error {
+	var calls atomic.Int64
 	return func(called string) error {
-		if called != method {
-			return nil
-		}
-		if n--; n == 0 {
+		if called == method && calls.Add(1) == n {
 			return errBroken
 		}
 		return nil
