@@ -56,6 +56,7 @@ func (c *cluster) wantShape(want string, containers int) {
 }
 
 func TestUpdate(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.update("--container-number", "3"), 4, "no topology")
 	c.want(c.submit("--wait"), 0)
@@ -103,6 +104,7 @@ func TestUpdate(t *testing.T) {
 
 // An update that is killed is finished by the same command.
 func TestUpdateAfterAKilledUpdate(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	run := c.startUpdate("--component-parallelism", "count:5")
@@ -119,6 +121,7 @@ func TestUpdateAfterAKilledUpdate(t *testing.T) {
 // Where containers need more than before, each is replaced. The state is in a
 // folder.
 func TestUpdateReplacesContainersThatNeedMore(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	folder := filepath.Join(t.TempDir(), "state")
 	c.properties["heron.class.state.manager"] = "localfs"

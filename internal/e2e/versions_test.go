@@ -61,6 +61,7 @@ func (c *cluster) wantContainers(n int) {
 }
 
 func TestReplaceAndRollback(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.replace(2), 0, "topology "+c.topology+" runs")
 	c.wantHistory("1 submit of 3, stable true, current true")
@@ -98,6 +99,7 @@ func TestReplaceAndRollback(t *testing.T) {
 // A replacement that is killed is continued by the same command, taken back by
 // rollback, and removed by kill.
 func TestCommandsAfterAKilledReplacement(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.want(c.submit("--wait"), 0)
 	dies := func(when string) {
