@@ -73,7 +73,7 @@ func (f *apiserverFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.conns, "max-connections", limits.Requests, "connections at the same time; further ones wait")
 	flags.IntVar(&f.rate, "rate-limit", limits.Rate, "requests of one address in a second; 0 is no limit")
 	flags.DurationVar(&f.stall, "stall-timeout", limits.Stall, "how long a client may take to send or read the next piece")
-	flags.DurationVar(&f.drain, "drain-timeout", limits.Drain, "how long operations may take once the server is told to end")
+	flags.DurationVar(&f.drain, "drain-timeout", limits.Drain, "how long running operations may take once the server is asked to stop")
 }
 
 func (a *app) apiserverCommand() *cobra.Command {

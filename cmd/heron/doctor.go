@@ -33,7 +33,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Check a cluster and find what does not fit together: servers that cannot be
 reached, clocks, versions, what Nomad's token may do, the package store, and of
 each topology, or of one, whether its state, job, containers and package belong
-together. What is wrong is told with the command that repairs it. Nothing is
+together. Each problem is reported with the command that repairs it. Nothing is
 changed. The exit code is 0 without problems, 3 where something does not fit, 6
 where a server cannot be reached.
 

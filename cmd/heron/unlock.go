@@ -26,8 +26,8 @@ func (a *app) unlockCommand() *cobra.Command {
 		Long: `Remove what a command that died holds of a topology: its claim, and the lock that
 the original client takes for updates. While its process may be alive, this is
 refused (exit code 5) and the message says whose it is; --force takes the claim
-away all the same. What a command left half done is told, with the command that
-finishes or removes it; that command still finds it.`,
+away all the same. If the command left something half done, unlock names it and
+the command that finishes or removes it.`,
 		Example: `  heron unlock nomad wc
   heron unlock --force nomad/ads/prod wc`,
 		Args: args(2, "cluster/[role]/[env] and the topology's name"),

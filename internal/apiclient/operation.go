@@ -16,7 +16,7 @@ import (
 )
 
 // cancelTime is how long an operation may take to undo what it did, once it was
-// told to end.
+// cancelled.
 const cancelTime = 10 * time.Minute
 
 // headerIdempotency names a request, so that it is done once however often it is
@@ -35,8 +35,8 @@ type operationDoc struct {
 }
 
 // change has the server carry out an operation on a topology, shows what goes on
-// and reads the result, which may be there beside an error. When ctx ends, the
-// operation is told to end, and its end is waited for.
+// and reads the result, which may be there beside an error. When ctx ends, it
+// cancels the operation and waits until that has ended.
 func (t *Topologies) change(ctx context.Context, name string, r request, result any) error {
 	_, err := t.end(ctx, name, r, result)
 	return err

@@ -149,10 +149,7 @@ func TestCommandsAfterAKilledActivate(t *testing.T) {
 func TestActivateWithStateInLocalFiles(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	folder := filepath.Join(t.TempDir(), "state")
-	c.properties["heron.class.state.manager"] = "localfs"
-	c.properties["heron.statemgr.connection.string"] = "LOCALMODE"
-	c.properties["heron.statemgr.root.path"] = folder
+	folder := c.inFolder()
 	c.want(c.submit("--wait"), 0)
 	plan := func() string { return planState(t, readFile(t, filepath.Join(folder, "pplans", c.topology))) }
 	c.wantSwitched(c.switchState("deactivate", "--output", "json"), "PAUSED", true)

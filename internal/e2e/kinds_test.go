@@ -316,10 +316,7 @@ func TestDeployDeactivated(t *testing.T) {
 func TestStateInLocalFiles(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	folder := filepath.Join(t.TempDir(), "state")
-	c.properties["heron.class.state.manager"] = "localfs"
-	c.properties["heron.statemgr.connection.string"] = "LOCALMODE"
-	c.properties["heron.statemgr.root.path"] = folder
+	folder := c.inFolder()
 	c.want(c.submit("--wait"), 0, "topology "+c.topology+" runs at")
 	if live := c.liveContainers(); len(live) != 3 {
 		t.Errorf("containers: %v", live)

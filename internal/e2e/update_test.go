@@ -123,10 +123,7 @@ func TestUpdateAfterAKilledUpdate(t *testing.T) {
 func TestUpdateReplacesContainersThatNeedMore(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	folder := filepath.Join(t.TempDir(), "state")
-	c.properties["heron.class.state.manager"] = "localfs"
-	c.properties["heron.statemgr.connection.string"] = "LOCALMODE"
-	c.properties["heron.statemgr.root.path"] = folder
+	folder := c.inFolder()
 	c.properties["heron.nomad.update.min.healthy.time"] = "1s"
 	c.want(c.heron("submit", "--wait", "nomad", bin.sample, "-", "--name", c.topology, "--stmgrs", "2", "--grows"), 0)
 	c.want(c.update("--container-number", "1", "--dry-run"), 0, "Total number of containers: 1")
