@@ -3,6 +3,7 @@ package apiserver
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -10,8 +11,12 @@ import (
 	"github.com/heron-nomad/heron/internal/apiserver/auth"
 )
 
-// prefix begins all of the original's paths.
-const prefix = "/api/v1"
+const (
+	// prefix begins all of the original's paths.
+	prefix = "/api/v1"
+	// defaultEnvironment is that of a client that names none.
+	defaultEnvironment = "default"
+)
 
 // route is one method of one path.
 type route struct {
@@ -82,6 +87,7 @@ func (s *Server) router() http.Handler {
 			r = r.Clone(r.Context())
 			r.URL.Path, r.URL.RawPath = rest, strings.TrimPrefix(r.URL.RawPath, s.publicPath)
 		}
+		r = inDefaultEnvironment(r)
 		// The mux would redirect to a clean path, which is another topology's
 		// where a part is empty.
 		if at := r.URL.Path; at != path.Clean(at) && at != "/" {
@@ -90,6 +96,26 @@ func (s *Server) router() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// inDefaultEnvironment fills in the environment of a topology's path where it is
+// empty. The original's client leaves it so in all it sends for "cluster/role",
+// in the form of a submission as well, where empty is the default too.
+func inDefaultEnvironment(r *http.Request) *http.Request {
+	at, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix+"/topologies/")
+	parts := strings.Split(at, "/")
+	if !ok || len(parts) < 4 || parts[0] == "" || parts[1] == "" || parts[2] != "" || parts[3] == "" {
+		return r
+	}
+	parts[2] = defaultEnvironment
+	raw := prefix + "/topologies/" + strings.Join(parts, "/")
+	plain, err := url.PathUnescape(raw)
+	if err != nil {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.URL.Path, r.URL.RawPath = plain, raw
+	return r
 }
 
 // methods answers requests to one path.
@@ -127,9 +153,13 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.wrap("", "", s.noRoute)(w, r)
 }
 
-// noRoute is the original's answer to an unknown path.
-func (s *Server) noRoute(w http.ResponseWriter, _ *http.Request) error {
-	body := pretty([]string{"paths"}, func(string) string {
+// noRoute is the original's answer to an unknown path. The message is ours: the
+// original's client shows nothing else of an answer.
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) error {
+	body := pretty([]string{"paths", "message"}, func(key string) string {
+		if key == "message" {
+			return string(encode("there is nothing at " + r.URL.Path + " on this server; is its address right?"))
+		}
 		return `[ "` + prefix + `/topologies", "` + prefix + `/version", "` + prefix + `/file" ]`
 	})
 	writeBody(w, http.StatusNotFound, "application/json", body)

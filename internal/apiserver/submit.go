@@ -89,7 +89,7 @@ func (s *Server) order(r *http.Request, form *submission) (*order, error) {
 	}
 	text := func(name string) string { v, _ := form.value(name); return v }
 	o := &order{name: text("name"), format: strings.ToLower(text("dry_run_format"))}
-	o.at = place{cluster: text("cluster"), role: text("role"), environ: cmp.Or(text("environment"), "default")}
+	o.at = place{cluster: text("cluster"), role: text("role"), environ: cmp.Or(text("environment"), defaultEnvironment)}
 	o.at.user = cmp.Or(text("user"), o.at.role)
 	if err := s.checkCluster(o.at.cluster); err != nil {
 		return nil, err

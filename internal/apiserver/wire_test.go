@@ -45,9 +45,25 @@ func TestPythonClient(t *testing.T) {
 	}
 	b.want(b.send("POST", at+"/activate", nil), 404, "words")
 	b.want(b.send("POST", at+"/deactivate", nil), 404, "words")
-	// An empty environment, as "cluster/role" makes the Python client send.
-	empty := b.send("POST", "/api/v1/topologies/nomad/ads//words/activate", nil)
-	b.want(empty, 404, `"paths" : [ "/api/v1/topologies", "/api/v1/version", "/api/v1/file" ]`)
+}
+
+// TestPythonClientWithoutEnvironment: "cluster/role" makes the Python client
+// send an empty environment, in forms and in paths.
+func TestPythonClientWithoutEnvironment(t *testing.T) {
+	b := newBench(t, nil)
+	a := b.submit("/api/v1/topologies", replaced(b.submission(), "environment", ""))
+	b.want(a, 201, `"environment":"default"`)
+	b.want(b.send("GET", "/api/v1/topologies/nomad/ads//words", nil), 200, `"environ":"default"`)
+	b.want(b.send("DELETE", "/api/v1/topologies/nomad/ads//words", nil), 200, `{"message":"words killed"}`)
+	if left := b.Left(); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	// No other part may be empty. The client shows the message alone.
+	for _, at := range []string{"/nomad//prod/words", "//ads/prod/words", "/nomad/ads//", "/nomad/ads///words"} {
+		b.want(b.send("DELETE", "/api/v1/topologies"+at, nil), 404, `"paths" : [ "/api/v1/topologies", "/api/v1/version", "/api/v1/file" ]`,
+			`"message" : "there is nothing at /api/v1/topologies`+at+` on this server`)
+	}
+	b.want(b.send("POST", "/heron/api/v1/topologies/nomad/ads/prod/words/activate", nil), 404, `is its address right?`)
 }
 
 func TestRestart(t *testing.T) {
