@@ -104,7 +104,7 @@ func TestLogsThroughNomad(t *testing.T) {
 	c.followed(follow, 1, 1)
 
 	r := c.logs("nomad", c.topology)
-	c.want(r, 0, "[0 heron-executor-0] ", "[0 heron-tmanager-", "[1 heron-stmgr-stmgr-1] ", "Got a physical plan", "[2 heron-executor-2] ")
+	c.want(r, 0, "[0 heron-executor-0.stdout] ", "[0 heron-tmanager-", "[1 heron-stmgr-stmgr-1] ", "Got a physical plan", "[2 heron-executor-2.stdout] ")
 	r = c.logs("nomad", c.topology, "0", "--stdout", "--tail", "3")
 	if lines := strings.Count(r.out, "\n"); r.code != 0 || lines != 3 || strings.Contains(r.out, "[0 ") {
 		t.Errorf("three lines of standard output: %s", r)
@@ -114,7 +114,7 @@ func TestLogsThroughNomad(t *testing.T) {
 	c.want(c.logs("nomad", c.topology, "--file", "../../../../secrets/x"), 2, "without ..")
 	c.want(c.logs("nomad", c.topology, "7"), 4, "no container 7")
 	c.want(c.logs("--output", "json", "nomad", c.topology, "--component", "nothing"), 4)
-	if r := c.logs("nomad", c.topology, "1", "--since", "2000-01-01T00:00:00Z", "--file", "heron-executor-1.log"); r.code != 0 || r.out == "" {
+	if r := c.logs("nomad", c.topology, "1", "--since", "2000-01-01T00:00:00Z", "--file", "heron-executor-1.stdout"); r.code != 0 || r.out == "" {
 		t.Errorf("since long ago: %s", r)
 	}
 	if r := c.logs("nomad", c.topology, "--since", "2099-01-01T00:00:00Z"); r.code != 0 || r.out != "" {
@@ -155,9 +155,9 @@ func TestLogsThroughHeronShell(t *testing.T) {
 
 	follow := c.start("logs", "--follow", "--output", "json", "nomad", c.topology)
 	c.followed(follow, 2, 1)
-	c.want(c.logs("nomad", c.topology), 0, "[0 heron-executor-0] ", "[0 heron-tmanager-", "[1 heron-stmgr-stmgr-1] ", "Got a physical plan")
-	r := c.logs("nomad", c.topology, "1", "--file", "heron-executor-1.log")
-	log, err := os.ReadFile(filepath.Join(work, "container-1", "log-files", "heron-executor-1.log"))
+	c.want(c.logs("nomad", c.topology), 0, "[0 heron-executor-0.stdout] ", "[0 heron-tmanager-", "[1 heron-stmgr-stmgr-1] ", "Got a physical plan")
+	r := c.logs("nomad", c.topology, "1", "--file", "heron-executor-1.stdout")
+	log, err := os.ReadFile(filepath.Join(work, "container-1", "heron-executor-1.stdout"))
 	if err != nil || r.code != 0 || r.out == "" || !strings.HasPrefix(string(log), r.out) {
 		t.Errorf("the executor's log: %v, %s\nwant\n%s", err, r, log)
 	}

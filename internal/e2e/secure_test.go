@@ -136,7 +136,7 @@ func TestAMissingRightIsNamed(t *testing.T) {
 
 	c.want(user.submit("--wait"), 0)
 	reader := c.as(n.NewToken(t, policyOf("read-job", "read-fs")))
-	c.want(reader.logs("nomad", c.topology), 0, "[0 heron-executor-0] ", "[2 heron-executor-2] ")
+	c.want(reader.logs("nomad", c.topology), 0, "[0 heron-executor-0.stdout] ", "[2 heron-executor-2.stdout] ")
 	denied(user.logs("nomad", c.topology), "read-fs")
 	denied(user.logs("--follow", "nomad", c.topology), "read-fs")
 	state := c.nodes()

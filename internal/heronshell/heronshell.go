@@ -4,6 +4,7 @@
 package heronshell
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -153,6 +154,10 @@ func (c *Client) get(ctx context.Context, at, action, path string, query url.Val
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit))
 	if err != nil {
 		return fail(err)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		// What a slice of a file that is not there leads to.
+		return fmt.Errorf("%w: %s, says heron-shell at %s", ErrNoFile, path, at)
 	}
 	if err := json.Unmarshal(body, document); err != nil {
 		return fail(fmt.Errorf("its answer to %s is not understood: %w", u.Path, err))

@@ -58,6 +58,7 @@ func TestTextIsAsTheFileSays(t *testing.T) {
 	at := server(t, map[string]string{
 		"/filedata/a%20b/x.log?length=7&offset=2": `{"offset": 2, "length": 13, "data": "&lt;&amp;lt;&gt; \u00e9\ufffd"}`,
 		"/filedata/empty?length=1&offset=0":       `{"offset": 0, "length": 0}`,
+		"/filedata/gone?length=1&offset=0":        "",
 	})
 	c := New(Options{})
 	defer c.Close()
@@ -66,6 +67,9 @@ func TestTextIsAsTheFileSays(t *testing.T) {
 	}
 	if got, err := c.Text(t.Context(), at, "empty", 0, 1); err != nil || got != "" {
 		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := c.Text(t.Context(), at, "gone", 0, 1); !errors.Is(err, ErrNoFile) {
+		t.Errorf("a file that is not there: %q, %v", got, err)
 	}
 }
 

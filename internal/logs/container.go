@@ -55,20 +55,30 @@ func (c *container) list(ctx context.Context, all bool) (map[string][]entry, err
 		return byLog, c.listFile(ctx, byLog)
 	}
 	folders := []string{logFolder}
-	if all {
-		folders = append(folders, previousFolder)
-	}
 	if all || c.executor || c.looks < newLooks {
 		folders = append(folders, ".")
 	}
-	for _, dir := range folders {
+	for i := 0; i < len(folders); i++ {
+		dir := folders[i]
 		files, err := c.filesOf(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
 		before := len(byLog)
 		engineLogs(byLog, dir, files)
-		c.executor = c.executor || dir == "." && len(byLog) > before
+		if dir != "." {
+			continue
+		}
+		c.executor = c.executor || len(byLog) > before
+		// heron-shell logs a traceback for each list of a folder that is not there.
+		if all && slices.ContainsFunc(files, func(f file) bool { return f.isDir && f.name == previousFolder }) {
+			folders = append(folders, previousFolder)
+		}
+	}
+	if !c.folder.exact() {
+		// There every request of ours becomes a line, which would have to be read by
+		// further ones.
+		maps.DeleteFunc(byLog, func(log string, _ []entry) bool { return isShellLog(log) })
 	}
 	if c.options.Component != "" {
 		maps.DeleteFunc(byLog, func(log string, _ []entry) bool { return component(log) != c.options.Component })

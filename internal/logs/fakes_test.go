@@ -87,7 +87,12 @@ func (d *disk) files(_ context.Context, dir string) (list []file, err error) {
 	d.hook("list " + dir)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	folders := map[string]bool{}
 	for name, data := range d.data {
+		if folder, _, ok := strings.Cut(name, "/"); ok && dir == "." && !folders[folder] {
+			folders[folder] = true
+			list = append(list, file{name: folder, isDir: true})
+		}
 		if path.Dir(name) != dir {
 			continue
 		}

@@ -78,7 +78,7 @@ func (s *servers) Files(ctx context.Context, allocation, path string) (list []no
 		return nil, nomad.ErrNoFile
 	}
 	for _, f := range files {
-		list = append(list, nomad.File{Name: f.name, Size: f.size, ModTime: f.mod})
+		list = append(list, nomad.File{Name: f.name, Size: f.size, ModTime: f.mod, IsDir: f.isDir})
 	}
 	return list, err
 }
@@ -130,7 +130,7 @@ func (s shells) Files(ctx context.Context, at, folder string) (list []heronshell
 		return nil, heronshell.ErrNoFile
 	}
 	for _, f := range files {
-		list = append(list, heronshell.File{Name: f.name, Size: f.size})
+		list = append(list, heronshell.File{Name: f.name, Size: f.size, IsDir: f.isDir})
 	}
 	return list, err
 }

@@ -88,6 +88,9 @@ func parseName(name string) (log string, a age, link bool) {
 	return m[1], age{rank: rank}, false
 }
 
+// isShellLog says that heron-shell writes a log.
+func isShellLog(log string) bool { return strings.HasPrefix(log, "heron-shell") }
+
 // component is the component in the name of a log, "" where it is not an
 // instance's.
 func component(log string) string {

@@ -301,6 +301,28 @@ func TestSince(t *testing.T) {
 	})
 }
 
+// heron-shell logs every request, so its own log is not read through it unless it
+// is asked for, and folders that are not there are not asked for.
+func TestThroughHeronShellWithoutItsOwnLog(t *testing.T) {
+	d := newDisk(true)
+	for _, name := range []string{"heron-executor-1.stdout", "log-files/heron-shell-1.log", "log-files/heron-stmgr-stmgr-1.vm.root.log.INFO.20260304-100000.7"} {
+		d.write(name, name+"\n")
+	}
+	d.between = func(what string) {
+		if what == "list "+previousFolder {
+			t.Error("a folder was listed that is not there")
+		}
+	}
+	for file, want := range map[string][]string{
+		"":                  {"heron-executor-1.stdout", "log-files/heron-stmgr-stmgr-1.vm.root.log.INFO.20260304-100000.7"},
+		"heron-shell-1.log": {"log-files/heron-shell-1.log"},
+	} {
+		c, got := reading(d, Options{Tail: Everything, File: file})
+		c.mustRead(t, true)
+		equal(t, "file "+file, got.take(), want)
+	}
+}
+
 func TestWhichFiles(t *testing.T) {
 	d := newDisk(false)
 	for _, name := range []string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,20 +40,35 @@ const (
 )
 
 // LastLines reads the last n lines that a container wrote: to standard error,
-// else to standard output, else to the log of its executor, where that lies in
-// the task's folder. Without any the result has no lines. It needs the
-// capability read-logs, and read-fs for the executor's log; what may not be
-// read counts as not there. It asks each file once, for a few seconds.
+// where the start script and Python say why they end, else to the log of its
+// executor, where that lies in the task's folder, else to standard output, where
+// the executor only lists what it unpacks. Without any the result has no lines.
+// It needs the capability read-logs, and read-fs for the executor's log; what may
+// not be read counts as not there. It asks each file once, for a few seconds.
 func (c *Client) LastLines(ctx context.Context, a AllocationRef, n int) ContainerOutput {
-	for _, stream := range []struct{ name, from string }{{"stderr", "standard error"}, {"stdout", "standard output"}} {
-		lines := c.tail(ctx, "/v1/client/fs/logs/"+a.ID, n, map[string]string{
-			"task": jobspec.TaskName, "type": stream.name, "plain": "true", "origin": "end", "offset": strconv.Itoa(tailBytes),
-		})
-		if len(lines) > 0 {
-			return ContainerOutput{Index: a.Index, From: stream.from, Lines: lines}
-		}
+	out := ContainerOutput{Index: a.Index, From: "standard error", Lines: c.streamTail(ctx, a, "stderr", n)}
+	if len(out.Lines) == 0 {
+		out = c.executorTail(ctx, a, n)
 	}
-	path := fmt.Sprintf("%s/local/container-%d/log-files/heron-executor-%d.log", jobspec.TaskName, a.Index, a.Index)
+	if len(out.Lines) == 0 {
+		out.From, out.Lines = "standard output", c.streamTail(ctx, a, "stdout", n)
+	}
+	if len(out.Lines) == 0 {
+		out.From = ""
+	}
+	return out
+}
+
+// streamTail are the last lines of what a container's task wrote to a stream.
+func (c *Client) streamTail(ctx context.Context, a AllocationRef, stream string, n int) []string {
+	return c.tail(ctx, "/v1/client/fs/logs/"+a.ID, n, map[string]string{
+		"task": jobspec.TaskName, "type": stream, "plain": "true", "origin": "end", "offset": strconv.Itoa(tailBytes),
+	})
+}
+
+// executorTail are the last lines of the executor's log.
+func (c *Client) executorTail(ctx context.Context, a AllocationRef, n int) ContainerOutput {
+	path := fmt.Sprintf("%s/local/container-%d/heron-executor-%d.stdout", jobspec.TaskName, a.Index, a.Index)
 	var info api.AllocFileInfo
 	err := c.glance(ctx, func(q *api.QueryOptions) error {
 		q.Params = map[string]string{"path": path}
@@ -85,8 +101,29 @@ func (c *Client) tail(ctx context.Context, endpoint string, n int, params map[st
 	if err != nil {
 		return nil
 	}
-	lines = cleanLines(string(data))
+	lines = tellingLines(cleanLines(string(data)))
 	return lines[max(0, len(lines)-n):]
+}
+
+// tellingLines leaves out what the executor writes whenever it ends, after what
+// it ended for: its handler of SIGTERM ends it once more while it is ending,
+// which Python reports. What unzip says of every pex goes as well.
+func tellingLines(lines []string) []string {
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		return strings.Contains(line, "extra bytes at beginning or within zipfile") || line == "(attempting to process anyway)"
+	})
+	for i, line := range lines {
+		if strings.HasPrefix(line, "Exception ignored in atexit callback: <function setup") || strings.HasPrefix(line, "Error in atexit._run_exitfuncs") {
+			lines = lines[:i]
+			break
+		}
+	}
+	for len(lines) > 0 && slices.ContainsFunc([]string{
+		"Executor terminated; exiting all process in executor.", "signal_handler invoked with signal", "Stopping state managers",
+	}, func(farewell string) bool { return strings.Contains(lines[len(lines)-1], farewell) }) {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
 }
 
 // cleanLines are the lines of a text, without blank ones and secrets, and not

@@ -212,8 +212,8 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 		"exits":         {func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, []string{" failed: exit code 7; the last line of its standard error: boom"}},
 		"writes to out": {func(j *api.Job) { shell(j, "echo boom; exit 7") }, []string{" failed: exit code 7; the last line of its standard output: boom"}},
 		"writes a log": {func(j *api.Job) {
-			shell(j, "d=local/container-$NOMAD_ALLOC_INDEX/log-files; mkdir -p $d; echo boom >$d/heron-executor-$NOMAD_ALLOC_INDEX.log; exit 7")
-		}, []string{" failed: exit code 7; the last line of its executor/local/container-", ".log: boom"}},
+			shell(j, "d=local/container-$NOMAD_ALLOC_INDEX; mkdir -p $d; echo boom >$d/heron-executor-$NOMAD_ALLOC_INDEX.stdout; echo unpacked; exit 7")
+		}, []string{" failed: exit code 7; the last line of its executor/local/container-", ".stdout: boom"}},
 		"is ended": {func(j *api.Job) { shell(j, "kill -9 $$") }, []string{" failed: ", "9"}},
 		"exits and is restarted": {func(j *api.Job) {
 			shell(j, "exit 7")

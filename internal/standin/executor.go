@@ -52,7 +52,7 @@ func (t *task) stop() {
 func (e *executor) run(ctx context.Context) error {
 	ctx, e.fail = context.WithCancelCause(ctx)
 	defer e.fail(nil)
-	wait, err := listenAll(ctx, "shell", e.flags["shell-port"], shell(e.flags["topology-id"], e.fail))
+	wait, err := listenAll(ctx, "shell", e.flags["shell-port"], shell(e.fail))
 	if err != nil {
 		return err
 	}

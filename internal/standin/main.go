@@ -60,7 +60,7 @@ func executorMain(args []string, stdout io.Writer) int {
 	if err != nil {
 		return usage(err)
 	}
-	file, err := openLog(fmt.Sprintf("log-files/heron-executor-%d.log", f.shard()))
+	file, err := openLog(fmt.Sprintf("heron-executor-%d.stdout", f.shard()))
 	if err != nil {
 		return usage(err)
 	}

@@ -29,7 +29,7 @@ func shellFiles(u *url.URL) (code int, body string) {
 	case "filedata":
 		return fileData(path, u.Query())
 	}
-	return http.StatusNotImplemented, Notice
+	return http.StatusNotFound, "404: Not Found"
 }
 
 // fileStats lists a folder with lines such as those of "ls -l". The real one
@@ -65,7 +65,8 @@ func fileStats(path string) (int, string) {
 }
 
 // fileData is a slice of a file: cut by bytes, but answered as text that was
-// decoded, with replacements, and escaped for XML. Its length counts that.
+// decoded, with replacements, and escaped for XML. Its length counts that. Of what
+// is no file it says nothing, with success.
 func fileData(path string, query url.Values) (int, string) {
 	number := func(name string) int64 {
 		n, err := strconv.ParseInt(query.Get(name), 10, 64)
@@ -77,12 +78,12 @@ func fileData(path string, query url.Values) (int, string) {
 	offset, length := number("offset"), number("length")
 	f, err := os.Open(path)
 	if err != nil {
-		return http.StatusNotFound, ""
+		return http.StatusOK, ""
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil || info.IsDir() {
-		return http.StatusNotFound, ""
+		return http.StatusOK, ""
 	}
 	if offset < 0 {
 		offset = info.Size()
