@@ -153,7 +153,10 @@ func kindOfText(kind outcome.Kind, text string) outcome.Kind {
 		return outcome.Exists
 	case strings.Contains(text, "does not exist"):
 		return outcome.NotFound
-	case strings.Contains(text, "does not match. Topology"), strings.Contains(text, "is not in state"):
+	case strings.Contains(text, "does not match. Topology"),
+		strings.HasPrefix(text, "Invalid component name"), strings.HasPrefix(text, "Invalid parallelism parameter"):
+		return outcome.Usage
+	case strings.Contains(text, "is not in state"):
 		return outcome.Differs
 	case strings.Contains(text, "Failed to connect to"):
 		return outcome.Unreachable
