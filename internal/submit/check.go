@@ -34,6 +34,7 @@ func (s *submission) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.warnOfHeap()
 	return inParallel(ctx,
 		func(ctx context.Context) error { return s.checkRights(ctx, rights) },
 		func(ctx context.Context) error { return checkRegister(ctx, s.cl.Jobs, s.m.Job) },
