@@ -15,7 +15,13 @@ export CGO_ENABLED := 0
 
 # Tests run under the race detector. It takes cgo, but users and host names are
 # looked up as the program does, which has none.
-GO_TEST := env CGO_ENABLED=1 go test -race -tags netgo,osusergo -count=1 -p 3 -parallel 6 -timeout 30m -v
+TEST_ENV := env CGO_ENABLED=1
+TEST_FLAGS := -race -tags netgo,osusergo -count=1 -p 3 -parallel 6 -timeout 30m
+
+# gotestsum prints every test as go test -v does and runs those that failed, if
+# they are few, once more when all have ended. What failed stands last.
+ALL_TESTS = $(TEST_ENV) "$$(scripts/tool gotestsum)" --format standard-verbose --jsonfile build/tests.json \
+	--rerun-fails=1 --rerun-fails-max-failures=4 --post-run-command scripts/failed-tests
 
 .PHONY: help
 help: ## this list
@@ -37,12 +43,12 @@ demo: setup build ## a sample topology on a real Nomad and ZooKeeper, shown and 
 
 .PHONY: test
 test: setup tools lint proto-check cross build ## everything that has to pass; installs what it needs
-	scripts/with-servers $(GO_TEST) ./...
+	scripts/with-servers $(ALL_TESTS) --packages ./... -- $(TEST_FLAGS)
 	scripts/with-servers scripts/golden-variant -v
 
 .PHONY: race
 race: setup tools ## the same tests but those of the whole program, and nothing else
-	scripts/with-servers $(GO_TEST) $$(go list ./... | grep -v /e2e)
+	scripts/with-servers $(TEST_ENV) go test $(TEST_FLAGS) -v $$(go list ./... | grep -v /e2e)
 
 .PHONY: golden
 golden: setup ## the golden tests on another tree of the same form
@@ -84,7 +90,7 @@ proto-check: ## that this code is up to date
 
 .PHONY: tools
 tools: setup ## the programs that tests run, built where the machine has none
-	@scripts/tool nomad consul prometheus versitygw toxiproxy golangci-lint >/dev/null
+	@scripts/tool nomad consul prometheus versitygw toxiproxy golangci-lint gotestsum >/dev/null
 
 .PHONY: setup
 setup: ## packages that tests and demo need, on Debian as root

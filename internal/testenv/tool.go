@@ -61,6 +61,7 @@ func tools() map[string]tool {
 		},
 		"toxiproxy":     {title: "toxiproxy", from: "github.com/Shopify/toxiproxy/v2", takes: "20 seconds", own: true},
 		"golangci-lint": {title: "golangci-lint", from: "github.com/golangci/golangci-lint/v2", takes: "2 minutes"},
+		"gotestsum":     {title: "gotestsum", from: "gotest.tools/gotestsum", takes: "10 seconds"},
 	}
 }
 
