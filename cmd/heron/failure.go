@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
@@ -34,30 +33,20 @@ type errorBody struct {
 	// Output is what failed containers wrote last.
 	Output []nomad.ContainerOutput `json:"output,omitempty"`
 	// Holder is who is at work on the topology.
-	Holder *holderDoc `json:"holder,omitempty"`
+	Holder *operation.Holder `json:"holder,omitempty"`
 	// Repair is a command line, for a shell.
 	Repair string `json:"repair,omitempty"`
 	// RequestID finds the request in the log of the API server.
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// holderDoc is a process that holds a claim.
-type holderDoc struct {
-	Command string    `json:"command"`
-	User    string    `json:"user"`
-	Host    string    `json:"host"`
-	PID     int       `json:"pid"`
-	Since   time.Time `json:"since"`
-}
-
 // holder is whose claim a failure is about, nil where that is not known.
-func holder(err error) *holderDoc {
-	var busy *operation.BusyError
-	if !errors.As(err, &busy) || busy.Owner.Token == "" {
-		return nil
+func holder(err error) *operation.Holder {
+	var told *apiclient.Problem
+	if errors.As(err, &told) {
+		return told.Told.Holder
 	}
-	o := busy.Owner
-	return &holderDoc{Command: o.Doing, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since}
+	return operation.HolderOf(err)
 }
 
 func (a *app) failureDoc(err error) errorDoc {
@@ -68,8 +57,9 @@ func (a *app) failureDoc(err error) errorDoc {
 	if errors.As(err, &f) {
 		e.Removed, e.Undone, e.Done, e.Left = f.Removed, f.Undone, f.Done, f.Left
 	}
-	var told *apiclient.Problem
-	if errors.As(err, &told) {
+	var through *apiclient.Problem
+	if errors.As(err, &through) {
+		told := through.Told
 		e.Removed, e.Undone, e.Done, e.Left, e.RequestID = told.Removed, told.Undone, told.Done, told.Left, told.RequestID
 	}
 	return errorDoc{e}

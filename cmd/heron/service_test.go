@@ -63,7 +63,8 @@ func fakeService(t *testing.T, ours bool) string {
 		case "POST topologies/nomad/ann/default/wc/restart":
 			if ours {
 				w.WriteHeader(http.StatusConflict)
-				_, _ = io.WriteString(w, `{"message":"topology \"wc\": update is under way","kind":"busy","request_id":"r-2"}`)
+				_, _ = io.WriteString(w, `{"message":"topology \"wc\": update is under way","kind":"busy","request_id":"r-2",
+					"holder":{"command":"update","user":"ann","host":"h","pid":7,"since":"2026-01-31T08:00:00Z"}}`)
 				return
 			}
 			_, _ = io.WriteString(w, `{"message":"wc restarted"}`)
@@ -85,6 +86,7 @@ func TestServiceURL(t *testing.T) {
 	wantRun(t, map[string]string{}, exitFailure, "request r-1", "topologies", at, "nomad")
 	wantRun(t, map[string]string{}, exitFailure, `"request_id": "r-1"`, "topologies", at, "--output", "json", "nomad")
 	wantRun(t, token, exitExists, "--lock-timeout waits for it", "restart", at, "nomad", "wc")
+	wantRun(t, token, exitExists, `"host": "h"`, "restart", at, "--output", "json", "nomad", "wc")
 	wantRun(t, token, exitUnreachable, "ask the API server", "topologies", "--service-url=http://127.0.0.1:1", "nomad")
 
 	// The token is in a file, which wins over the environment.

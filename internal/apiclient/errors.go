@@ -8,6 +8,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // Error is a request that no API server answered as one does.
@@ -34,83 +35,38 @@ func (e *Error) Kind() outcome.Kind {
 
 // Problem is a failure that the API server tells.
 type Problem struct {
-	// URL is the server's, RequestID finds the request in its log.
-	URL, RequestID string
-	Message        string
-	// What became of what the operation had done; the message says it too.
-	Removed, Undone, Done []outcome.Resource
-	Left                  []outcome.Leftover
-	// Output is what failed containers wrote last.
-	Output []nomad.ContainerOutput
-
-	kind outcome.Kind
+	// URL is the server's.
+	URL string
+	// Told is what the server says.
+	Told wire.Problem
 }
 
 func (p *Problem) Error() string {
-	if p.RequestID == "" {
-		return fmt.Sprintf("%s (the API server %s)", p.Message, p.URL)
+	if p.Told.RequestID == "" {
+		return fmt.Sprintf("%s (the API server %s)", p.Told.Said(), p.URL)
 	}
-	return fmt.Sprintf("%s (the API server %s, request %s)", p.Message, p.URL, p.RequestID)
+	return fmt.Sprintf("%s (the API server %s, request %s)", p.Told.Said(), p.URL, p.Told.RequestID)
 }
 
 // Kind implements the contract of package outcome.
-func (p *Problem) Kind() outcome.Kind { return p.kind }
+func (p *Problem) Kind() outcome.Kind { return p.Told.Kind }
 
 // LastOutput is what failed containers wrote last.
-func (p *Problem) LastOutput() []nomad.ContainerOutput { return p.Output }
+func (p *Problem) LastOutput() []nomad.ContainerOutput { return p.Told.Output }
 
-// problemDoc is a Problem on the wire.
-type problemDoc struct {
-	Message   string                  `json:"message"`
-	Kind      outcome.Kind            `json:"kind"`
-	RequestID string                  `json:"request_id"`
-	Removed   []outcome.Resource      `json:"removed"`
-	Undone    []outcome.Resource      `json:"undone"`
-	Done      []outcome.Resource      `json:"done"`
-	Left      []outcome.Leftover      `json:"left"`
-	Output    []nomad.ContainerOutput `json:"output"`
-	Remedy    *remedyDoc              `json:"remedy"`
-}
-
-// remedyDoc is a remedy on the wire.
-type remedyDoc struct {
-	Action    string `json:"action"`
-	Topology  string `json:"topology"`
-	Cluster   string `json:"cluster"`
-	Role      string `json:"role"`
-	Environ   string `json:"environ"`
-	Region    string `json:"region"`
-	Namespace string `json:"namespace"`
-}
-
-func (r *remedyDoc) remedy() *outcome.Remedy {
-	if r == nil {
-		return nil
+// problem is the error of a failure that our own server tells. Whoever shows its
+// remedy words it for the command line that was used.
+func (c *Client) problem(told wire.Problem) error {
+	p := &Problem{URL: c.URL(), Told: told}
+	if r := told.Remedy.Outcome(); r != nil {
+		return outcome.WithRemedy(p, *r)
 	}
-	return &outcome.Remedy{
-		Action: r.Action, Topology: r.Topology, Cluster: r.Cluster, Role: r.Role, Environ: r.Environ,
-		Region: r.Region, Namespace: r.Namespace,
-	}
-}
-
-// problem is the error of a failure that our own server tells.
-func (c *Client) problem(d problemDoc) error {
-	p := &Problem{
-		URL: c.URL(), RequestID: d.RequestID, Message: d.Message, kind: d.Kind,
-		Removed: d.Removed, Undone: d.Undone, Done: d.Done, Left: d.Left, Output: d.Output,
-	}
-	r := d.Remedy.remedy()
-	if r == nil {
-		return p
-	}
-	// Whoever shows the remedy words it for the command line that was used.
-	p.Message = strings.TrimSuffix(p.Message, fmt.Sprintf("; to clean up: heron kill %s/%s/%s %s", r.Cluster, r.Role, r.Environ, r.Topology))
-	return outcome.WithRemedy(p, *r)
+	return p
 }
 
 // refusal is the error of an answer that is no success.
 func (c *Client) refusal(resp *http.Response, body []byte) error {
-	var d problemDoc
+	var d wire.Problem
 	err := json.Unmarshal(body, &d)
 	if err == nil && d.Kind != "" && d.Message != "" {
 		return c.problem(d)
@@ -118,7 +74,7 @@ func (c *Client) refusal(resp *http.Response, body []byte) error {
 	kind := kindOf(resp.StatusCode)
 	if err == nil && d.Message != "" {
 		// The original server: it has one status for all that fails.
-		return &Problem{URL: c.URL(), Message: d.Message, kind: kindOfText(kind, d.Message)}
+		return &Problem{URL: c.URL(), Told: wire.Problem{Message: d.Message, Kind: kindOfText(kind, d.Message)}}
 	}
 	reason := "it answers " + resp.Status
 	switch {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/logs"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // List is inspect.List.
@@ -56,8 +57,8 @@ func (t *Topologies) Watch(ctx context.Context, name string, show func(*inspect.
 
 // ended is the end of a stream.
 type ended struct {
-	End   bool        `json:"end"`
-	Error *problemDoc `json:"error"`
+	End   bool          `json:"end"`
+	Error *wire.Problem `json:"error"`
 }
 
 func (e *ended) over(c *Client) (bool, error) {

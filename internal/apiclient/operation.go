@@ -13,6 +13,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // cancelTime is how long an operation may take to undo what it did, once it was
@@ -31,7 +32,7 @@ type operationDoc struct {
 	// returned.
 	Response json.RawMessage `json:"response"`
 	Result   json.RawMessage `json:"result"`
-	Error    *problemDoc     `json:"error"`
+	Error    *wire.Problem   `json:"error"`
 }
 
 // change has the server carry out an operation on a topology, shows what goes on

@@ -12,6 +12,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/lifecycle"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // Place is where topologies are, and who asks.
@@ -140,12 +141,12 @@ func (t *Topologies) Unlock(ctx context.Context, name string, o lifecycle.Unlock
 	set(&r.query, "force", yes(o.Force))
 	var done struct {
 		lifecycle.Unlocked
-		Remedy *remedyDoc `json:"remedy"`
+		Remedy *wire.Remedy `json:"remedy"`
 	}
 	if err := t.change(ctx, name, r, &done); err != nil {
 		return nil, err
 	}
-	done.Unlocked.Remedy = done.Remedy.remedy()
+	done.Unlocked.Remedy = done.Remedy.Outcome()
 	return &done.Unlocked, nil
 }
 

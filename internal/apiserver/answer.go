@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/heron-nomad/heron/internal/nomad"
-	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // httpError is a request that is refused before a use case is asked.
@@ -36,78 +35,14 @@ func refuse(status int, format string, args ...any) error {
 	return &httpError{status: status, msg: fmt.Sprintf(format, args...)}
 }
 
-// problem is the body of a failure. The original's has the message alone.
-type problem struct {
-	Message string `json:"message"`
-	Errors  *struct {
-		Missing []string `json:"missing_parameters"`
-	} `json:"errors,omitempty"`
-	Kind      outcome.Kind `json:"kind"`
-	RequestID string       `json:"request_id,omitempty"`
-
-	Removed []outcome.Resource      `json:"removed,omitempty"`
-	Undone  []outcome.Resource      `json:"undone,omitempty"`
-	Done    []outcome.Resource      `json:"done,omitempty"`
-	Left    []outcome.Leftover      `json:"left,omitempty"`
-	Output  []nomad.ContainerOutput `json:"output,omitempty"`
-	Remedy  *remedy                 `json:"remedy,omitempty"`
-}
-
-// remedy is what puts a failure right.
-type remedy struct {
-	Action    string `json:"action"`
-	Topology  string `json:"topology"`
-	Cluster   string `json:"cluster"`
-	Role      string `json:"role"`
-	Environ   string `json:"environ"`
-	Region    string `json:"region,omitempty"`
-	Namespace string `json:"namespace,omitempty"`
-}
-
 // newProblem words a failure for whoever sent the request.
-func newProblem(err error, requestID string) *problem {
-	p := &problem{Message: err.Error(), Kind: outcome.KindOf(err), RequestID: requestID}
+func newProblem(err error, requestID string) *wire.Problem {
+	p := wire.NewProblem(err, requestID)
 	var refused *httpError
 	if errors.As(err, &refused) && refused.missing != nil {
-		p.Errors = &struct {
-			Missing []string `json:"missing_parameters"`
-		}{refused.missing}
-	}
-	var failed *operation.Failure
-	if errors.As(err, &failed) {
-		p.Removed, p.Undone, p.Done, p.Left = failed.Removed, failed.Undone, failed.Done, failed.Left
-		p.Message += failed.Aftermath()
-	}
-	var output interface {
-		LastOutput() []nomad.ContainerOutput
-	}
-	if errors.As(err, &output) {
-		p.Output = output.LastOutput()
-	}
-	if r, ok := remedyOf(err, failed); ok {
-		p.Remedy = newRemedy(r)
-		if r.Action == outcome.Kill {
-			p.Message += fmt.Sprintf("; to clean up: heron kill %s/%s/%s %s", r.Cluster, r.Role, r.Environ, r.Topology)
-		}
+		p.Errors = &wire.Parameters{Missing: refused.missing}
 	}
 	return p
-}
-
-func newRemedy(r outcome.Remedy) *remedy {
-	return &remedy{
-		Action: r.Action, Topology: r.Topology, Cluster: r.Cluster, Role: r.Role, Environ: r.Environ,
-		Region: r.Region, Namespace: r.Namespace,
-	}
-}
-
-func remedyOf(err error, failed *operation.Failure) (outcome.Remedy, bool) {
-	if failed == nil {
-		return outcome.RemedyOf(err)
-	}
-	if failed.Remedy == nil || len(failed.Left)+len(failed.Done) == 0 {
-		return outcome.Remedy{}, false
-	}
-	return *failed.Remedy, true
 }
 
 // statusOf is the status that goes with a failure.

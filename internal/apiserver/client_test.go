@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/lifecycle"
+	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
 // client is our own client of the bench's server.
@@ -100,6 +104,22 @@ func TestOwnClient(t *testing.T) {
 	}
 	if left := b.Left(); len(left) > 0 {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// A failure through the server names whose claim is in the way.
+func TestOwnClientLearnsWhoHoldsTheClaim(t *testing.T) {
+	b := newBench(t, nil)
+	owner := statemgr.NewOwner(statemgr.OperationUpdate, "bob", time.Now())
+	claim, err := operation.Take(t.Context(), b.Cluster.State, nil, "words", statemgr.Intent{Operation: owner.Doing, TopologyID: "words-1", Owner: owner}, nil)
+	b.Must(err)
+	defer claim.Release(t.Context())
+	_, err = b.client(apiclient.Options{}).Kill(t.Context(), "words", lifecycle.KillOptions{})
+	b.fails(err, outcome.Busy, "update of user bob", "request ")
+	var told *apiclient.Problem
+	want := operation.Holder{Command: owner.Doing, User: "bob", Host: owner.Host, PID: owner.PID, Since: owner.Since}
+	if !errors.As(err, &told) || told.Told.Holder == nil || *told.Told.Holder != want {
+		t.Errorf("%+v, want %+v", told, want)
 	}
 }
 

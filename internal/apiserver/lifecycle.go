@@ -13,6 +13,7 @@ import (
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // target is the topology that a path names.
@@ -118,11 +119,8 @@ func (s *Server) unlock(w http.ResponseWriter, r *http.Request) error {
 		}
 		result := struct {
 			*lifecycle.Unlocked
-			Remedy *remedy `json:"remedy,omitempty"`
-		}{Unlocked: unlocked}
-		if r := unlocked.Remedy; r != nil {
-			result.Remedy = newRemedy(*r)
-		}
+			Remedy *wire.Remedy `json:"remedy,omitempty"`
+		}{unlocked, wire.NewRemedy(unlocked.Remedy)}
 		return done(name, "unlocked", &result, nil)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/heron-nomad/heron/internal/apiserver/auth"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // place is where a topology is, and who asks.
@@ -79,10 +80,10 @@ type operationDoc struct {
 	RequestID string    `json:"request_id"`
 	// Status is that of the answer which a plain request would have got, and
 	// Response its body. Result is what the use case returned, Error its failure.
-	Status   int      `json:"status,omitempty"`
-	Response any      `json:"response,omitempty"`
-	Result   any      `json:"result,omitempty"`
-	Error    *problem `json:"error,omitempty"`
+	Status   int           `json:"status,omitempty"`
+	Response any           `json:"response,omitempty"`
+	Result   any           `json:"result,omitempty"`
+	Error    *wire.Problem `json:"error,omitempty"`
 }
 
 func (o *running) doc() operationDoc {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/statemgr"
@@ -81,3 +82,22 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 // Kind implements the contract of package outcome.
 func (e *LostError) Kind() outcome.Kind { return outcome.Busy }
+
+// Holder is who holds the claim on a topology, for machines.
+type Holder struct {
+	Command string    `json:"command"`
+	User    string    `json:"user"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+}
+
+// HolderOf is whose claim a failure is about, nil where that is not known.
+func HolderOf(err error) *Holder {
+	var busy *BusyError
+	if !errors.As(err, &busy) || busy.Owner.Token == "" {
+		return nil
+	}
+	o := busy.Owner
+	return &Holder{Command: o.Doing, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since}
+}
