@@ -53,7 +53,7 @@ func (a *app) kill(ctx context.Context, flags *killFlags, where, name string) er
 	if err != nil {
 		return err
 	}
-	if s.service == nil && s.config.Settings.Nomad.Protected && !flags.yes {
+	if s.protected() && !flags.yes {
 		if err := a.confirmName(ctx, "kill", name); err != nil {
 			return err
 		}

@@ -183,6 +183,14 @@ func (a *app) reach(ctx context.Context, flags *clusterFlags, where string, more
 // original says that what is gone through is Apache Heron's own API server.
 func (s *session) original() bool { return s.service != nil && s.service.Client().Original() }
 
+// protected says that a person has to confirm before a topology is killed.
+func (s *session) protected() bool {
+	if s.service != nil {
+		return s.service.Client().Protected()
+	}
+	return s.config.Settings.Nomad.Protected
+}
+
 // unusedWithService refuses flags that name other servers than the API server
 // does, and tells of others that mean nothing to it.
 func (a *app) unusedWithService(flags *clusterFlags) error {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 const (
@@ -30,9 +31,6 @@ const (
 	// answerLimit is the most that is read of an answer, in bytes.
 	answerLimit = 64 << 20
 )
-
-// markHeader is in every answer of our own server.
-const markHeader = "Heron-Api"
 
 // Options say which server to ask, and how.
 type Options struct {
@@ -56,6 +54,8 @@ type Client struct {
 	http     *http.Client
 	version  map[string]string
 	original bool
+	// protected is that of the server's cluster.
+	protected bool
 }
 
 // Connect asks the server at an address what it is.
@@ -113,12 +113,17 @@ func (c *Client) Version() map[string]string { return c.version }
 // of its own client alone.
 func (c *Client) Original() bool { return c.original }
 
+// Protected says that a person has to confirm before a topology of the cluster
+// is killed.
+func (c *Client) Protected() bool { return c.protected }
+
 func (c *Client) askVersion(ctx context.Context) error {
 	header, data, err := c.do(ctx, request{method: http.MethodGet, path: []string{"version"}})
 	if err != nil {
 		return err
 	}
-	c.original = header.Get(markHeader) == ""
+	c.original = header.Get(wire.HeaderAPI) == ""
+	c.protected = header.Get(wire.HeaderProtected) == "true"
 	var doc map[string]any
 	decoder := json.NewDecoder(strings.NewReader(string(data)))
 	decoder.UseNumber()

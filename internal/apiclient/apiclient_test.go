@@ -23,6 +23,7 @@ import (
 	"github.com/heron-nomad/heron/internal/submit"
 	"github.com/heron-nomad/heron/internal/topology"
 	"github.com/heron-nomad/heron/internal/update"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // release is what the original server answers to GET /api/v1/version.
@@ -33,7 +34,7 @@ func server(t *testing.T, ours bool, answer http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ours {
-			w.Header().Set(markHeader, "1")
+			w.Header().Set(wire.HeaderAPI, "1")
 		}
 		if strings.HasSuffix(r.URL.Path, "/api/v1/version") {
 			_, _ = io.WriteString(w, release)

@@ -107,6 +107,22 @@ func TestOwnClient(t *testing.T) {
 	}
 }
 
+// Clients learn at once that the cluster is protected; the server kills all the
+// same.
+func TestOwnClientLearnsOfProtection(t *testing.T) {
+	if newBench(t, nil).client(apiclient.Options{}).Client().Protected() {
+		t.Error("protected without the setting")
+	}
+	b := newBench(t, func(o *Options) { o.Base.Properties = append(o.Base.Properties, "heron.nomad.protected=true") })
+	to := b.client(apiclient.Options{})
+	if !to.Client().Protected() {
+		t.Error("not protected")
+	}
+	if done, err := to.Kill(t.Context(), "words", lifecycle.KillOptions{IgnoreMissing: true}); err != nil || done.Found {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
 // A failure through the server names whose claim is in the way.
 func TestOwnClientLearnsWhoHoldsTheClaim(t *testing.T) {
 	b := newBench(t, nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/heron-nomad/heron/internal/apiserver/auth"
 	"github.com/heron-nomad/heron/internal/lazyregexp"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 type contextKey int
@@ -28,9 +29,6 @@ const (
 
 // headerRequestID names a request, in answers and in the log.
 const headerRequestID = "X-Request-Id"
-
-// headerAPI tells clients that this is not the original server.
-const headerAPI = "Heron-Api"
 
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(keyRequestID).(string)
@@ -58,7 +56,7 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 		ctx := context.WithValue(r.Context(), keyRequestID, id)
 		out := &recorder{ResponseWriter: w, stall: s.opts.Limits.Stall}
 		out.Header().Set(headerRequestID, id)
-		out.Header().Set(headerAPI, "1")
+		out.Header().Set(wire.HeaderAPI, "1")
 		if r.ContentLength != 0 {
 			// A body that no handler reads is thrown away, in this time.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.Limits.Stall))

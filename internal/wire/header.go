@@ -1,0 +1,10 @@
+package wire
+
+// Headers of our own.
+const (
+	// HeaderAPI is in every answer of this server, and in none of the original's.
+	HeaderAPI = "Heron-Api"
+	// HeaderProtected, in the answer about the version, says with "true" that a
+	// person has to confirm before a topology is killed.
+	HeaderProtected = "Heron-Protected"
+)
