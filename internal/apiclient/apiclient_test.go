@@ -169,15 +169,18 @@ func TestTokenAndRedirects(t *testing.T) {
 
 // Names are one part of a path each.
 func TestNamesAreEscaped(t *testing.T) {
-	var path string
+	var path, cache string
 	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
-		path = r.URL.EscapedPath()
+		path, cache = r.URL.EscapedPath(), r.Header.Get("Cache-Control")
 		_, _ = io.WriteString(w, "{}")
 	})
 	to := connect(t, Options{URL: s.URL + "/proxy"})
 	for name, end := range map[string]string{"a b": "a%20b", "../x": "..%2Fx", "a/b": "a%2Fb", "a%2Fb": "a%252Fb"} {
 		if _, err := to.Status(t.Context(), name); err != nil || path != "/proxy/api/v1/topologies/nomad/ads/prod/"+end {
 			t.Errorf("%s: %s, %v", name, path, err)
+		}
+		if cache != "no-cache" {
+			t.Errorf("Cache-Control: %q: the status may be an old one", cache)
 		}
 	}
 }

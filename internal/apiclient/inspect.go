@@ -22,7 +22,7 @@ func (t *Topologies) List(ctx context.Context, filter inspect.Filter) ([]*inspec
 	var doc struct {
 		Topologies []*inspect.Summary `json:"topologies"`
 	}
-	err := t.client.get(ctx, []string{"topologies"}, q, &doc)
+	err := t.client.getAnew(ctx, []string{"topologies"}, q, &doc)
 	return doc.Topologies, err
 }
 
@@ -32,7 +32,7 @@ func (t *Topologies) Status(ctx context.Context, name string) (*inspect.Status, 
 		return nil, err
 	}
 	status := &inspect.Status{}
-	return result(status, t.client.get(ctx, t.path(name), nil, status))
+	return result(status, t.client.getAnew(ctx, t.path(name), nil, status))
 }
 
 // Watch is inspect.Watch.

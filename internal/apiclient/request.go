@@ -220,7 +220,17 @@ func (c *Client) failed(ctx context.Context, err error, sent bool) error {
 
 // get asks for a document.
 func (c *Client) get(ctx context.Context, path []string, query url.Values, into any) error {
-	_, data, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query})
+	return c.document(ctx, request{method: http.MethodGet, path: path, query: query}, into)
+}
+
+// getAnew asks for a document as it is now, which the server may keep for a short
+// time.
+func (c *Client) getAnew(ctx context.Context, path []string, query url.Values, into any) error {
+	return c.document(ctx, request{method: http.MethodGet, path: path, query: query, header: http.Header{"Cache-Control": {"no-cache"}}}, into)
+}
+
+func (c *Client) document(ctx context.Context, r request, into any) error {
+	_, data, err := c.do(ctx, r)
 	if err != nil {
 		return err
 	}

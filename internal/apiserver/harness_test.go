@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,10 +46,18 @@ type bench struct {
 }
 
 // fakeNomad is what reads ask of Nomad.
-type fakeNomad struct{ jobs *clustertest.Jobs }
+type fakeNomad struct {
+	jobs *clustertest.Jobs
+	// asked counts how often containers, and lists of jobs, were asked for.
+	asked atomic.Int32
+}
 
-func (f *fakeNomad) Jobs(context.Context, string) ([]*api.JobListStub, error) { return nil, nil }
+func (f *fakeNomad) Jobs(context.Context, string) ([]*api.JobListStub, error) {
+	f.asked.Add(1)
+	return nil, nil
+}
 func (f *fakeNomad) ContainersSince(context.Context, string, uint64) ([]nomad.Container, uint64, error) {
+	f.asked.Add(1)
 	return nil, 0, nil
 }
 func (f *fakeNomad) WhyUnplaced(context.Context, *api.Job) ([]string, error) { return nil, nil }
@@ -68,7 +77,7 @@ func newBench(t *testing.T, change func(*Options)) *bench {
 	dir := t.TempDir()
 	b := &bench{Bench: clustertest.New(t), t: t, log: &bytes.Buffer{}}
 	b.Cluster.TManager = tmanager.New(tmanager.Options{})
-	b.nomad = &fakeNomad{b.Jobs}
+	b.nomad = &fakeNomad{jobs: b.Jobs}
 	store, err := files.Open(filepath.Join(dir, "store"), 0)
 	b.Must(err)
 	b.store = store

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/heron-nomad/heron/internal/inspect"
@@ -9,18 +10,14 @@ import (
 // list answers with the topologies of the cluster that the client may see.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	at := place{cluster: s.opts.Base.Cluster, role: q.Get("role"), environ: q.Get("environment")}
-	filter := inspect.Filter{Role: at.role, Environ: at.environ}
+	filter := inspect.Filter{Role: q.Get("role"), Environ: q.Get("environment")}
 	who := identity(r.Context())
 	if filter.Role != "" && !who.Serves(filter.Role) {
 		return forbidden("%s may not see topologies of role %s", who.Name, filter.Role)
 	}
-	// Nothing of the configuration that matters here depends on these.
-	cl, err := s.reads.cluster(r.Context(), place{cluster: at.cluster, role: anyPart, environ: anyPart})
-	if err != nil {
-		return err
-	}
-	found, err := inspect.List(r.Context(), cl.Cluster, cl.Nomad, filter)
+	found, age, err := s.looks.lists.get(r.Context(), filter, wantsAnew(r), func(ctx context.Context) ([]*inspect.Summary, error) {
+		return s.lookAtAll(ctx, filter)
+	})
 	if err != nil {
 		return err
 	}
@@ -30,6 +27,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 			list = append(list, one)
 		}
 	}
+	setAge(w, age)
 	writeJSON(w, http.StatusOK, struct {
 		Topologies []*inspect.Summary `json:"topologies"`
 	}{list})
@@ -45,15 +43,14 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cl, err := s.reads.cluster(r.Context(), at)
+	body, age, err := s.looks.statuses.get(r.Context(), statusKey{at, name}, wantsAnew(r), func(ctx context.Context) ([]byte, error) {
+		return s.lookAt(ctx, at, name)
+	})
 	if err != nil {
 		return err
 	}
-	status, err := inspect.Look(r.Context(), cl.Cluster, cl.Nomad, name, s.opts.Now)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, status)
+	setAge(w, age)
+	writeBody(w, http.StatusOK, "application/json", body)
 	return nil
 }
 

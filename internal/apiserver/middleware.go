@@ -66,7 +66,7 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 		who, err := s.admit(r, verb)
 		if err == nil {
 			ctx = context.WithValue(ctx, keyIdentity, who)
-			err = s.guarded(out, r.WithContext(ctx), handle) //nolint:contextcheck // it is the request's
+			err = s.guarded(out, r.WithContext(ctx), handle)
 		}
 		if err != nil && out.status == 0 {
 			writeError(out, r.WithContext(ctx), err)
@@ -79,16 +79,24 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 }
 
 // guarded calls a handler; a panic in it is a failure of this request alone.
-func (s *Server) guarded(w http.ResponseWriter, r *http.Request, handle func(http.ResponseWriter, *http.Request) error) (err error) {
+func (s *Server) guarded(w http.ResponseWriter, r *http.Request, handle func(http.ResponseWriter, *http.Request) error) error {
+	return s.safely(r.Context(), func() error { return handle(w, r) })
+}
+
+// safely calls a function that is part of a request.
+func (s *Server) safely(ctx context.Context, do func() error) error {
+	return safely(s.opts.Log, requestID(ctx), do)
+}
+
+// safely calls a function; a panic in it becomes an error, and a line in the log.
+func safely(to *slog.Logger, requestID string, do func() error) (err error) {
 	defer func() {
-		p := recover()
-		if p == nil {
-			return
+		if p := recover(); p != nil {
+			to.Error("panic", "request_id", requestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errInternal
 		}
-		s.opts.Log.Error("panic", "request_id", requestID(r.Context()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		err = errInternal
 	}()
-	return handle(w, r)
+	return do()
 }
 
 // admit says who sends a request, and refuses it where that one may not.

@@ -3,10 +3,8 @@ package apiserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +30,9 @@ type operations struct {
 	log     *slog.Logger
 	metrics *metrics
 	slots   chan struct{}
+	// changes is called with a topology's name when an operation begins to act
+	// on it, and before its end is known.
+	changes func(topology string)
 
 	mu       sync.Mutex
 	byID     map[string]*running
@@ -40,9 +41,9 @@ type operations struct {
 	waiting  sync.WaitGroup
 }
 
-func newOperations(opts Options, m *metrics) *operations {
+func newOperations(opts Options, m *metrics, changes func(topology string)) *operations {
 	return &operations{
-		limits: opts.Limits, now: opts.Now, log: opts.Log, metrics: m, slots: make(chan struct{}, opts.Limits.Operations),
+		limits: opts.Limits, now: opts.Now, log: opts.Log, metrics: m, changes: changes, slots: make(chan struct{}, opts.Limits.Operations),
 		byID: map[string]*running{}, byKey: map[string]*running{},
 	}
 }
@@ -134,10 +135,12 @@ func (o *operations) carryOut(ctx context.Context, run *running) {
 	)
 	select {
 	case o.slots <- struct{}{}:
+		o.changes(run.task.topology)
 		run.enter(stateRunning, o.now())
 		o.metrics.running.Inc()
 		r, err = o.guarded(ctx, run)
 		o.metrics.running.Dec()
+		o.changes(run.task.topology)
 		<-o.slots
 	case <-ctx.Done():
 		err = outcome.Errorf(outcome.Interrupted, "%w before it began: %w", context.Cause(ctx), ctx.Err())
@@ -151,13 +154,11 @@ func (o *operations) carryOut(ctx context.Context, run *running) {
 
 // guarded runs a task; a panic in it is a failure of this operation alone.
 func (o *operations) guarded(ctx context.Context, run *running) (r *reply, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			o.log.Error("panic", "request_id", run.requestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			r, err = nil, errInternal
-		}
-	}()
-	return run.task.run(ctx, run.note)
+	err = safely(o.log, run.requestID, func() (err error) {
+		r, err = run.task.run(ctx, run.note)
+		return err
+	})
+	return r, err
 }
 
 // find is an operation by its id, nil for none.

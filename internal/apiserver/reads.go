@@ -3,15 +3,10 @@ package apiserver
 import (
 	"context"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/heron-nomad/heron/internal/conf"
 )
-
-// fresh is how long a configuration that was read counts for requests that
-// change nothing.
-const fresh = 2 * time.Second
 
 // lingering is how long a connection stays after one to other servers took its
 // place: requests may still use it.
@@ -21,9 +16,7 @@ const lingering = time.Minute
 // configuration of each place for a short time. Operations have their own.
 type reads struct {
 	server *Server
-
-	mu     sync.Mutex
-	setups map[place]*readSetup
+	setups *shared[place, *setup]
 
 	// opening is taken by whoever looks at what follows.
 	opening  chan struct{}
@@ -44,16 +37,8 @@ type servers struct {
 }
 
 func newReads(s *Server) *reads {
-	return &reads{server: s, setups: map[place]*readSetup{}, opening: make(chan struct{}, 1)}
+	return &reads{server: s, setups: newShared[place, *setup](s.opts.Now, s.safely), opening: make(chan struct{}, 1)}
 }
-
-type readSetup struct {
-	set *setup
-	at  time.Time
-}
-
-// maxSetups bounds how many are kept.
-const maxSetups = 1000
 
 // cluster is the servers as a request about a place sees them.
 func (r *reads) cluster(ctx context.Context, at place) (*Link, error) {
@@ -71,24 +56,10 @@ func (r *reads) cluster(ctx context.Context, at place) (*Link, error) {
 }
 
 func (r *reads) setup(ctx context.Context, at place) (*setup, error) {
-	now := r.server.opts.Now()
-	r.mu.Lock()
-	known := r.setups[at]
-	r.mu.Unlock()
-	if known != nil && now.Sub(known.at) < fresh {
-		return known.set, nil
-	}
-	set, err := r.server.setup(ctx, at, nil, false)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.setups) >= maxSetups {
-		clear(r.setups)
-	}
-	r.setups[at] = &readSetup{set, now}
-	return set, nil
+	set, _, err := r.setups.get(ctx, at, false, func(ctx context.Context) (*setup, error) {
+		return r.server.setup(ctx, at, nil, false)
+	})
+	return set, err
 }
 
 // connection is the one to the servers of a configuration. One to others, from

@@ -20,6 +20,7 @@ type Server struct {
 	publicPath string
 	reach      *reach
 	reads      *reads
+	looks      *looks
 	operations *operations
 	metrics    *metrics
 	rates      *rates
@@ -36,8 +37,8 @@ func New(opts Options, listen net.Addr) (*Server, error) {
 		uploads: make(chan struct{}, opts.Limits.Uploads),
 	}
 	s.reach = newReach(opts, listen)
-	s.reads = newReads(s)
-	s.operations = newOperations(opts, s.metrics)
+	s.reads, s.looks = newReads(s), s.newLooks()
+	s.operations = newOperations(opts, s.metrics, s.looks.changed)
 	if opts.PublicURL != "" {
 		u, err := url.Parse(opts.PublicURL)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

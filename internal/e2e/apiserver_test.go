@@ -144,10 +144,11 @@ func (s *apiServer) form() (string, *bytes.Buffer) {
 	return s.formWith(s.topology, 2)
 }
 
-// formOf is the form for a topology of five containers.
+// formOf is the form for a topology of five containers, with a program of a few
+// bytes.
 func (s *apiServer) formOf(name string) (string, *bytes.Buffer) {
 	s.t.Helper()
-	return s.formWith(name, 4)
+	return s.formFor(name, 4, []byte("#!/bin/sh\n"))
 }
 
 func (s *apiServer) formWith(name string, stmgrs int) (string, *bytes.Buffer) {
@@ -156,6 +157,11 @@ func (s *apiServer) formWith(name string, stmgrs int) (string, *bytes.Buffer) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.formFor(name, stmgrs, program)
+}
+
+func (s *apiServer) formFor(name string, stmgrs int, program []byte) (string, *bytes.Buffer) {
+	s.t.Helper()
 	body := &bytes.Buffer{}
 	w := multipart.NewWriter(body)
 	for _, f := range [][2]string{{"name", name}, {"cluster", "nomad"}, {"role", "ann"}, {"environment", "default"}, {"user", "ann"}} {
