@@ -113,7 +113,7 @@ func decode[T any](p *Part[T], nodes map[string]statemgr.Node, read func([]byte)
 	if !there {
 		return
 	}
-	p.There, p.Data = true, node.Data
+	p.There, p.Data, p.stamp = true, node.Data, stampOf(node)
 	if p.Value, p.Err = read(node.Data); p.Err != nil {
 		p.Err = fmt.Errorf("%s: %w", p.Path, p.Err)
 	}

@@ -20,6 +20,8 @@ type Part[T any] struct {
 	// Value is what Data says; Err is why that is not known.
 	Value T
 	Err   error
+	// stamp tells this node from a later one.
+	stamp stamp
 }
 
 // Known says that the node is there and is understood.

@@ -90,6 +90,27 @@ func TestWhatDiedBefore(t *testing.T) {
 	}
 }
 
+// A command that began and ended between the look and the claim makes the claim
+// fail, with nothing left of it.
+func TestAClaimOfWhatHasChanged(t *testing.T) {
+	b := up(t)
+	s, err := look(b, "restart")
+	b.Must(err)
+	path := b.Cluster.State.PackingPlan("words")
+	plan, err := b.Cluster.State.Read(t.Context(), path)
+	b.Must(err)
+	b.Must(b.Cluster.State.Apply(t.Context(), statemgr.Set(path, plan.Data)))
+	if _, err = s.Take(t.Context(), s.Intent("restart")); outcome.KindOf(err) != outcome.Busy {
+		t.Errorf("%v, want one that is busy", err)
+	}
+	if s, err = look(b, "restart"); err != nil || s.There.Pending != nil {
+		t.Fatalf("%v; the claim is still there: %v", err, s.There.Pending)
+	}
+	claim, err := s.Take(t.Context(), s.Intent("restart"))
+	b.Must(err)
+	b.Must(claim.Drop(t.Context()))
+}
+
 func TestLookRefuses(t *testing.T) {
 	for what, c := range map[string]struct {
 		fault func(b *clustertest.Bench)
