@@ -92,7 +92,7 @@ func (s *Store) prepare() error {
 		switch {
 		case strings.HasPrefix(e.Name(), incoming) && time.Since(info.ModTime()) > staleAfter:
 			_ = s.root.RemoveAll(e.Name()) // it only costs room
-		case info.Mode().IsRegular() && e.Name() != keyFile:
+		case info.Mode().IsRegular() && e.Name() != keyFile && !strings.HasPrefix(e.Name(), nameOf):
 			s.used += info.Size()
 		}
 	}
@@ -311,11 +311,16 @@ func (s *Store) Delete(id string) error {
 	if err == nil {
 		err = s.root.Remove(id)
 	}
-	if err != nil {
-		return found(err)
+	if err == nil {
+		s.take(-info.Size())
 	}
-	s.take(-info.Size())
-	return nil
+	// The name goes last: a package without one could not be listed.
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		if gone := s.root.Remove(nameOf + id); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			return gone
+		}
+	}
+	return found(err)
 }
 
 // removeParts removes what is not whole of a package.

@@ -45,7 +45,7 @@ func names(t *testing.T, dir string) (list []string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != keyFile {
+		if e.Name() != keyFile && !strings.HasPrefix(e.Name(), nameOf) {
 			list = append(list, e.Name())
 		}
 	}

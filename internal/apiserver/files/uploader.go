@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"iter"
 	"path"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/heron-nomad/heron/internal/uploader"
 )
@@ -32,7 +32,7 @@ func NewUploader(store *Store, base string) *Uploader {
 
 // Capabilities implements uploader.Uploader.
 func (u *Uploader) Capabilities() uploader.Capabilities {
-	return uploader.Capabilities{Delete: true, FixedNames: true}
+	return uploader.Capabilities{Delete: true, FixedNames: true, List: true}
 }
 
 // Check implements uploader.Uploader: it makes a file in the folder and removes
@@ -41,12 +41,12 @@ func (u *Uploader) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	const name = incoming + "check"
+	name := incoming + "check-" + uuid.NewString()
 	err := u.store.root.WriteFile(name, []byte("\n"), 0o600)
 	if err == nil {
 		err = u.store.root.Remove(name)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another check removed it
+	if err != nil {
 		return fmt.Errorf("%w: write to the server's folder of packages %s: %w", uploader.ErrTarget, u.store.dir, err)
 	}
 	return nil
@@ -65,26 +65,54 @@ func (u *Uploader) Upload(ctx context.Context, src uploader.Source) (uploader.Lo
 	}
 	at := u.Locate(src.Name)
 	id := path.Base(at.URI)
+	if err := u.store.keepName(id, src.Name); err != nil {
+		return uploader.Location{}, fmt.Errorf("%w: %w", uploader.ErrTarget, err)
+	}
+	if err := u.put(ctx, id, at.URI, src); err != nil {
+		u.store.dropName(id)
+		return uploader.Location{}, err
+	}
+	// Another upload of it that failed in the meantime may have dropped it.
+	return at, u.store.keepName(id, src.Name)
+}
+
+// put stores a package that is not there yet.
+func (u *Uploader) put(ctx context.Context, id, uri string, src uploader.Source) error {
 	there, err := u.isThere(ctx, id, src)
 	if there || err != nil {
-		return at, err
+		return err
 	}
 	content, err := src.Open()
 	if err != nil {
-		return uploader.Location{}, err
+		return err
 	}
 	defer content.Close()
-	// One byte more tells a content that is longer than announced.
-	_, _, err = u.store.Put(ctx, id, io.LimitReader(content, src.Size+1), src.SHA256)
+	_, _, err = u.store.Put(ctx, id, &sized{content, src.Size}, src.SHA256)
 	switch {
 	case errors.Is(err, ErrDigest):
-		return uploader.Location{}, fmt.Errorf("%w: %w", uploader.ErrContent, err)
+		return fmt.Errorf("%w: %w", uploader.ErrContent, err)
 	case errors.Is(err, ErrFull):
-		return uploader.Location{}, fmt.Errorf("%w: %w", uploader.ErrTarget, err)
+		return fmt.Errorf("%w: %w", uploader.ErrTarget, err)
 	case err != nil:
-		return uploader.Location{}, fmt.Errorf("store %s: %w", at.URI, err)
+		return fmt.Errorf("store %s: %w", uri, err)
 	}
-	return at, nil
+	return nil
+}
+
+// sized is a content that fails where it is longer or shorter than announced.
+type sized struct {
+	content io.Reader
+	left    int64
+}
+
+// Read implements io.Reader.
+func (s *sized) Read(p []byte) (int, error) {
+	n, err := s.content.Read(p)
+	s.left -= int64(n)
+	if s.left < 0 || errors.Is(err, io.EOF) && s.left > 0 {
+		return n, fmt.Errorf("%w: it is not as long as announced", uploader.ErrContent)
+	}
+	return n, err
 }
 
 // isThere says whether the very package has been stored already.
@@ -121,13 +149,6 @@ func (u *Uploader) Delete(ctx context.Context, uri string) error {
 		return fmt.Errorf("delete %s: %w: it is not below %s", uri, uploader.ErrForeign, u.base)
 	}
 	return err
-}
-
-// List implements uploader.Uploader: names cannot be told from a package's id.
-func (u *Uploader) List(context.Context, string) iter.Seq2[uploader.Stored, error] {
-	return func(yield func(uploader.Stored, error) bool) {
-		yield(uploader.Stored{}, fmt.Errorf("list packages: %w", errors.ErrUnsupported))
-	}
 }
 
 // Close implements uploader.Uploader. The store belongs to the server.
