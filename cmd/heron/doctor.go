@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/doctor"
 	"github.com/heron-nomad/heron/internal/outcome"
@@ -63,7 +64,7 @@ func rangeArgs(least, most int, what string) cobra.PositionalArgs {
 }
 
 func (a *app) doctor(ctx context.Context, flags *doctorFlags, words []string) error {
-	s, err := a.session(&flags.clusterFlags, words[0], nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, words[0], nil)
 	if err != nil {
 		return err
 	}
@@ -71,26 +72,21 @@ func (a *app) doctor(ctx context.Context, flags *doctorFlags, words []string) er
 	if err != nil {
 		return err
 	}
-	cl, not, err := s.connectEach(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
+	role, environ := s.roleAndEnviron()
 	opts := doctor.Options{
-		File: flags.file, OnNodes: flags.nodes > 0, NodeLimit: time.Duration(flags.nodes),
-		ForTopology: s.config.ForTopology, Not: not, StateServers: cl.StateServers, Now: a.now, Progress: a.progress(),
+		File: flags.file, OnNodes: flags.nodes > 0, NodeLimit: time.Duration(flags.nodes), Now: a.now, Progress: a.progress(),
 		Program: topology.Program{File: flags.file, Variables: a.env},
 	}
 	if len(words) > 1 {
 		opts.Topology = words[1]
 	}
 	if !p.noRole || opts.Topology != "" {
-		opts.Role = s.config.Settings.Role
+		opts.Role = role
 	}
 	if !p.noEnviron || opts.Topology != "" {
-		opts.Environ = s.config.Settings.Environ
+		opts.Environ = environ
 	}
-	report, err := doctor.Examine(ctx, cl.Cluster, cl.Nomad, opts)
+	report, err := s.examine(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -103,6 +99,34 @@ func (a *app) doctor(ctx context.Context, flags *doctorFlags, words []string) er
 		return &shownError{err}
 	}
 	return nil
+}
+
+// roleAndEnviron are those of the place that a session is about.
+func (s *session) roleAndEnviron() (role, environ string) {
+	if s.service != nil {
+		return s.service.Place().Role, s.service.Place().Environ
+	}
+	return s.config.Settings.Role, s.config.Settings.Environ
+}
+
+// examine makes the checks, those of an API server's cluster there.
+func (s *session) examine(ctx context.Context, opts doctor.Options) (*doctor.Report, error) {
+	if s.service != nil {
+		checks, err := s.service.Doctor(ctx, apiclient.DoctorOptions{
+			Topology: opts.Topology, Role: opts.Role, Environ: opts.Environ, Nodes: opts.NodeLimit,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return doctor.NewReport(append(checks, doctor.Programs(ctx, opts)...)), nil
+	}
+	cl, not, err := s.connectEach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	opts.ForTopology, opts.Not, opts.StateServers = s.config.ForTopology, not, cl.StateServers
+	return doctor.Examine(ctx, cl.Cluster, cl.Nomad, opts)
 }
 
 // connectEach opens what can be opened of the cluster's servers. What is tried

@@ -3,14 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/lifecycle"
 )
 
@@ -48,19 +48,19 @@ func (a *app) gc(ctx context.Context, flags *gcFlags, where string) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.session(&flags.clusterFlags, where, nil)
+	s, err := a.reach(ctx, &flags.clusterFlags, where, nil)
 	if err != nil {
 		return err
 	}
 	if age < shortAge {
 		a.say("warning: --older-than %s may be shorter than an upload that another client has begun; its package would then be removed", flags.olderThan)
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	done, err := lifecycle.GC(ctx, cl.Cluster, cl.Nomad, lifecycle.GCOptions{OlderThan: age, Now: a.now(), DryRun: flags.dryRun})
+	opts := lifecycle.GCOptions{OlderThan: age, Now: a.now(), DryRun: flags.dryRun}
+	done, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) (*lifecycle.Collected, error) {
+		return lifecycle.GC(ctx, cl.Cluster, cl.Nomad, opts)
+	}, func(t *apiclient.Topologies) (*lifecycle.Collected, error) {
+		return t.GC(ctx, opts)
+	})
 	if done == nil {
 		return err
 	}
@@ -96,16 +96,10 @@ func (a *app) printCollected(done *lifecycle.Collected) {
 		what, count(len(done.Removed), "package"), inBytes(done.Bytes), done.Kept, done.Young)
 }
 
-// parseAge reads a time as Go does, and whole days and weeks.
+// parseAge reads the value of --older-than.
 func parseAge(text string) (time.Duration, error) {
-	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		number, ok := strings.CutSuffix(text, unit)
-		if n, err := strconv.ParseUint(number, 10, 32); ok && err == nil && int64(n) <= math.MaxInt64/int64(length) {
-			return time.Duration(n) * length, nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+	d, ok := conf.ParseAge(text)
+	if !ok {
 		return 0, usagef("--older-than is %q; give a time as 12h, 7d or 2w", text)
 	}
 	return d, nil

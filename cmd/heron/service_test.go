@@ -60,6 +60,17 @@ func fakeService(t *testing.T, ours bool) string {
 			_, _ = io.WriteString(w, `{"heron.build.version":"0.20.5"}`)
 		case "GET topologies":
 			_, _ = io.WriteString(w, `{"topologies":[{"topology":"wc","health":"healthy"}]}`)
+		case "POST clusters/nomad/gc", "POST clusters/nomad/doctor":
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"id":"`+strings.TrimPrefix(at, "POST clusters/nomad/")+`","state":"running"}`)
+		case "GET operations/gc/events":
+			_, _ = io.WriteString(w, `{"operation":{"id":"gc","state":"succeeded","result":{"dry_run":false,"removed":[`+
+				`{"name":"nomad/a/b/c/d/e.tar.gz","uri":"http://h/e","size":5,"stored":"2026-01-02T03:04:05Z","partial":false}],"bytes":5,"kept":2,"young":3}}}`+"\n")
+		case "GET operations/doctor/events":
+			_, _ = io.WriteString(w, `{"operation":{"id":"doctor","state":"succeeded","result":{"checks":[`+
+				`{"check":"nomad","status":"problem","text":"no route","kind":"unreachable"},`+
+				`{"check":"topology","about":"wc","status":"problem","text":"it has no job","remedy":{"action":"kill","topology":"wc","cluster":"nomad","role":"ann","environ":"default"}}`+
+				`]}}}`+"\n")
 		case "POST topologies/nomad/ann/default/wc/restart":
 			if ours {
 				w.WriteHeader(http.StatusConflict)
@@ -103,9 +114,10 @@ func TestServiceURL(t *testing.T) {
 	// Flags that name other servers do not go with one.
 	wantRun(t, token, exitInput, "--nomad-region does not go", "topologies", at, "--nomad-region", "eu", "nomad")
 	wantRun(t, token, exitOK, "--config-path is not used", "topologies", at, "--config-path", "/x", "nomad")
-	for _, command := range []string{"gc", "doctor"} {
-		wantRun(t, token, exitInput, "heron "+command+" works on the state store", command, at, "nomad")
-	}
+	wantRun(t, token, exitOK, "removed 1 package, 5 B; kept 2 that are in use and 3 that are younger", "gc", at, "nomad")
+	wantRun(t, token, exitOK, `"name": "nomad/a/b/c/d/e.tar.gz"`, "gc", at, "--output", "json", "nomad")
+	wantRun(t, token, exitUnreachable, "to repair: heron kill --service-url=", "doctor", at, "nomad")
+	wantRun(t, token, exitUnreachable, `"check": "java"`, "doctor", at, "--output", "json", "nomad", "wc")
 }
 
 // A cluster's service_url counts as the flag does.
@@ -114,7 +126,7 @@ func TestServiceURLOfTheUser(t *testing.T) {
 	wantRun(t, env, exitOK, "Updated", "config", "nomad", "set", "service_url", fakeService(t, true))
 	wantRun(t, env, exitOK, "wc", "topologies", "nomad")
 	wantRun(t, env, exitOK, "0.20.5", "version", "nomad")
-	wantRun(t, env, exitInput, "service_url of cluster", "gc", "nomad")
+	wantRun(t, env, exitOK, "removed 1 package", "gc", "nomad")
 }
 
 func TestServiceURLOfAnOriginalServer(t *testing.T) {
@@ -125,7 +137,7 @@ func TestServiceURLOfAnOriginalServer(t *testing.T) {
 	wantRun(t, env, exitNotFound, "does not exist", "activate", at, "nomad", "wc")
 	for _, line := range [][]string{
 		{"status", at, "nomad", "wc"}, {"logs", at, "nomad", "wc"}, {"topologies", at, "nomad"}, {"history", at, "nomad", "wc"},
-		{"rollback", at, "nomad", "wc"}, {"unlock", at, "nomad", "wc"}, {"restart", at, "--wait", "nomad", "wc"},
+		{"rollback", at, "nomad", "wc"}, {"gc", at, "nomad"}, {"doctor", at, "nomad"}, {"unlock", at, "nomad", "wc"}, {"restart", at, "--wait", "nomad", "wc"},
 		{"restart", at, "--batch", "2", "nomad", "wc"}, {"kill", at, "--drain", "1m", "nomad", "wc"},
 		{"update", at, "--runtime-config", "a:b", "nomad", "wc"},
 	} {

@@ -9,9 +9,8 @@ import (
 	"github.com/heron-nomad/heron/internal/apiserver/files"
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/conf"
-	"github.com/heron-nomad/heron/internal/inspect"
+	"github.com/heron-nomad/heron/internal/doctor"
 	"github.com/heron-nomad/heron/internal/logs"
-	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/uploader"
 	"github.com/heron-nomad/heron/internal/uploader/all"
@@ -48,9 +47,15 @@ func (s *Server) setup(ctx context.Context, at place, overrides []string, verbos
 	if err != nil {
 		return nil, err
 	}
+	return s.setupAt(o, base, own)
+}
+
+// setupAt is the configuration with packages that go to this server itself, if
+// they do, under an address.
+func (s *Server) setupAt(o conf.Options, base string, own bool) (_ *setup, err error) {
 	out := &setup{uploaders: all.New}
 	if own {
-		o.Properties = append(o.Properties, keyUploadURI+"="+base+uploadPath)
+		o.Properties = append(slices.Clip(o.Properties), keyUploadURI+"="+base+uploadPath)
 		out.uploaders = func(settings conf.Upload, opts uploader.Options) (uploader.Uploader, error) {
 			if settings.Kind != "http" {
 				return all.New(settings, opts)
@@ -90,11 +95,10 @@ func (s *Server) ownBase(ctx context.Context, loaded *conf.Loaded) (base string,
 	return base, true, err
 }
 
-// Nomad is what requests that change nothing ask of Nomad.
+// Nomad is what requests ask of Nomad beside the cluster's jobs.
 type Nomad interface {
-	inspect.Nomad
+	doctor.Nomad
 	logs.Nomad
-	Ping(ctx context.Context) (nomad.Server, error)
 }
 
 // Link is an open way to the servers of a cluster.

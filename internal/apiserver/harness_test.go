@@ -50,6 +50,9 @@ type fakeNomad struct {
 	jobs *clustertest.Jobs
 	// asked counts how often containers, and lists of jobs, were asked for.
 	asked atomic.Int32
+	// hidden: it does not show all jobs; ran counts jobs on every node.
+	hidden error
+	ran    int
 }
 
 func (f *fakeNomad) Jobs(context.Context, string) ([]*api.JobListStub, error) {

@@ -54,6 +54,9 @@ func (s *Server) routes() []route {
 		{"POST", topologyPath + "/rollback", auth.Rollback, s.rollback},
 		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
 
+		{"POST", clusterPath + "/gc", auth.GC, s.gc},
+		{"POST", clusterPath + "/doctor", auth.Doctor, s.doctor},
+
 		{"GET", prefix + "/operations", auth.Read, s.listOperations},
 		{"GET", prefix + "/operations/{id}", auth.Read, s.operation},
 		{"DELETE", prefix + "/operations/{id}", auth.Read, s.cancelOperation},

@@ -45,6 +45,9 @@ type Options struct {
 	NodeLimit time.Duration
 	// ForTopology gives the settings as they are for a topology.
 	ForTopology func(name, id string) (*conf.Settings, error)
+	// NoPrograms: topology files do not run on this machine, so what runs them is
+	// not looked for.
+	NoPrograms bool
 	// Program finds the interpreters that a topology file needs.
 	Program topology.Program
 	// Not is what could not be opened.
@@ -86,10 +89,13 @@ func Examine(ctx context.Context, cl cluster.Cluster, n Nomad, opts Options) (*R
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	checks := []func(context.Context){
-		e.configuration, e.nomadServer, e.clock, e.token, e.nodes, e.leftJobs, e.state, e.uploader, e.programs, e.topologies,
+		e.configuration, e.nomadServer, e.clock, e.token, e.nodes, e.leftJobs, e.state, e.uploader, e.topologies,
 	}
 	if opts.OnNodes {
 		checks = append([]func(context.Context){e.onNodes}, checks...) // it takes longest
+	}
+	if !opts.NoPrograms {
+		checks = append(checks, e.programs)
 	}
 	if opts.Topology == "" {
 		checks = append(checks, e.packages)

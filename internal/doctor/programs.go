@@ -13,6 +13,14 @@ import (
 // versionTime bounds the run of a program that is asked for its version.
 const versionTime = 10 * time.Second
 
+// Programs makes the one check that is about the machine where topologies are
+// submitted, for a report from elsewhere.
+func Programs(ctx context.Context, opts Options) []Check {
+	e := &examination{opts: opts}
+	e.programs(ctx)
+	return e.checks
+}
+
 // programs looks for what runs topology files here: java for jars, python for
 // pex files. Without a file at hand, what is missing may never be needed.
 func (e *examination) programs(ctx context.Context) {

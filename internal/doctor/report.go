@@ -97,6 +97,9 @@ func newReport(checks []Check) *Report {
 	return r
 }
 
+// NewReport makes a report of checks that were made elsewhere.
+func NewReport(checks []Check) *Report { return newReport(checks) }
+
 func topological(name string) bool {
 	return name == Topology || name == Claim || name == Containers || name == TManager
 }

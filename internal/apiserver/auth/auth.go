@@ -33,12 +33,16 @@ const (
 	Unlock     Verb = "unlock"
 	Logs       Verb = "logs"
 	Metrics    Verb = "metrics"
-	Any        Verb = "*"
+	GC         Verb = "gc"
+	Doctor     Verb = "doctor"
+	// Nodes goes with Doctor, and is to run a job on every node.
+	Nodes Verb = "nodes"
+	Any   Verb = "*"
 )
 
 // Verbs lists all verbs.
 func Verbs() []Verb {
-	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Rollback, Unlock, Logs, Metrics, Any}
+	return []Verb{Read, Submit, Kill, Activate, Deactivate, Restart, Update, Upload, Delete, Rollback, Unlock, Logs, Metrics, GC, Doctor, Nodes, Any}
 }
 
 // Identity is who sends a request.
