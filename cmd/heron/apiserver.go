@@ -41,6 +41,7 @@ type apiserverFlags struct {
 	overrides                  []string
 	logFormat                  string
 	maxUpload, maxStore        string
+	uploadExpiry               string
 	operations, uploads, conns int
 	rate                       int
 	stall, drain               time.Duration
@@ -68,6 +69,7 @@ func (f *apiserverFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logFormat, "log-format", "text", "form of the log: text or json")
 	flags.StringVar(&f.maxUpload, "max-upload-size", "4GiB", "largest package or topology file")
 	flags.StringVar(&f.maxStore, "max-store-size", "0", "largest sum of all packages; 0 is the disk")
+	flags.StringVar(&f.uploadExpiry, "upload-expiry", "30d", "how long a package stays that a client uploaded itself and nothing uses, as 12h, 30d or 8w; 0 is for ever")
 	flags.IntVar(&f.operations, "max-operations", limits.Operations, "operations on topologies at the same time; further ones wait")
 	flags.IntVar(&f.uploads, "max-uploads", limits.Uploads, "uploads at the same time; further ones are refused")
 	flags.IntVar(&f.conns, "max-connections", limits.Requests, "connections at the same time; further ones wait")
@@ -331,6 +333,9 @@ func (f *apiserverFlags) limits() (apiserver.Limits, int64, error) {
 	store, ok := conf.ParseSize(f.maxStore)
 	if !ok || store < 0 {
 		return l, 0, usagef("--max-store-size is %q; give bytes, or a size such as 100GiB", f.maxStore)
+	}
+	if l.UploadExpiry, ok = conf.ParseAge(f.uploadExpiry); !ok {
+		return l, 0, usagef("--upload-expiry is %q; give a time as 12h, 30d or 8w, or 0 to keep uploads for ever", f.uploadExpiry)
 	}
 	for name, n := range map[string]int{"max-operations": f.operations, "max-uploads": f.uploads, "max-connections": f.conns} {
 		if n <= 0 {

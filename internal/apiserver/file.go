@@ -114,6 +114,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) error {
 		return missing(w, err)
 	}
 	defer f.Close()
+	s.opts.Store.NoteUse(id, info, s.opts.Now())
 	// A package never changes: its name is as good as a digest.
 	w.Header().Set("ETag", `"`+id+`"`)
 	serve(w, r, id, f, info)

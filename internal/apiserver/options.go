@@ -58,6 +58,9 @@ type Limits struct {
 	Drain time.Duration
 	// Keep is how long the result of an operation can be asked for.
 	Keep time.Duration
+	// UploadExpiry is how long a package stays that a client uploaded itself and
+	// nothing uses; 0 keeps it for ever.
+	UploadExpiry time.Duration
 }
 
 // DefaultLimits are those of a server that was told nothing.
@@ -65,6 +68,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Upload: 4 << 30, Operations: 16, Uploads: 128, Requests: 1024, Rate: 1000,
 		Stall: 30 * time.Second, Drain: time.Minute, Keep: time.Hour,
+		UploadExpiry: 30 * 24 * time.Hour,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,6 +27,10 @@ type Server struct {
 	rates      *rates
 	uploads    chan struct{}
 	handler    http.Handler
+
+	// behind is what the server does besides answering, until rest is called.
+	behind sync.WaitGroup
+	rest   context.CancelFunc
 }
 
 // New makes a server that will listen on an address; it connects to nothing.
@@ -73,6 +78,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	l = limitListener(l, s.opts.Limits.Requests)
 	failed := make(chan error, 1)
+	background, rest := context.WithCancel(ctx)
+	s.rest = rest
+	s.behind.Go(func() { s.expireUploads(background) })
 	go func() {
 		if s.opts.TLS != nil {
 			failed <- server.ServeTLS(l, "", "")
@@ -103,6 +111,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 const lastAnswers = 5 * time.Second
 
 func (s *Server) close() error {
+	s.rest()
+	s.behind.Wait()
 	return errors.Join(s.reads.close(), s.opts.Store.Close())
 }
 
