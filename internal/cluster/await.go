@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -39,19 +38,20 @@ type Running struct {
 // physical plan of them, and with StableFor when that has lasted. It ends with
 // an error when the limit is over, and before that where waiting does not help.
 func (c Cluster) AwaitRunning(ctx context.Context, r Running) error {
-	bounded, cancel := context.WithTimeout(ctx, r.Limit)
+	w := &waiting{Cluster: c, r: r, began: time.Now(), until: time.Now().Add(r.Limit)}
+	bounded, cancel := context.WithDeadline(ctx, w.until)
 	defer cancel()
-	w := &waiting{Cluster: c, r: r, until: time.Now().Add(r.Limit)}
 	for {
-		if err := w.containers(bounded); err != nil {
-			return w.after(err)
+		// It has its own time, and says at the end of it what it has seen.
+		if err := w.containers(ctx); err != nil {
+			return w.after(ctx, err)
 		}
 		c.Progress.Begin("wait for", w.planResource())
 		if err := w.awaitPlan(bounded); err != nil {
-			return w.after(err)
+			return w.after(ctx, err)
 		}
 		if stable, err := w.stable(bounded); stable || err != nil {
-			return w.after(err)
+			return w.after(ctx, err)
 		}
 	}
 }
@@ -59,12 +59,10 @@ func (c Cluster) AwaitRunning(ctx context.Context, r Running) error {
 // waiting is one wait for a topology to run.
 type waiting struct {
 	Cluster
-	r     Running
-	until time.Time
-	// unstable says why the topology was not stable, "" for nothing; times
-	// counts how often that happened.
-	unstable string
-	times    int
+	r            Running
+	began, until time.Time
+	// unstable is why the topology was not stable, nil for nothing.
+	unstable *UnstableError
 }
 
 func (w *waiting) planResource() outcome.Resource {
@@ -75,19 +73,11 @@ func (w *waiting) containerResource() outcome.Resource {
 	return outcome.Resource{Kind: outcome.Containers, ID: w.r.JobID}
 }
 
-// after adds to an error what made the wait start over.
-func (w *waiting) after(err error) error {
-	if err == nil || w.unstable == "" {
-		return err
-	}
-	return fmt.Errorf("it did not stay as it was for %s: %s (%d in all): %w", w.r.StableFor, w.unstable, w.times, err)
-}
-
 // containers waits until all containers run.
 func (w *waiting) containers(ctx context.Context) error {
 	said := ""
 	defer w.Progress.Send(progress.Event{State: progress.Ended, Step: "start", What: w.containerResource(), Unit: "containers"})
-	return w.Jobs.WaitRunning(ctx, w.r.JobID, w.r.Containers, time.Until(w.until), func(p nomad.RunProgress) {
+	err := w.Jobs.WaitRunning(ctx, w.r.JobID, w.r.Containers, time.Until(w.until), func(p nomad.RunProgress) {
 		w.Progress.Send(progress.Event{
 			State: progress.Advanced, Step: "start", What: w.containerResource(),
 			Done: int64(p.Running), Total: int64(p.Want), Unit: "containers",
@@ -99,6 +89,11 @@ func (w *waiting) containers(ctx context.Context) error {
 			}
 		}
 	})
+	var late *nomad.NotRunningError
+	if errors.As(err, &late) {
+		late.Limit = w.r.Limit // of which this wait may have had only the rest
+	}
+	return err
 }
 
 // note says something about the containers.
@@ -114,8 +109,11 @@ const (
 )
 
 // awaitPlan returns when the TManager works by a fresh physical plan. When that
-// takes long, what the logs say about it is told.
+// takes long, what the logs say about it is told. A container that fails for good
+// meanwhile ends it.
 func (w *waiting) awaitPlan(ctx context.Context) error {
+	failed, stop := w.watchFailures(ctx)
+	defer stop()
 	tick := time.NewTicker(PlanPoll)
 	defer tick.Stop()
 	next := time.Now().Add(planPatience)
@@ -138,6 +136,8 @@ func (w *waiting) awaitPlan(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return late
+		case list := <-failed:
+			return w.failing(ctx, list)
 		case <-tick.C:
 		}
 	}
@@ -182,46 +182,10 @@ func (e *LateError) Error() string {
 // Unwrap is what is missing.
 func (e *LateError) Unwrap() error { return e.Err }
 
-// LastOutput is what a process wrote last that keeps the topology from running.
+// LastOutput is what programs wrote last that keep the topology from running.
 func (e *LateError) LastOutput() []nomad.ContainerOutput {
 	if e.Diagnosis == nil {
 		return nil
 	}
 	return e.Diagnosis.Output
-}
-
-// stable watches a topology that runs for as long as it has to stay so. It is
-// false where it did not.
-func (w *waiting) stable(ctx context.Context) (bool, error) {
-	if w.r.StableFor <= 0 {
-		return true, nil
-	}
-	w.note(fmt.Sprintf("all run; they have to stay so for %s", w.r.StableFor))
-	restarts, err := w.Jobs.WaitRestart(ctx, w.r.JobID, w.r.StableFor)
-	switch {
-	case ctx.Err() != nil && w.unstable == "":
-		return false, fmt.Errorf("it runs, but the time given was over before it had stayed so for %s", w.r.StableFor)
-	case ctx.Err() != nil:
-		return false, errors.New("the time given is over")
-	case err != nil:
-		return false, err
-	}
-	why := ""
-	if len(restarts) > 0 {
-		why = restarts[0].String()
-		w.times += len(restarts)
-	} else if err := w.planFresh(ctx); err != nil {
-		// A process inside a container may have died, of which Nomad knows nothing.
-		if passing := (*notYet)(nil); !errors.As(err, &passing) {
-			return false, err
-		}
-		why = err.Error()
-		w.times++
-	}
-	if why == "" {
-		return true, nil
-	}
-	w.unstable = why
-	w.note(why + "; waiting again")
-	return false, nil
 }

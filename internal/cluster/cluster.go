@@ -28,6 +28,7 @@ type Jobs interface {
 	WaitRestart(ctx context.Context, id string, quiet time.Duration) ([]nomad.Restart, error)
 	ContainerPorts(ctx context.Context, id, port string) (map[int]int, error)
 	ProgramLog(ctx context.Context, a nomad.AllocationRef, program string) (nomad.ContainerOutput, error)
+	LastLines(ctx context.Context, a nomad.AllocationRef, n int) nomad.ContainerOutput
 	PurgeOwned(ctx context.Context, id, topologyID string) error
 	Rollout(ctx context.Context, id string) (nomad.Rollout, error)
 	Forecast(ctx context.Context, job *api.Job) (*nomad.Forecast, error)

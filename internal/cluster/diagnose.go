@@ -28,9 +28,13 @@ type Diagnosis struct {
 	Missing []int `json:"missing_stream_managers"`
 	// NotRunning are the containers of the packing plan that do not run.
 	NotRunning []int `json:"containers_not_running"`
+	// Failures are the containers whose program has ended by itself, be it that
+	// they run again.
+	Failures []ContainerFailure `json:"container_failures"`
 	// Restarts are processes that executors have started again.
 	Restarts []ProcessRestarts `json:"process_restarts"`
-	// Output are the last lines that matter of the TManager's log.
+	// Output are the last lines of failed containers, and those that matter of the
+	// TManager's log.
 	Output []nomad.ContainerOutput `json:"output"`
 	// Look says where the logs are, where they could not be read; "" where they
 	// were.
@@ -83,11 +87,14 @@ func (d Diagnosis) Findings() string {
 	if len(d.Missing) > 0 {
 		parts = append(parts, "the stream managers of these containers have not registered: "+Ranges(d.Missing))
 	}
+	for _, f := range d.Failures {
+		parts = append(parts, f.String())
+	}
 	for _, r := range d.Restarts {
-		parts = append(parts, fmt.Sprintf("in container %d the executor has seen %s end %s, the last time with %s", r.Container, r.Process, times(r.Times), r.Status))
+		parts = append(parts, fmt.Sprintf("in container %d the executor has seen %s end %s, the last time with %s", r.Container, r.Process, nomad.Times(r.Times), r.Status))
 	}
 	for _, o := range d.Output {
-		parts = append(parts, fmt.Sprintf("%s says: %s", path.Base(o.From), gravest(o.Lines)))
+		parts = append(parts, says(o))
 	}
 	if d.Look != "" {
 		parts = append(parts, d.Look)
@@ -116,13 +123,6 @@ func lastOf(x nomad.Container) string {
 	return fmt.Sprintf(" (container %d: %s)", x.Index, what)
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
 // diagnosedContainers is in how many containers, besides that of the TManager,
 // logs are read.
 const diagnosedContainers = 3
@@ -135,7 +135,7 @@ func (c Cluster) Diagnose(ctx context.Context, r Running) Diagnosis {
 
 // DiagnoseAnswer is Diagnose where it is known how the TManager answers.
 func (c Cluster) DiagnoseAnswer(ctx context.Context, r Running, answer string) Diagnosis {
-	d := Diagnosis{TManager: answer, Missing: []int{}, NotRunning: []int{}, Restarts: []ProcessRestarts{}, Output: []nomad.ContainerOutput{}}
+	d := Diagnosis{TManager: answer, Missing: []int{}, NotRunning: []int{}, Failures: []ContainerFailure{}, Restarts: []ProcessRestarts{}, Output: []nomad.ContainerOutput{}}
 	packed := c.packed(ctx, r.Name)
 	list, err := c.Jobs.Containers(ctx, r.JobID)
 	if err != nil {
@@ -154,7 +154,9 @@ func (c Cluster) DiagnoseAnswer(ctx context.Context, r Running, answer string) D
 			d.NotRunning = append(d.NotRunning, index)
 		}
 	}
-	if len(d.NotRunning) > 0 {
+	d.Failures = failuresIn(slices.DeleteFunc(list, func(x nomad.Container) bool { return x.Index != 0 && !slices.Contains(packed, x.Index) }))
+	d.Output = append(d.Output, c.lastLines(ctx, d.Failures)...)
+	if len(d.NotRunning) > 0 && !slices.ContainsFunc(d.Failures, func(f ContainerFailure) bool { return f.Container == d.NotRunning[0] }) {
 		d.Why = lastOf(last[d.NotRunning[0]])
 	}
 	if dir := c.Settings.Nomad.WorkingDir; dir != "" {

@@ -50,7 +50,7 @@ func TestDiagnoseAPortThatIsTaken(t *testing.T) {
 	}
 	d := b.Cluster.Diagnose(t.Context(), words())
 	want := cluster.Diagnosis{
-		TManager: "unreachable", Missing: []int{}, NotRunning: []int{},
+		TManager: "unreachable", Missing: []int{}, NotRunning: []int{}, Failures: []cluster.ContainerFailure{},
 		Restarts: []cluster.ProcessRestarts{{Container: 0, Process: "heron-shell-0", Times: 1, Status: "signal 9"}, {Container: 0, Process: "heron-tmanager", Times: 2, Status: "signal 6"}},
 		Output: []nomad.ContainerOutput{{Index: 0, From: "heron-tmanager.log", Lines: []string{
 			"F1128 20:00:01 tcontroller.cpp:90] Check failed: http_server_->Start()", "I1128 20:00:41 Topology Manager node already exists",

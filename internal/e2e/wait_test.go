@@ -70,3 +70,26 @@ func TestWaitSaysWhatTheTManagerSays(t *testing.T) {
 	}
 	c.nothingLeft()
 }
+
+// A container whose program fails ends the wait, or is what the end of its time
+// says: how it ended, how often it was restarted, and what it wrote last.
+func TestWaitSaysWhatAFailedContainerWrote(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.brokenCore("exit-at-start@2")
+	c.properties["heron.nomad.restart.attempts"] = "2"
+	c.properties["heron.nomad.restart.delay"] = "1s"
+	const boom = "HERON_STANDIN_FAIL asks for it"
+	r := c.submit("--wait=5m")
+	c.want(r, 9, "is submitted, but does not run", "containers keep failing", "container 2 failed: exit code 1, restarted 2 times", "container 2, last lines of its ", boom)
+	c.want(c.kill(), 0)
+
+	// It is started again for ever, so it may run at any time.
+	c.properties["heron.nomad.restart.attempts"] = "100"
+	c.properties["heron.nomad.restart.interval"] = "1h"
+	c.properties["heron.nomad.restart.delay"] = "10s"
+	r = c.submit("--wait=15s", "--output", "json")
+	c.want(r, 9, "exit code 1", "restarted ", boom, `"output"`)
+	c.want(c.kill(), 0)
+	c.nothingLeft()
+}

@@ -39,6 +39,9 @@ type Container struct {
 	// asked for a restart in place; zero where it was never, or no longer
 	// known.
 	Started, Signaled time.Time
+	// Ended is how the task's program ended last when nobody had asked for it, as
+	// "exit code 1"; "" where it never did, or that is no longer known.
+	Ended string
 	// Failure says what went wrong where the failure lasts: the allocation
 	// failed, or its task was restarted several times and does not run. "" for
 	// none.

@@ -160,7 +160,7 @@ func (a *listedAllocation) container(words map[string]string) (Container, error)
 		}
 		failing := a.ClientStatus == api.AllocClientStatusFailed || task.Restarts >= failedStarts && a.ClientStatus != api.AllocClientStatusRunning
 		first := max(0, len(task.Events.ends)-1)
-		if failing || bytes.Contains(task.Events.raw, []byte(api.TaskRestartSignal)) {
+		if failing || bytes.Contains(task.Events.raw, []byte(api.TaskTerminated)) || bytes.Contains(task.Events.raw, []byte(api.TaskRestartSignal)) {
 			first = 0
 		}
 		events, err := task.Events.from(first)
@@ -178,6 +178,9 @@ func (a *listedAllocation) container(words map[string]string) (Container, error)
 			}
 		}
 		state := &api.TaskState{Restarts: task.Restarts, Events: events}
+		if end := ownEnd(state); end != nil {
+			c.Ended = once(endText(end))
+		}
 		if failing && (a.ClientStatus == api.AllocClientStatusFailed || failsAgain(state)) {
 			c.Failure = once(failureText(state))
 		}

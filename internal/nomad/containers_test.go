@@ -55,7 +55,7 @@ func TestDecodeContainers(t *testing.T) {
 	}
 	want := Container{
 		Index: 1, ID: failed.ID, JobID: failed.JobID, JobVersion: 3, Node: "node-7", NodeID: failed.NodeID, Desired: "run", Status: "failed", Restarts: 2,
-		Event: "Task started by client", EventAt: time.Unix(1_700_000_000, 0), Failure: "failed: exit code 7", Created: 20,
+		Event: "Task started by client", EventAt: time.Unix(1_700_000_000, 0), Ended: "exit code 7", Failure: "failed: exit code 7", Created: 20,
 	}
 	if !reflect.DeepEqual(got[2], want) {
 		t.Errorf("failed: %+v, want %+v", got[2], want)
@@ -68,14 +68,14 @@ func TestDecodeContainers(t *testing.T) {
 func TestDecodeContainersReadsEvents(t *testing.T) {
 	text := `[{"Name":"j.g[0]","Unknown":{"a":[1,{"b":null}]},"DesiredTransition":{"Migrate":true},"ClientStatus":"running","TaskStates":{"executor":
 		{"Restarts":1,"StartedAt":"2026-01-02T03:04:05Z","Events":[{"Type":"Restart Signaled","Time":5,"DisplayMessage":"asked \"for\""},
-		{"Type":"Started","Time":7000000000,"DisplayMessage":"Task st\u0061rted","Details":{"x":"y"}}]}}},
+		{"Type":"Terminated","Details":{"exit_code":"143"}},{"Type":"Started","Time":7000000000,"DisplayMessage":"Task st\u0061rted","Details":{"x":"y"}}]}}},
 		{"Name":"j.g[1]","DesiredTransition":null,"TaskStates":{"executor":{"Events":null,"StartedAt":null}}},{"Name":"j.g[2]","TaskStates":null}]`
 	got, err := decodeContainers(strings.NewReader(text))
 	if err != nil || len(got) != 3 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	c := got[0]
-	if c.Event != "Task started" || !c.EventAt.Equal(time.Unix(7, 0)) || !c.Signaled.Equal(time.Unix(0, 5)) || !c.Migrate || c.Restarts != 1 ||
+	if c.Event != "Task started" || !c.EventAt.Equal(time.Unix(7, 0)) || !c.Signaled.Equal(time.Unix(0, 5)) || !c.Migrate || c.Restarts != 1 || c.Ended != "" ||
 		!c.Started.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
 		t.Errorf("%+v", c)
 	}

@@ -17,27 +17,31 @@ import (
 const failedStarts = 3
 
 // taskReasons reads what the tasks of containers say. Without waiting only
-// failures that last count; with it also what the others wait for. Containers
-// that say the same are named together.
-func taskReasons(allocs []*api.AllocationListStub, waiting bool) (out []reason) {
+// failures that last count; with it also what the others wait for, and failures
+// of those that run again. Containers that say the same are named together.
+func taskReasons(allocs []*api.AllocationListStub, before replaced, waiting bool) (out []reason) {
 	type group struct {
-		first *api.AllocationListStub
-		names []string
+		names  []string
+		failed *api.AllocationListStub
+		starts starts
 	}
 	said := map[string]*group{}
 	var order []string
 	for _, a := range allocs {
-		text := taskReason(a, waiting)
+		text, failed := taskReason(a, before[a.Name], waiting)
 		if text == "" {
 			continue
 		}
+		now := startsOf(a, before[a.Name])
 		if said[text] == nil {
-			said[text] = &group{first: a}
+			said[text] = &group{failed: failed, starts: now}
 			order = append(order, text)
 		}
+		g := said[text]
+		g.starts = g.starts.most(now)
 		index, _ := ContainerIndex(a.Name)
-		if name := strconv.Itoa(index); !slices.Contains(said[text].names, name) {
-			said[text].names = append(said[text].names, name)
+		if name := strconv.Itoa(index); !slices.Contains(g.names, name) {
+			g.names = append(g.names, name)
 		}
 	}
 	for _, text := range order {
@@ -45,30 +49,52 @@ func taskReasons(allocs []*api.AllocationListStub, waiting bool) (out []reason) 
 		if len(g.names) > 1 {
 			noun = "containers"
 		}
-		r := reason{text: fmt.Sprintf("%s %s %s", noun, some(g.names, ", "), text)}
-		if ranOnce(g.first) {
-			r.failed = g.first
+		r := reason{text: fmt.Sprintf("%s %s %s", noun, some(g.names, ", "), text), failed: g.failed}
+		if again := g.starts.words(len(g.names) > 1); again != "" {
+			r.text += ", " + again
 		}
 		out = append(out, r)
 	}
 	return out
 }
 
-// taskReason is what keeps one container from running, "" for nothing.
-func taskReason(a *api.AllocationListStub, waiting bool) string {
+// taskReason is what keeps one container from running, "" for nothing, and the
+// allocation whose program ended for it; nil where none was started. before are
+// the allocations that it had, the oldest first.
+func taskReason(a *api.AllocationListStub, before []*api.AllocationListStub, waiting bool) (string, *api.AllocationListStub) {
+	var ran *api.AllocationListStub
+	if ranOnce(a) {
+		ran = a
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.TaskStates)) {
 		state := a.TaskStates[name]
-		switch lasting := a.ClientStatus == api.AllocClientStatusFailed || failsAgain(state); {
+		lasting := a.ClientStatus == api.AllocClientStatusFailed || failsAgain(state)
+		var end *api.TaskEvent
+		if waiting {
+			end = ownEnd(state)
+		}
+		switch {
 		case lasting && a.ClientStatus != api.AllocClientStatusRunning:
-			return failureText(state)
+			return failureText(state), ran
+		case waiting && a.ClientStatus == api.AllocClientStatusPending && end != nil:
+			return "failed: " + endText(end) + "; " + lastEvent(state), ran
 		case waiting && a.ClientStatus == api.AllocClientStatusPending:
-			return "is being started: " + lastEvent(state)
+			text := "is being started: " + lastEvent(state)
+			if failed, end := endBefore(before); failed != nil {
+				return text + "; before that it failed: " + endText(end), failed
+			}
+			return text, ran
+		case waiting && a.ClientStatus == api.AllocClientStatusRunning && end != nil:
+			return "runs again after it failed: " + endText(end), ran
 		}
 	}
 	if a.ClientStatus == api.AllocClientStatusFailed {
-		return "failed: " + cmp.Or(a.ClientDescription, "Nomad does not say why")
+		return "failed: " + cmp.Or(a.ClientDescription, "Nomad does not say why"), ran
 	}
-	return ""
+	if failed, end := endBefore(before); waiting && failed != nil {
+		return "was placed anew after it failed: " + endText(end), failed
+	}
+	return "", nil
 }
 
 // failsAgain says that a task was restarted so often that its failure counts as

@@ -16,6 +16,8 @@ type Restart struct {
 	Index int
 	// How it went, in words.
 	How string
+	// Was is the allocation whose program ended.
+	Was AllocationRef
 }
 
 // String implements fmt.Stringer.
@@ -74,13 +76,17 @@ func restartsBetween(before, now map[int]*api.AllocationListStub) (all []Restart
 		was, is := before[index], now[index]
 		switch {
 		case is == nil:
-			all = append(all, Restart{index, "was stopped"})
+			all = append(all, Restart{index, "was stopped", ref(was)})
 		case is.ID != was.ID:
-			all = append(all, Restart{index, "was replaced: it " + endOf(was)})
+			all = append(all, Restart{index, "was replaced: it " + endOf(was), ref(was)})
 		case restartsOf(is) > restartsOf(was):
-			all = append(all, Restart{index, "was restarted: it " + endOf(is)})
+			how := "was restarted: it " + endOf(is)
+			if n := startsOf(is, nil); n.restarts > 1 {
+				how += ", " + n.words(false)
+			}
+			all = append(all, Restart{index, how, ref(is)})
 		case is.ClientStatus != api.AllocClientStatusRunning:
-			all = append(all, Restart{index, "does not run: it " + endOf(is)})
+			all = append(all, Restart{index, "does not run: it " + endOf(is), ref(is)})
 		}
 	}
 	return all

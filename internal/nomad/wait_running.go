@@ -57,7 +57,7 @@ func (c *Client) WaitRunning(ctx context.Context, jobID string, count int, timeo
 		return &FailingError{RunState: w.state(ctx, start, w.failures(ctx))}
 	case err != nil && over():
 		w.refresh(ctx)
-		return &NotRunningError{Limit: timeout, RunState: w.state(ctx, start, append(w.places, taskReasons(w.allocs, true)...))}
+		return &NotRunningError{Limit: timeout, RunState: w.state(ctx, start, append(w.places, taskReasons(w.allocs, w.before, true)...))}
 	}
 	return err
 }
@@ -66,8 +66,9 @@ func (c *Client) WaitRunning(ctx context.Context, jobID string, count int, timeo
 var errGaveUp = errors.New("waiting would not help")
 
 // startWait is one wait for a job to run. allocs are what is known of the
-// containers of the job's present version, the youngest of each; places why
-// some have no place; ended why Nomad places no more.
+// containers of the job's present version, the youngest of each, before those
+// that they replaced; places why some have no place; ended why Nomad places no
+// more.
 type startWait struct {
 	client *Client
 	job    *api.Job
@@ -75,6 +76,7 @@ type startWait struct {
 	report func(RunProgress)
 
 	allocs   []*api.AllocationListStub
+	before   replaced
 	places   []reason
 	ended    string
 	reported RunProgress
@@ -92,9 +94,9 @@ func (w *startWait) state(ctx context.Context, start time.Time, reasons []reason
 
 // failures are the failures that last, in Nomad's words, which events lack.
 func (w *startWait) failures(ctx context.Context) []reason {
-	before := taskReasons(w.allocs, false)
+	before := taskReasons(w.allocs, w.before, false)
 	w.refresh(ctx)
-	if now := taskReasons(w.allocs, false); len(now) > 0 {
+	if now := taskReasons(w.allocs, w.before, false); len(now) > 0 {
 		return now
 	}
 	return before
@@ -109,7 +111,7 @@ func (w *startWait) refresh(ctx context.Context) {
 	})
 	if err == nil {
 		sortAllocations(list)
-		w.allocs = youngest(w.ofVersion(list))
+		w.take(list)
 	}
 }
 
@@ -155,7 +157,7 @@ func (w *startWait) look(ctx context.Context, v jobView) (end bool, err error) {
 			return false, err
 		}
 	}
-	w.allocs = youngest(w.ofVersion(v.allocs))
+	w.take(v.allocs)
 	w.place(ctx, evals)
 	p := RunProgress{Want: w.want, Placed: w.placed(), Running: w.running(), Waiting: reasonTexts(w.places)}
 	if p.Running < p.Want && !v.allocsListed {
@@ -168,7 +170,7 @@ func (w *startWait) look(ctx context.Context, v jobView) (end bool, err error) {
 	switch {
 	case p.Running >= w.want:
 		return true, nil
-	case slices.ContainsFunc(w.places, func(r reason) bool { return !r.passes }), len(taskReasons(w.allocs, false)) > 0:
+	case slices.ContainsFunc(w.places, func(r reason) bool { return !r.passes }), len(taskReasons(w.allocs, w.before, false)) > 0:
 		return false, errGaveUp
 	case p.Placed < w.want && ended(v.deployment, w.job):
 		// Nomad places no more containers then.
@@ -210,6 +212,12 @@ func (w *startWait) changed(ctx context.Context) error {
 	default:
 		return fmt.Errorf("wait for job %q to run: %w", id, ErrConflict)
 	}
+}
+
+// take notes a list of the job's allocations.
+func (w *startWait) take(list []*api.AllocationListStub) {
+	own := w.ofVersion(list)
+	w.allocs, w.before = youngest(own), replacedIn(own)
 }
 
 // ofVersion are the allocations of the job's present version.

@@ -209,16 +209,16 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 		want   []string
 	}{
 		// Which of the two has failed for good by then is a matter of time.
-		"exits":         {func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, []string{" failed: exit code 7; the last line of its standard error: boom"}},
-		"writes to out": {func(j *api.Job) { shell(j, "echo boom; exit 7") }, []string{" failed: exit code 7; the last line of its standard output: boom"}},
+		"exits":         {func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, []string{" failed: exit code 7", "; the last line of its standard error: boom"}},
+		"writes to out": {func(j *api.Job) { shell(j, "echo boom; exit 7") }, []string{" failed: exit code 7", "; the last line of its standard output: boom"}},
 		"writes a log": {func(j *api.Job) {
 			shell(j, "d=local/container-$NOMAD_ALLOC_INDEX; mkdir -p $d; echo boom >$d/heron-executor-$NOMAD_ALLOC_INDEX.stdout; echo unpacked; exit 7")
-		}, []string{" failed: exit code 7; the last line of its executor/local/container-", ".stdout: boom"}},
+		}, []string{" failed: exit code 7", "; the last line of its executor/local/container-", ".stdout: boom"}},
 		"is ended": {func(j *api.Job) { shell(j, "kill -9 $$") }, []string{" failed: ", "9"}},
 		"exits and is restarted": {func(j *api.Job) {
 			shell(j, "exit 7")
 			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: new(100), Interval: new(time.Hour), Delay: new(10 * time.Millisecond), Mode: new(api.RestartPolicyModeDelay)}
-		}, []string{"exit code 7"}},
+		}, []string{"exit code 7, restarted 3 times"}},
 		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, []string{"/no/such/program"}},
 		"no artifact": {func(j *api.Job) {
 			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: new("http://127.0.0.1:1/core.tar.gz")}}

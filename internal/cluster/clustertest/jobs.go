@@ -177,6 +177,16 @@ func (f *Jobs) ProgramLog(_ context.Context, a nomad.AllocationRef, program stri
 	return out, err
 }
 
+// LastLines implements cluster.Jobs: the lines that "0 stderr" has in Logs.
+func (f *Jobs) LastLines(_ context.Context, a nomad.AllocationRef, n int) nomad.ContainerOutput {
+	lines := f.Logs[fmt.Sprintf("%d stderr", a.Index)]
+	out := nomad.ContainerOutput{Index: a.Index, Lines: lines[max(0, len(lines)-n):]}
+	if len(lines) > 0 {
+		out.From = "standard error"
+	}
+	return out
+}
+
 // Forecast implements cluster.Jobs.
 func (f *Jobs) Forecast(context.Context, *api.Job) (*nomad.Forecast, error) {
 	return &nomad.Forecast{}, f.call("Forecast", func() error { return nil })
