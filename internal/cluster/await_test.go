@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,8 +173,14 @@ func TestWaitEndsWithoutAFreshPlan(t *testing.T) {
 			store(b, b.Cluster.State.PackingPlan("words"), packed("words1234", 1))
 		}, "its physical plan still has the stream manager of container 2", true},
 		"stream managers that are gone": {"words1234", &fakeTManager{}, func(b *clustertest.Bench, _ *cluster.Running) {
-			b.Jobs.Ports = map[int]int{0: 1, 1: 7001, 2: 7099}
+			b.Jobs.Ports = map[int]int{0: 6000, 1: 7001, 2: 7099}
 		}, "its physical plan is of earlier stream managers in containers 2", true},
+		"a TManager that was lost with its node": {"words1234", &fakeTManager{}, func(b *clustertest.Bench, _ *cluster.Running) {
+			b.Jobs.Ports, b.Jobs.TManagerPorts = map[int]int{0: 6000, 1: 7001, 2: 7002}, map[string]int{"tmanager-ctl": 6099}
+		}, "its registered TManager, at node:6001, is not the one of the container 0 that runs now", true},
+		"one that does not answer either": {"words1234", &fakeTManager{answers: unreachable(1000)}, func(b *clustertest.Bench, _ *cluster.Running) {
+			b.Jobs.Ports = map[int]int{0: 6098, 1: 7001, 2: 7002}
+		}, "its registered TManager, at node:6001, is not the one of the container 0 that runs now", true},
 		"the TManager before a restart": {"words1234", &fakeTManager{}, func(b *clustertest.Bench, r *cluster.Running) {
 			r.TManagerAfter = mark(b)
 		}, "its TManager has not registered anew", false},
@@ -198,6 +205,10 @@ func TestWaitEndsWithoutAFreshPlan(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+func unreachable(n int) []error {
+	return slices.Repeat([]error{fmt.Errorf("ask: %w", tmanager.ErrUnreachable)}, n)
 }
 
 func mark(b *clustertest.Bench) *cluster.Mark {

@@ -26,7 +26,7 @@ type Jobs interface {
 	WaitStopped(ctx context.Context, id string, timeout time.Duration, report func(nomad.StopProgress)) ([]nomad.AllocationRef, error)
 	WaitRunning(ctx context.Context, id string, count int, timeout time.Duration, report func(nomad.RunProgress)) error
 	WaitRestart(ctx context.Context, id string, quiet time.Duration) ([]nomad.Restart, error)
-	ContainerPorts(ctx context.Context, id, port string) (map[int]int, error)
+	ContainerPorts(ctx context.Context, id string, ports ...string) (map[int][]int, error)
 	ProgramLog(ctx context.Context, a nomad.AllocationRef, program string) (nomad.ContainerOutput, error)
 	LastLines(ctx context.Context, a nomad.AllocationRef, n int) nomad.ContainerOutput
 	PurgeOwned(ctx context.Context, id, topologyID string) error

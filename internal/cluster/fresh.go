@@ -52,7 +52,7 @@ func (w *waiting) planFresh(ctx context.Context) error {
 	case r.RewrittenAfter != nil && stampOf(stored) == r.RewrittenAfter.plan:
 		return yet("its TManager has not written its physical plan again")
 	}
-	plan, err := w.plan(ctx, stored)
+	at, plan, err := w.plan(ctx, located, stored)
 	if err != nil {
 		return err
 	}
@@ -61,39 +61,39 @@ func (w *waiting) planFresh(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.portsFit(ctx, plan)
+	return w.portsFit(ctx, at, plan)
 }
 
-// plan is the TManager's own. Where it cannot be reached from here, for
+// plan is the TManager's own, with where that is. Where it cannot be reached from here, for
 // instance because it is in another network, a warning says so and the plan in
 // the state has to do.
-func (w *waiting) plan(ctx context.Context, stored statemgr.Node) (*heronpb.PhysicalPlan, error) {
+func (w *waiting) plan(ctx context.Context, located, stored statemgr.Node) (*heronpb.TManagerLocation, *heronpb.PhysicalPlan, error) {
 	c, r := w.Cluster, w.r
-	if c.TManager == nil {
-		return storedPlan(stored, r.ID)
-	}
-	at, err := c.FindTManager(ctx, r.Name, r.ID)
-	if errors.Is(err, ErrNoTManager) {
-		// A location of an earlier topology stays until its session ends.
-		return nil, yet(noTManager)
-	}
+	at, err := tmanagerAt(located, c.State.TManager(r.Name), r.ID)
 	if err != nil {
-		return nil, err
+		// A location of an earlier topology stays until its session ends.
+		return nil, nil, yet(noTManager)
+	}
+	if c.TManager == nil {
+		plan, err := storedPlan(stored, r.ID)
+		return at, plan, err
 	}
 	plan, err := c.TManager.PhysicalPlan(ctx, at)
 	switch {
 	case err == nil:
-		return plan, nil
+		return at, plan, nil
 	case errors.Is(err, tmanager.ErrUnreachable) && !errors.Is(err, tmanager.ErrOther) && ctx.Err() == nil:
-		if plan, err := storedPlan(stored, r.ID); err != nil {
-			return nil, err
-		} else if err := w.portsFit(ctx, plan); err != nil {
-			return nil, err
+		plan, refused := storedPlan(stored, r.ID)
+		if refused == nil {
+			refused = w.portsFit(ctx, at, plan)
+		}
+		if refused != nil {
+			return nil, nil, refused
 		}
 		c.Progress.Warn("wait for", outcome.Resource{Kind: outcome.PhysicalPlan, ID: r.Name}, "the physical plan in the state counts", err)
-		return storedPlan(stored, r.ID)
+		return at, plan, nil
 	}
-	return nil, yet("its TManager has no complete physical plan")
+	return nil, nil, yet("its TManager has no complete physical plan")
 }
 
 // storedPlan is the plan in the state, where it is of the topology id.
@@ -142,20 +142,30 @@ func stmgrIndex(id string) int {
 	return index
 }
 
-// portsFit compares the ports of the stream managers with those that Nomad has
-// given to the containers which run now.
-func (w *waiting) portsFit(ctx context.Context, plan *heronpb.PhysicalPlan) error {
+// portsFit compares the ports of the TManager and of the stream managers with
+// those that Nomad has given to the containers which run now. The TManager of a
+// lost node stays registered until its session ends, and may still answer. Hosts
+// are not compared: the name that an executor has for its host need not be one
+// that Nomad knows, and several ports at once are hardly ever the same by chance.
+func (w *waiting) portsFit(ctx context.Context, at *heronpb.TManagerLocation, plan *heronpb.PhysicalPlan) error {
 	if w.r.JobID == "" {
 		return nil // one job per container
 	}
-	ports, err := w.Jobs.ContainerPorts(ctx, w.r.JobID, jobspec.PortServer)
+	ports, err := w.Jobs.ContainerPorts(ctx, w.r.JobID, jobspec.PortServer, jobspec.PortTManagerCtl, jobspec.PortTManagerStats)
 	if err != nil {
 		return err
+	}
+	if given, known := ports[0]; known {
+		for i, registered := range []int32{at.GetServerPort(), at.GetControllerPort(), at.GetStatsPort()} {
+			if given[i] > 0 && registered > 0 && given[i] != int(registered) {
+				return yet("its registered TManager, at %s:%d, is not the one of the container 0 that runs now", at.GetHost(), at.GetControllerPort())
+			}
+		}
 	}
 	var wrong []int
 	for _, s := range plan.GetStmgrs() {
 		index := stmgrIndex(s.GetId())
-		if port, known := ports[index]; known && port != int(s.GetDataPort()) {
+		if given, known := ports[index]; known && given[0] != int(s.GetDataPort()) {
 			wrong = append(wrong, index)
 		}
 	}

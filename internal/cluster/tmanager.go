@@ -33,6 +33,11 @@ func (c Cluster) FindTManager(ctx context.Context, name, id string) (*heronpb.TM
 	if err != nil {
 		return nil, err
 	}
+	return tmanagerAt(node, path, id)
+}
+
+// tmanagerAt is the location in a node, where it is of a topology id.
+func tmanagerAt(node statemgr.Node, path, id string) (*heronpb.TManagerLocation, error) {
 	at := &heronpb.TManagerLocation{}
 	if err := proto.Unmarshal(node.Data, at); err != nil {
 		return nil, fmt.Errorf("%w: %s cannot be understood: %w", ErrNoTManager, path, err)

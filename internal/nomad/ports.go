@@ -25,14 +25,18 @@ type allocationPorts struct {
 	}
 }
 
-// ContainerPorts returns, by container index, the number of a port of each
-// container of a job that runs and is to run. port is one of those of package
-// jobspec. It is one request, whose answer is read as it arrives.
-func (c *Client) ContainerPorts(ctx context.Context, jobID, port string) (map[int]int, error) {
-	label := jobspec.PortLabel(port)
-	ports := map[int]int{}
+// ContainerPorts returns, by container index, the numbers of ports of each
+// container of a job that runs and is to run, in the order of the ports asked
+// for, which are those of package jobspec; 0 for one that a container does not
+// have. It is one request, whose answer is read as it arrives.
+func (c *Client) ContainerPorts(ctx context.Context, jobID string, ports ...string) (map[int][]int, error) {
+	place := map[string]int{}
+	for i, port := range ports {
+		place[jobspec.PortLabel(port)] = i
+	}
+	numbers := map[int][]int{}
 	err := c.read(ctx, fmt.Sprintf("list the ports of job %q", jobID), readJob, func(q *api.QueryOptions) error {
-		clear(ports)
+		clear(numbers)
 		q.Params = map[string]string{"resources": "true"}
 		if !strings.ContainsAny(jobID, "\"\\") {
 			q.Filter = fmt.Sprintf("JobID == %q", jobID)
@@ -47,13 +51,15 @@ func (c *Client) ContainerPorts(ctx context.Context, jobID, port string) (map[in
 			if !ok || a.JobID != jobID || a.DesiredStatus != api.AllocDesiredStatusRun || a.ClientStatus != api.AllocClientStatusRunning {
 				return nil
 			}
+			own := make([]int, len(ports))
 			for _, p := range a.AllocatedResources.Shared.Ports {
-				if p.Label == label {
-					ports[index] = p.Value
+				if i, asked := place[p.Label]; asked {
+					own[i] = p.Value
 				}
 			}
+			numbers[index] = own
 			return nil
 		})
 	})
-	return ports, err
+	return numbers, err
 }

@@ -59,8 +59,8 @@ func TestContainerPorts(t *testing.T) {
 	if err := c.WaitRunning(ctx, *job.ID, 2, patience, nil); err != nil {
 		t.Fatal(err)
 	}
-	ports, err := c.ContainerPorts(ctx, *job.ID, jobspec.PortTManagerCtl)
-	if err != nil || len(ports) != 2 || ports[0] == 0 || ports[0] == ports[1] {
+	ports, err := c.ContainerPorts(ctx, *job.ID, jobspec.PortServer, jobspec.PortTManagerCtl)
+	if err != nil || len(ports) != 2 || ports[0][0] != 0 || ports[0][1] == 0 || ports[0][1] == ports[1][1] {
 		t.Fatalf("%v, %v", ports, err)
 	}
 	for _, a := range mustAllocations(t, c, *job.ID) {
@@ -70,8 +70,8 @@ func TestContainerPorts(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range full.AllocatedResources.Shared.Ports {
-			if p.Label == "tmanager_ctl" && p.Value != ports[index] {
-				t.Errorf("container %d: %d, want %d", index, ports[index], p.Value)
+			if p.Label == "tmanager_ctl" && p.Value != ports[index][1] {
+				t.Errorf("container %d: %d, want %d", index, ports[index][1], p.Value)
 			}
 		}
 	}

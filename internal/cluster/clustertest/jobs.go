@@ -3,7 +3,6 @@ package clustertest
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -23,11 +22,15 @@ type Jobs struct {
 	Allocations map[string][]nomad.Container
 	OnPlace     func(*nomad.Container)
 	Calls       []string
+	// OnWait, if set, is the answer of WaitRunning for so many containers.
+	OnWait func(count int) error
 	// Restarts are answers of WaitRestart, one after the other; then there are
 	// none.
 	Restarts [][]nomad.Restart
-	// Ports are the answer of ContainerPorts.
-	Ports map[int]int
+	// Ports are the answer of ContainerPorts for a container's server port;
+	// TManagerPorts that for container 0 and the ports that only its TManager has.
+	Ports         map[int]int
+	TManagerPorts map[string]int
 	// Logs are the lines that programs wrote, by container and program, as
 	// "0 heron-tmanager"; an error is the answer to all.
 	Logs    map[string][]string
@@ -144,8 +147,13 @@ func (f *Jobs) WaitStopped(context.Context, string, time.Duration, func(nomad.St
 }
 
 // WaitRunning implements cluster.Jobs.
-func (f *Jobs) WaitRunning(context.Context, string, int, time.Duration, func(nomad.RunProgress)) error {
-	return f.call("WaitRunning", func() error { return nil })
+func (f *Jobs) WaitRunning(_ context.Context, _ string, count int, _ time.Duration, _ func(nomad.RunProgress)) error {
+	return f.call("WaitRunning", func() error {
+		if f.OnWait != nil {
+			return f.OnWait(count)
+		}
+		return nil
+	})
 }
 
 // WaitRestart implements cluster.Jobs; it does not wait.
@@ -160,12 +168,24 @@ func (f *Jobs) WaitRestart(context.Context, string, time.Duration) (restarts []n
 }
 
 // ContainerPorts implements cluster.Jobs.
-func (f *Jobs) ContainerPorts(context.Context, string, string) (ports map[int]int, err error) {
+func (f *Jobs) ContainerPorts(_ context.Context, _ string, ports ...string) (numbers map[int][]int, err error) {
 	err = f.call("ContainerPorts", func() error {
-		ports = maps.Clone(f.Ports)
+		numbers = map[int][]int{}
+		for index, server := range f.Ports {
+			for _, port := range ports {
+				n := 0
+				switch {
+				case port == jobspec.PortServer:
+					n = server
+				case index == 0:
+					n = f.TManagerPorts[port]
+				}
+				numbers[index] = append(numbers[index], n)
+			}
+		}
 		return nil
 	})
-	return ports, err
+	return numbers, err
 }
 
 // ProgramLog implements cluster.Jobs.
