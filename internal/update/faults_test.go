@@ -100,6 +100,30 @@ func TestAPlanThatDoesNotComeIsUndone(t *testing.T) {
 	b.want("undone", words(running, "[]", 2, 2))
 }
 
+// An added container that ran at first and then fails keeps nothing from being
+// put back.
+func TestAnAddedContainerThatFailsIsUndone(t *testing.T) {
+	t.Parallel()
+	for what, r := range map[string]Request{"a container more": bolts(4), "and all others replaced": {Parallelism: bolts(12).Parallelism, Containers: new(3)}} {
+		b := up(t, running)
+		waits := 0
+		b.Jobs.OnWait = func(count int) error {
+			if count < 4 {
+				return nil
+			}
+			if waits++; waits == 1 {
+				return nil
+			}
+			return errBroken
+		}
+		if _, err := b.update(r); outcome.KindOf(err) != outcome.Undone || waits < 2 {
+			t.Errorf("%s: %v (%s) after %d waits", what, err, outcome.KindOf(err), waits)
+		}
+		b.want(what, words(running, "[]", 2, 2))
+		t.Logf("%s: %s", what, b.wrote())
+	}
+}
+
 func TestAnInterruptIsUndone(t *testing.T) {
 	t.Parallel()
 	b := up(t, running)

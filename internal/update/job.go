@@ -86,8 +86,26 @@ func (u *updating) settle(ctx context.Context, count int) error {
 // roll registers the job for the new plan; Nomad replaces its containers.
 func (u *updating) roll(ctx context.Context) error { return u.setSpec(ctx, u.spec) }
 
+// dropAdded gives a job that has grown the count that it had, and waits for
+// nothing: a container that was added may be why this is undone, and never run.
+// So undoing waits for the others alone. Where it is done before the state is
+// back, its TManager has an incomplete plan until then.
+func (u *updating) dropAdded(ctx context.Context) error {
+	if u.count() >= u.need() {
+		return nil
+	}
+	job, err := u.read(ctx)
+	if err != nil || cluster.CountOf(job) <= u.count() {
+		return err
+	}
+	return u.setCount(ctx, u.count())
+}
+
 // unroll registers the job as it was.
 func (u *updating) unroll(ctx context.Context) (bool, error) {
+	if err := u.dropAdded(ctx); err != nil {
+		return false, err
+	}
 	if err := u.setSpec(ctx, u.There.Job); err != nil {
 		return false, err
 	}

@@ -170,6 +170,9 @@ func (u *updating) restoreState(ctx context.Context) (bool, error) {
 		if err := u.replan(ctx, ops, u.There.PackingPlan.Data); err != nil {
 			return false, err
 		}
+		if err := u.dropAdded(ctx); err != nil {
+			return true, err
+		}
 		return true, u.awaitWorking(ctx, cluster.CountOf(u.job), u.stored)
 	}
 	if len(ops) == 0 {
