@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,5 +103,39 @@ func TestDiagnoseSaysWhereToLook(t *testing.T) {
 	b.Settings.Nomad.WorkingDir = "/srv/heron"
 	if d := b.Cluster.Diagnose(t.Context(), words()); d.Look != "the logs are not in Nomad's folders: look in /srv/heron/container-0/log-files on n1" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// A TManager ends when the packing plan changes, which is as it should be.
+func TestDiagnoseAnUpdate(t *testing.T) {
+	const (
+		change = "PackingPlan change detected on shard 0, relaunching effected processes."
+		starts = "Running heron-tmanager process as ./heron-core/bin/heron-tmanager"
+		ends   = "heron-tmanager (pid=17) exited with status 256. command=x"
+		dies   = "heron-tmanager (pid=17) exited with status 6. command=x"
+	)
+	for what, c := range map[string]struct {
+		executor []string
+		want     []cluster.ProcessRestarts
+	}{
+		"it ends":                        {[]string{change, starts, change, ends, starts}, nil},
+		"it ends before that is seen":    {[]string{change, starts, ends, change, starts}, nil},
+		"several updates":                {[]string{change, starts, change, ends, starts, ends, change, starts}, nil},
+		"it dies":                        {[]string{change, starts, change, dies, starts}, []cluster.ProcessRestarts{{Process: "heron-tmanager", Times: 1, Status: "signal 6"}}},
+		"it ends without a change":       {[]string{change, starts, ends, starts}, []cluster.ProcessRestarts{{Process: "heron-tmanager", Times: 1, Status: "exit code 1"}}},
+		"and once more than was to be":   {[]string{change, starts, change, ends, starts, ends}, []cluster.ProcessRestarts{{Process: "heron-tmanager", Times: 1, Status: "exit code 1"}}},
+		"the log's begin is not at hand": {[]string{change, ends, starts}, nil},
+	} {
+		b := diagnosed(t)
+		b.Cluster.TManager = &fakeTManager{answers: []error{tmanager.ErrNoPlan}}
+		b.Jobs.Logs["0 heron-executor"] = c.executor
+		b.Jobs.Logs["0 heron-tmanager"] = []string{
+			"Starting tmanager for topology words",
+			"I1129 08:00:00 Packing plan changed. Deleting physical plan and restarting TManager to reset internal state. Exiting.", "Exiting: the packing plan changed",
+		}
+		d := b.Cluster.Diagnose(t.Context(), words())
+		if len(d.Output) > 0 || !slices.Equal(d.Restarts, c.want) {
+			t.Errorf("%s: %+v", what, d)
+		}
 	}
 }

@@ -21,6 +21,13 @@ var (
 	processEnded = lazyregexp.New(`(\S+) \(pid=\d+\) exited with status (-?\d+)`)
 	// tmanagerBegins is the first line of a TManager.
 	tmanagerBegins = lazyregexp.New(`Starting tmanager for topology`)
+	// tmanagerRuns is the executor's line about a TManager that it starts.
+	tmanagerRuns = lazyregexp.New(`Running heron-tmanager process`)
+	// planChanged is the executor's line about a packing plan that it has not
+	// seen before, and exitForPlan in a TManager's last ones, which it ends with
+	// when that happens while it runs.
+	planChanged = lazyregexp.New(`PackingPlan change detected`)
+	exitForPlan = lazyregexp.New(`(?i)packing ?plan (?:has )?changed`)
 	// stmgrRegisters and stmgrLeaves are the TManager's about stream managers.
 	stmgrRegisters = lazyregexp.New(`register (?:stream manager|stmgr) request from (stmgr-\d+)`)
 	stmgrLeaves    = lazyregexp.New(`(stmgr-\d+) disconnected`)
@@ -40,7 +47,7 @@ const shownLines = 10
 func lastThatMatter(lines []string) (last []string) {
 	said := ""
 	for _, line := range lines {
-		if !matters.MatchString(line) {
+		if !unexpected(line) {
 			continue
 		}
 		now := numbers.ReplaceAllString(line, "")
@@ -52,6 +59,12 @@ func lastThatMatter(lines []string) (last []string) {
 		last = append(last, line)
 	}
 	return last[max(0, len(last)-shownLines):]
+}
+
+// unexpected says that a line says what is wrong. That a TManager ends when the
+// packing plan has changed is how it takes the new one.
+func unexpected(line string) bool {
+	return matters.MatchString(line) && !exitForPlan.MatchString(line)
 }
 
 // shownRuns is how many lives of a TManager are looked at: after one that died
@@ -116,22 +129,54 @@ func unregistered(packed []int, log []string) []int {
 }
 
 // restartsIn counts the ends of processes in an executor's log, by process in
-// the order of their last end.
+// the order of their last end. It leaves out one end of the TManager for each
+// change of the packing plan that the executor saw while that ran, or before it
+// started the next: both see it at the same time.
 func restartsIn(log nomad.ContainerOutput) (all []ProcessRestarts) {
-	for _, line := range log.Lines {
-		m := processEnded.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-		r := ProcessRestarts{Container: log.Index, Process: m[1], Times: 1, Status: statusText(m[2])}
-		if i := slices.IndexFunc(all, func(r ProcessRestarts) bool { return r.Process == m[1] }); i >= 0 {
+	// ended is the end of the TManager that no other has followed yet.
+	runs, due, ended := true, false, ""
+	count := func(process, status string) {
+		r := ProcessRestarts{Container: log.Index, Process: process, Times: 1, Status: statusText(status)}
+		if i := slices.IndexFunc(all, func(r ProcessRestarts) bool { return r.Process == process }); i >= 0 {
 			r.Times += all[i].Times
 			all = slices.Delete(all, i, i+1)
 		}
 		all = append(all, r)
 	}
+	settle := func() {
+		if ended != "" {
+			count(nomad.TManager, ended)
+		}
+		ended = ""
+	}
+	for _, line := range log.Lines {
+		m := processEnded.FindStringSubmatch(line)
+		switch {
+		case planChanged.MatchString(line) && ended == exitedForPlan:
+			ended = ""
+		case planChanged.MatchString(line):
+			due = runs
+		case tmanagerRuns.MatchString(line):
+			settle()
+			runs, due = true, false
+		case m == nil:
+		case m[1] != nomad.TManager:
+			settle()
+			count(m[1], m[2])
+		case due && m[2] == exitedForPlan:
+			runs, due = false, false
+		default:
+			settle()
+			runs, due, ended = false, false, m[2]
+		}
+	}
+	settle()
 	return all
 }
+
+// exitedForPlan is the status of wait(2) of a TManager that ends because the
+// packing plan has changed: exit code 1.
+const exitedForPlan = "256"
 
 // statusText words a status of wait(2).
 func statusText(text string) string {
