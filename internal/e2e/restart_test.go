@@ -102,7 +102,7 @@ func TestRestart(t *testing.T) {
 	}
 	c.want(c.status(), 0, "is paused")
 
-	c.want(c.restart("7"), 2, "has no container 7; its containers are 0-2")
+	c.want(c.restart("7"), 4, "has no container 7; its containers are 0-2")
 	c.want(c.restart("-5"), 2)
 	c.want(c.restart("one"), 2, "give its number")
 	c.want(c.restart("", "--component", "nothing"), 2, "it has no component")

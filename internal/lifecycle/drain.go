@@ -68,28 +68,34 @@ func (k *killing) drain(ctx context.Context) error {
 	pause := k.switching(heronpb.TopologyState_PAUSED)
 	steps := []operation.Step{{
 		Mark: stepDrain, Action: statemgr.OperationDeactivate, Of: of,
-		Do: pause.act, PutsBack: true,
+		Do: func(ctx context.Context) error {
+			if err := pause.act(ctx); err != nil {
+				return err
+			}
+			return k.workOff(ctx)
+		},
+		PutsBack: true,
 		Undo: func(ctx context.Context) (bool, error) {
 			if !pause.sent {
 				return false, nil
 			}
 			return true, k.switching(heronpb.TopologyState_RUNNING).act(ctx)
 		},
-	}, {
-		Action: "drain", Of: of,
-		Do: func(ctx context.Context) error {
-			k.Cluster.Progress.Send(progress.Event{State: progress.Noted, Step: "drain", What: of, Wait: k.opts.Drain, Note: "its spouts have stopped"})
-			end := time.NewTimer(k.opts.Drain)
-			defer end.Stop()
-			select {
-			case <-end.C:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
 	}}
 	run := operation.Run{Steps: steps, Claim: k.claim, Progress: k.Cluster.Progress, Remedy: k.Cluster.KillRemedy(k.Name), UndoLimit: 2 * pauseWait, Base: "the topology is as it was before"}
 	_, err := run.Do(ctx)
 	return err
+}
+
+// workOff gives a topology whose spouts have stopped its time.
+func (k *killing) workOff(ctx context.Context) error {
+	k.Cluster.Progress.Send(progress.Event{State: progress.Noted, Step: "drain", What: k.Resource(), Wait: k.opts.Drain, Note: "its spouts have stopped"})
+	end := time.NewTimer(k.opts.Drain)
+	defer end.Stop()
+	select {
+	case <-end.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

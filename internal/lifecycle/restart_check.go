@@ -60,7 +60,7 @@ func (r *restarting) findContainers() error {
 	case one == AllContainers:
 		r.list = all
 	case !slices.Contains(all, one):
-		return r.Errorf(outcome.Usage, "it has no container %d; its containers are %s", one, cluster.Ranges(all))
+		return r.Errorf(outcome.NotFound, "it has no container %d; its containers are %s", one, cluster.Ranges(all))
 	default:
 		r.list = []int{one}
 	}

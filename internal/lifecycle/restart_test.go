@@ -164,8 +164,8 @@ func TestRestartRefuses(t *testing.T) {
 		says  string
 	}{
 		"no such topology":  {every(), func(b *bench) { b.Must(b.Cluster.State.DeleteTopology(b.T.Context(), "words", true)) }, outcome.NotFound, `no topology "words"`},
-		"no such container": {only(3), nil, outcome.Usage, "has no container 3; its containers are 0-2"},
-		"less than none":    {only(-5), nil, outcome.Usage, "has no container -5"},
+		"no such container": {only(3), nil, outcome.NotFound, "has no container 3; its containers are 0-2"},
+		"less than none":    {only(-5), nil, outcome.NotFound, "has no container -5"},
 		"no such component": {RestartOptions{Container: AllContainers, Component: "bold", Batch: 1}, nil, outcome.Usage, "its components are bolt, spout"},
 		"both":              {RestartOptions{Container: 1, Component: "bolt", Batch: 1}, nil, outcome.Usage, "not both"},
 		"an empty batch":    {RestartOptions{Container: AllContainers}, nil, outcome.Usage, "batches of 0"},
