@@ -140,6 +140,7 @@ func (a *app) apiserver(ctx context.Context, f *apiserverFlags) error {
 	if err != nil {
 		return err
 	}
+	apiserver.Tune(a.getenv)
 	settings, err := server.Check()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -96,12 +97,12 @@ func (s *Server) readSubmission(ctx context.Context, r *http.Request) (_ *submis
 		fmt.Fprintf(digest, "%q\n", name)
 		switch name {
 		case "definition":
-			form.definition, err = save(form.dir, "definition", "topology.defn", part, maxDefinition, digest)
+			form.definition, err = s.save(form.dir, "definition", "topology.defn", part, maxDefinition, digest)
 		case "topology":
 			var base string
 			if base, err = topologyFile(part.FileName()); err == nil {
 				fmt.Fprintf(digest, "%q\n", base)
-				form.topology, err = save(form.dir, "topology", base, part, s.opts.Limits.Upload, digest)
+				form.topology, err = s.save(form.dir, "topology", base, part, s.opts.Limits.Upload, digest)
 			}
 		case "":
 			err = errForm("it has a part without a name")
@@ -121,6 +122,9 @@ func (s *Server) readSubmission(ctx context.Context, r *http.Request) (_ *submis
 	}
 }
 
+// readAhead is how much of a form is read at a time.
+const readAhead = 64 << 10
+
 // multipartOf is the reader of a request's parts.
 func multipartOf(r *http.Request) (*multipart.Reader, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -130,7 +134,8 @@ func multipartOf(r *http.Request) (*multipart.Reader, error) {
 	if params["boundary"] == "" {
 		return nil, errForm("its Content-Type has no boundary")
 	}
-	return multipart.NewReader(r.Body, params["boundary"]), nil
+	// The reader of parts asks for a little at a time.
+	return multipart.NewReader(bufio.NewReaderSize(r.Body, readAhead), params["boundary"]), nil
 }
 
 // ended says that a form is over. One that was cut off has an error that wraps
@@ -148,7 +153,7 @@ func topologyFile(name string) (string, error) {
 }
 
 // save writes a part to a file in a folder of its own.
-func save(dir, folder, name string, content io.Reader, limit int64, digest hash.Hash) (path string, err error) {
+func (s *Server) save(dir, folder, name string, content io.Reader, limit int64, digest hash.Hash) (path string, err error) {
 	path = filepath.Join(dir, folder)
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return "", errForm("it has the part %s twice", folder)
@@ -162,7 +167,7 @@ func save(dir, folder, name string, content io.Reader, limit int64, digest hash.
 	if err != nil {
 		return "", fmt.Errorf("keep the part %s: %w", folder, err)
 	}
-	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(f, digest)}, io.LimitReader(content, limit+1), make([]byte, 256<<10))
+	n, err := s.opts.Store.Copy(io.MultiWriter(f, digest), io.LimitReader(content, limit+1))
 	if closeErr := f.Close(); err == nil && closeErr != nil {
 		return "", fmt.Errorf("keep the part %s: %w", folder, closeErr)
 	}
@@ -176,9 +181,6 @@ func save(dir, folder, name string, content io.Reader, limit int64, digest hash.
 	}
 	return filepath.Join(path, name), nil
 }
-
-// onlyWriter hides ReadFrom, which would pass the buffer by.
-type onlyWriter struct{ io.Writer }
 
 // small reads a part that is a field.
 func small(part io.Reader) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type operations struct {
 	log     *slog.Logger
 	metrics *metrics
 	slots   chan struct{}
+	// starts is taken by operations that have just begun.
+	starts chan struct{}
 	// changes is called with a topology's name when an operation begins to act
 	// on it, and before its end is known.
 	changes func(topology string)
@@ -43,7 +46,8 @@ type operations struct {
 
 func newOperations(opts Options, m *metrics, changes func(topology string)) *operations {
 	return &operations{
-		limits: opts.Limits, now: opts.Now, log: opts.Log, metrics: m, changes: changes, slots: make(chan struct{}, opts.Limits.Operations),
+		limits: opts.Limits, now: opts.Now, log: opts.Log, metrics: m, changes: changes,
+		slots: make(chan struct{}, opts.Limits.Operations), starts: make(chan struct{}, max(2, runtime.NumCPU())),
 		byID: map[string]*running{}, byKey: map[string]*running{},
 	}
 }
@@ -129,28 +133,46 @@ func (o *operations) forget() {
 func (o *operations) carryOut(ctx context.Context, run *running) {
 	defer o.waiting.Done()
 	defer run.cancel(nil)
-	var (
-		r   *reply
-		err error
-	)
-	select {
-	case o.slots <- struct{}{}:
-		o.changes(run.task.topology)
-		run.enter(stateRunning, o.now())
-		o.metrics.running.Inc()
-		r, err = o.guarded(ctx, run)
-		o.metrics.running.Dec()
-		o.changes(run.task.topology)
-		<-o.slots
-	case <-ctx.Done():
-		err = outcome.Errorf(outcome.Interrupted, "%w before it began: %w", context.Cause(ctx), ctx.Err())
-	}
+	r, err := o.inTurn(ctx, run)
 	if run.task.clean != nil {
 		run.task.clean()
 	}
 	run.finish(r, err, o.now())
 	o.metrics.operation(string(run.task.verb), err)
 }
+
+// inTurn waits for a slot and runs a task.
+func (o *operations) inTurn(ctx context.Context, run *running) (*reply, error) {
+	cut := func() error {
+		return outcome.Errorf(outcome.Interrupted, "%w before it began: %w", context.Cause(ctx), ctx.Err())
+	}
+	select {
+	case o.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, cut()
+	}
+	defer func() { <-o.slots }()
+	select {
+	case o.starts <- struct{}{}:
+	case <-ctx.Done():
+		return nil, cut()
+	}
+	started := sync.OnceFunc(func() { <-o.starts })
+	defer started()
+	defer time.AfterFunc(startTime, started).Stop()
+	o.changes(run.task.topology)
+	run.enter(stateRunning, o.now())
+	o.metrics.running.Inc()
+	defer o.metrics.running.Dec()
+	defer o.changes(run.task.topology)
+	return o.guarded(ctx, run)
+}
+
+// startTime is how long an operation counts as one that has just begun, if it
+// lasts that long. At first it keeps a processor busy, with configuration and
+// packages; only a few may, so that other requests are answered in the meantime.
+// Later it mostly waits for others, which any number may.
+const startTime = time.Second
 
 // guarded runs a task; a panic in it is a failure of this operation alone.
 func (o *operations) guarded(ctx context.Context, run *running) (r *reply, err error) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/conf"
 )
 
 // Server is an API server.
@@ -35,6 +37,7 @@ type Server struct {
 
 // New makes a server that will listen on an address; it connects to nothing.
 func New(opts Options, listen net.Addr) (*Server, error) {
+	opts.Base.Files = &conf.FileCache{}
 	s := &Server{
 		opts: opts, allowed: allowList(opts.Overrides),
 		metrics: newMetrics(opts.Store),

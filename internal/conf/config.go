@@ -30,6 +30,9 @@ type Options struct {
 	// environment variable of this process; nil reads nothing.
 	Nomad  NomadOverrides
 	Getenv func(string) string
+
+	// Files, unless nil, keeps what files hold from one call to the next.
+	Files *FileCache
 }
 
 // Topology is what a submission adds to the configuration: the values of the

@@ -98,7 +98,7 @@ func loadFiles(opts Options, releaseFile, overrideFile string) (*Loaded, error) 
 
 	l := &Loaded{opts: opts, layers: []layer{defaults}}
 	for _, k := range clientFiles {
-		file, err := readLayer(paths[k].text)
+		file, err := l.readLayer(paths[k].text)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func loadFiles(opts Options, releaseFile, overrideFile string) (*Loaded, error) 
 	if err != nil {
 		return nil, err
 	}
-	override, err := readLayer(overrideFile)
+	override, err := l.readLayer(overrideFile)
 	if err != nil {
 		return nil, err
 	}
@@ -129,15 +129,15 @@ func (l *Loaded) readEngineFiles() error {
 		return err
 	}
 	l.metricsPath, l.internalsPath = local[keyMetrics].text, local[keyInternals].text
-	if l.sinks, err = readFile(l.metricsPath); err != nil {
+	if l.sinks, err = l.opts.Files.read(l.metricsPath); err != nil {
 		return err
 	}
-	l.internals, err = readFile(l.internalsPath)
+	l.internals, err = l.opts.Files.read(l.internalsPath)
 	return err
 }
 
-func readLayer(path string) (layer, error) {
-	m, err := readFile(path)
+func (l *Loaded) readLayer(path string) (layer, error) {
+	m, err := l.opts.Files.read(path)
 	if err != nil {
 		return layer{}, err
 	}

@@ -24,7 +24,7 @@ func (l *Loaded) readRelease(path string) (layer, error) {
 	case errors.Is(err, fs.ErrNotExist) && l.opts.ReleaseFile == "" && l.opts.Release != nil:
 		data = l.opts.Release
 	default:
-		return readLayer(path) // it is missing, a folder, or cannot be read
+		return l.readLayer(path) // it is missing, a folder, or cannot be read
 	}
 	m, err := parseYAML(path, data)
 	if err != nil {

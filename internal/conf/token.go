@@ -30,12 +30,12 @@ type tokens struct {
 // expand replaces the tokens of all values, over and over, until the number
 // of values that still have one stays the same.
 func expand(values map[string]*entry, userHome, javaHome string) (map[string]*entry, error) {
-	before := 0
+	before, keys := 0, sortedKeys(values)
 	for range maxPasses {
 		t := tokens{userHome, javaHome, values}
 		next := make(map[string]*entry, len(values))
 		left := 0
-		for _, k := range sortedKeys(values) {
+		for _, k := range keys {
 			e := values[k]
 			s, ok := e.value.(string)
 			if !ok {
@@ -63,9 +63,14 @@ func expand(values map[string]*entry, userHome, javaHome string) (map[string]*en
 // replace goes over one value once.
 func (t tokens) replace(key string, e *entry, s string) (string, error) {
 	s = trimSpace(s)
-	if m := urlForm.FindStringSubmatch(s); m != nil {
-		rest, err := t.replace(key, e, m[2])
-		return m[1] + "://" + rest, err
+	if !strings.ContainsAny(s, "/~$") { // as most have not
+		return s, nil
+	}
+	if strings.Contains(s, "://") { // few have it, and the form costs more
+		if m := urlForm.FindStringSubmatch(s); m != nil {
+			rest, err := t.replace(key, e, m[2])
+			return m[1] + "://" + rest, err
+		}
 	}
 	parts := strings.Split(s, "/")
 	for len(parts) > 1 && parts[len(parts)-1] == "" {
@@ -99,6 +104,9 @@ func (t tokens) component(key string, e *entry, part string) (string, error) {
 		if t.javaHome != "" {
 			return t.javaHome, nil
 		}
+		return part, nil
+	}
+	if !strings.HasPrefix(part, "${") {
 		return part, nil
 	}
 	m := tokenForm.FindStringSubmatch(part)

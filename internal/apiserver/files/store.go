@@ -53,8 +53,9 @@ type Store struct {
 	dir  string
 	root *os.Root
 	// limit bounds all packages together, in bytes; 0 does not.
-	limit int64
-	key   []byte
+	limit  int64
+	key    []byte
+	copier *copier
 
 	mu   sync.Mutex
 	used int64
@@ -71,7 +72,7 @@ func Open(dir string, limit int64) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of packages: %w", err)
 	}
-	s := &Store{dir: dir, root: root, limit: limit}
+	s := &Store{dir: dir, root: root, limit: limit, copier: newCopier()}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the folder of packages %s: %w", dir, err), root.Close())
 	}
@@ -184,7 +185,7 @@ func (s *Store) Put(ctx context.Context, id string, content io.Reader, digest st
 			err = errors.Join(err, s.root.Remove(temp))
 		}
 	}()
-	_, err = io.CopyBuffer(w, content, make([]byte, 256<<10))
+	_, err = s.copier.copy(w, content)
 	sum = hex.EncodeToString(w.hash.Sum(nil))
 	if err == nil && digest != "" && !strings.EqualFold(digest, sum) {
 		err = fmt.Errorf("%w: it is %s, announced was %s", ErrDigest, sum, digest)
