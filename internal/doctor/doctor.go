@@ -78,10 +78,13 @@ type examination struct {
 
 	mu     sync.Mutex
 	checks []Check
+	// left is why something that an interrupted check made may still be there.
+	left error
 }
 
-// Examine makes all checks. Its error is the context's: whatever else fails is
-// part of the report.
+// Examine makes all checks. Its error is the context's, or of kind LeftBehind
+// where an interrupt has left a job of ours: whatever else fails is part of the
+// report.
 func Examine(ctx context.Context, cl cluster.Cluster, n Nomad, opts Options) (*Report, error) {
 	cl.Progress = nil // what the use cases behind the checks say is no news here
 	e := &examination{cl: cl, nomad: n, opts: opts}
@@ -109,6 +112,9 @@ func Examine(ctx context.Context, cl cluster.Cluster, n Nomad, opts Options) (*R
 		})
 	}
 	_ = group.Wait() // no check returns an error
+	if e.left != nil {
+		return nil, e.left
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -24,12 +24,15 @@ func (e *examination) onNodes(ctx context.Context) {
 		State: progress.Began, Step: "run on every node", What: e.cl.JobResource(*job.ID),
 	})
 	runs, err := e.nomad.RunEverywhere(ctx, job, jobspec.NodeCheckTask, e.opts.NodeLimit)
-	if err != nil && ctx.Err() == nil {
-		advice := ""
-		if outcome.KindOf(err) == outcome.LeftBehind {
-			advice = "remove it with: nomad job stop -purge " + *job.ID
-		}
+	advice := ""
+	if outcome.KindOf(err) == outcome.LeftBehind {
+		advice = "remove it with: nomad job stop -purge " + *job.ID
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
 		e.add(failed(Node, "", fmt.Errorf("run a job on every node: %w", err), advice))
+	case advice != "":
+		e.left = fmt.Errorf("run a job on every node: %w; %s", err, advice)
 	}
 	if err == nil && len(runs) == 0 {
 		e.add(problem(Node, "", "see the check of the nodes, and heron.nomad.constraints", "no node ran the job, so none takes containers"))

@@ -159,13 +159,14 @@ func TestDoctorOnNodes(t *testing.T) {
 	run := c.start("doctor", "--nodes", "nomad")
 	eventually(t, "its job is there", func() bool { return len(c.doctorJobs()) > 0 })
 	run.interrupt(t)
-	if r := run.wait(t); r.code != 130 && r.code != 0 && r.code != 3 {
+	r := run.wait(t)
+	if r.code != 130 && r.code != 0 && r.code != 3 {
 		t.Errorf("%s", r)
 	}
 	var answer api.UnexpectedResponseError
 	for _, id := range c.doctorJobs() {
 		if _, _, err := c.api().Jobs().Info(id, nil); !errors.As(err, &answer) {
-			t.Errorf("job %s is left (%v)", id, err)
+			t.Errorf("job %s is left (%v)\n%s", id, err, r)
 		}
 	}
 }

@@ -33,6 +33,8 @@ const (
 	outputLimit = 64 << 10
 	// outputReaders is how many outputs are read at a time.
 	outputReaders = 8
+	// endLimit is how long the tasks of a stopped job may take to end.
+	endLimit = time.Minute
 )
 
 // RunEverywhere runs a job of type sysbatch, which Nomad starts once on each
@@ -153,7 +155,7 @@ func (c *Client) discard(ctx context.Context, job *api.Job) error {
 	if err := c.Stop(ctx, there); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if _, err := c.WaitStopped(ctx, id, c.timeout, nil); err != nil {
+	if _, err := c.WaitStopped(ctx, id, max(c.timeout, endLimit), nil); err != nil {
 		return err
 	}
 	return c.PurgeOwned(ctx, id, job.Meta[jobspec.MetaTopologyID])
