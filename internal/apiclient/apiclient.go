@@ -54,6 +54,9 @@ type Client struct {
 	http     *http.Client
 	version  map[string]string
 	original bool
+	// pause is the one before the first repetition of a request whose server was
+	// lost.
+	pause time.Duration
 	// protected is that of the server's cluster.
 	protected bool
 }
@@ -64,7 +67,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{opts: o, base: base}
+	c := &Client{opts: o, base: base, pause: repeatPause}
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: connectTime}).DialContext,

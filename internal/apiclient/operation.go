@@ -54,24 +54,16 @@ func (t *Topologies) end(ctx context.Context, name string, r request, result any
 	}
 	r.header.Set("Prefer", "respond-async")
 	r.header.Set(headerIdempotency, uuid.NewString())
-	_, data, err := c.do(ctx, r)
-	var lost *lostError
-	if errors.As(err, &lost) {
-		return nil, t.unknown(name, lost.err, "it may be at work on topology "+strconv.Quote(name))
-	}
-	if err != nil {
+	end, op, begun, err := c.run(ctx, r)
+	switch on := t.subject(name); {
+	case err != nil && !begun:
 		return nil, err
-	}
-	var op operationDoc
-	if err = c.decode(data, &op); err == nil && op.ID == "" {
-		err = &Error{URL: c.URL(), Reason: "it does not say which operation it began; does a proxy take the header Prefer away?"}
-	}
-	if err != nil {
-		return nil, t.unknown(name, err, "it is at work on topology "+strconv.Quote(name))
-	}
-	end, err := c.follow(ctx, op)
-	if err != nil {
-		return nil, t.unknown(name, err, "its operation "+op.ID+" on topology "+strconv.Quote(name)+" may go on")
+	case err != nil && op.ID == "":
+		return nil, t.unknown(name, err, "it may be at work on "+on)
+	case err != nil:
+		return nil, t.unknown(name, err, "its operation "+op.ID+" on "+on+" may go on")
+	case end.State == interrupted && end.Error != nil:
+		return nil, t.unknown(name, c.problem(*end.Error), "what it did to "+on+" by then may be half done")
 	}
 	if len(end.Result) > 0 && string(end.Result) != "null" {
 		if err := c.decode(end.Result, result); err != nil {
@@ -82,6 +74,14 @@ func (t *Topologies) end(ctx context.Context, name string, r request, result any
 		return nil, c.problem(*end.Error)
 	}
 	return end, nil
+}
+
+// subject is what an operation is on: a topology, or the whole cluster.
+func (t *Topologies) subject(name string) string {
+	if name == "" {
+		return "cluster " + strconv.Quote(t.at.Cluster)
+	}
+	return "topology " + strconv.Quote(name)
 }
 
 // unknown is a request of which is not known how it ended.

@@ -53,14 +53,16 @@ func (e *lostError) Unwrap() error { return e.err }
 // success.
 func (c *Client) do(ctx context.Context, r request) (http.Header, []byte, error) {
 	pause := firstPause
+	var lost *lostError
 	for n := 1; ; n++ {
 		header, data, err := c.once(ctx, r)
 		if err == nil {
 			return header, data, nil
 		}
 		if n == attempts || ctx.Err() != nil || r.once || !passing(err) {
-			return nil, nil, err
+			return nil, nil, stillLost(err, lost)
 		}
+		_ = errors.As(err, &lost)
 		c.opts.Progress.Send(progress.Event{
 			State: progress.Retrying, Step: "ask", What: c.resource(), Err: err, Wait: pause, Attempt: n, Attempts: attempts,
 		})
@@ -69,6 +71,16 @@ func (c *Client) do(ctx context.Context, r request) (http.Header, []byte, error)
 		}
 		pause *= 2
 	}
+}
+
+// stillLost is the error of the last attempt at a request. Where an earlier one
+// was sent and not answered, no connection now does not say that nothing was done.
+func stillLost(err error, earlier *lostError) error {
+	var e *Error
+	if earlier == nil || !errors.As(err, &e) || !e.Unreachable {
+		return err
+	}
+	return &lostError{e}
 }
 
 // resource is the server.

@@ -37,6 +37,10 @@ func refuse(status int, format string, args ...any) error {
 
 // newProblem words a failure for whoever sent the request.
 func newProblem(err error, requestID string) *wire.Problem {
+	var past *pastError
+	if errors.As(err, &past) {
+		return past.problem
+	}
 	p := wire.NewProblem(err, requestID)
 	var refused *httpError
 	if errors.As(err, &refused) && refused.missing != nil {
@@ -50,6 +54,10 @@ func statusOf(err error) int {
 	var refused *httpError
 	if errors.As(err, &refused) {
 		return refused.status
+	}
+	var past *pastError
+	if errors.As(err, &past) {
+		return past.status
 	}
 	switch outcome.KindOf(err) {
 	case outcome.Usage:

@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// stored are the files of the store, without its key.
+// stored are the files of the store, without its key, names and journal.
 func (b *bench) stored() []string {
 	b.t.Helper()
 	entries, err := os.ReadDir(b.store.Dir())
 	b.Must(err)
 	var names []string
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".name") {
+		if !strings.HasPrefix(e.Name(), ".name") && e.Name() != journalDir {
 			names = append(names, e.Name())
 		}
 	}

@@ -74,7 +74,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 				return nil, err
 			}
 			defer s.release(cl)
-			err = operation.WhenFree(ctx, cl.State, sink, lock, func() (err error) {
+			err = operation.WhenFree(ctx, cl.State, sink, patience(ctx, set.Settings, lock), func() (err error) {
 				answer, err = do(ctx, cl, set, name)
 				return err
 			})
@@ -100,7 +100,7 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.act(w, r, auth.Kill, "", func(ctx context.Context, cl *Link, set *setup, name string) (*reply, error) {
 		killed, err := lifecycle.Kill(ctx, cl.Cluster, name, lifecycle.KillOptions{
-			IgnoreMissing: ignore, PurgeCheckpoints: purge, Drain: drain, ForTopology: set.ForTopology,
+			IgnoreMissing: ignore || again(ctx), PurgeCheckpoints: purge, Drain: drain, ForTopology: set.ForTopology,
 		})
 		return done(name, "killed", killed, err)
 	})

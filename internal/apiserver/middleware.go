@@ -25,6 +25,7 @@ type contextKey int
 const (
 	keyRequestID contextKey = iota
 	keyIdentity
+	keyAgain
 )
 
 // headerRequestID names a request, in answers and in the log.

@@ -42,6 +42,8 @@ const (
 	stateRunning   = "running"
 	stateSucceeded = "succeeded"
 	stateFailed    = "failed"
+	// stateInterrupted: the server that carried it out has ended before it did.
+	stateInterrupted = "interrupted"
 )
 
 // maxEvents is how many events of an operation are kept.
@@ -50,9 +52,13 @@ const maxEvents = 1000
 // running is one task under way, or one that has ended.
 type running struct {
 	id, requestID, owner string
-	task                 task
-	cancel               context.CancelCauseFunc
-	done                 chan struct{} // closed when it has ended
+	// key is that of the request, with its owner; "" for none.
+	key string
+	// again: it continues one that a server did not end.
+	again  bool
+	task   task
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when it has ended
 
 	mu       sync.Mutex
 	state    string
@@ -186,6 +192,13 @@ func (o *running) interrupted() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.ended.IsZero() && outcome.KindOf(o.err) == outcome.Interrupted
+}
+
+// lost says that a server ended before this operation did.
+func (o *running) lost() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state == stateInterrupted
 }
 
 // watch counts a request that waits for the end; leave cancels the operation

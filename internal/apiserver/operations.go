@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/heron-nomad/heron/internal/apiserver/journal"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
 
@@ -36,6 +38,7 @@ type operations struct {
 	// changes is called with a topology's name when an operation begins to act
 	// on it, and before its end is known.
 	changes func(topology string)
+	journal *journal.Journal // nil where nothing can be kept
 
 	mu       sync.Mutex
 	byID     map[string]*running
@@ -70,6 +73,10 @@ func (o *operations) start(ctx context.Context, t task, owner, key string) (*run
 		}
 		return run, err
 	}
+	if run.again {
+		inner = context.WithValue(inner, keyAgain, true)
+	}
+	o.keep(run.entry())
 	go o.carryOut(inner, run)
 	return run, nil
 }
@@ -79,7 +86,8 @@ func (o *operations) admit(t task, owner, key, requestID string, cancel context.
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.forget()
-	if earlier := o.byKey[key]; key != "" && earlier != nil && !earlier.interrupted() {
+	earlier := o.byKey[key]
+	if key != "" && earlier != nil && !earlier.interrupted() {
 		if earlier.task.digest != t.digest || earlier.task.verb != t.verb {
 			return nil, false, refuse(http.StatusUnprocessableEntity, "this Idempotency-Key was sent before with another request; use a new one")
 		}
@@ -101,6 +109,7 @@ func (o *operations) admit(t task, owner, key, requestID string, cancel context.
 	run = &running{
 		id: uuid.NewString(), requestID: requestID, owner: owner, task: t,
 		cancel: cancel, done: make(chan struct{}), changed: make(chan struct{}), state: stateWaiting, began: o.now(),
+		key: key, again: key != "" && earlier != nil && earlier.lost(),
 	}
 	o.byID[run.id] = run
 	if key != "" {
@@ -120,6 +129,7 @@ func (o *operations) forget() {
 	for id, r := range o.byID {
 		if old(r) {
 			delete(o.byID, id)
+			o.drop(id)
 		}
 	}
 	for key, r := range o.byKey {
@@ -134,10 +144,18 @@ func (o *operations) carryOut(ctx context.Context, run *running) {
 	defer o.waiting.Done()
 	defer run.cancel(nil)
 	r, err := o.inTurn(ctx, run)
+	if errors.Is(context.Cause(ctx), errEnding) && outcome.KindOf(err) == outcome.Interrupted && !errors.Is(err, errEnding) {
+		err = fmt.Errorf("%w: %w", errEnding, err) // nobody interrupted it at the client
+	}
 	if run.task.clean != nil {
 		run.task.clean()
 	}
-	run.finish(r, err, o.now())
+	// First it is written down: what a client has seen is true after a restart.
+	ended := o.now()
+	e := endOf(run.entry(), r, err)
+	e.Ended = ended
+	o.keep(e)
+	run.finish(r, err, ended)
 	o.metrics.operation(string(run.task.verb), err)
 }
 

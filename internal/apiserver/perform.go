@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -17,6 +18,9 @@ const headerIdempotency = "Idempotency-Key"
 // hangs up cancels what it waits for.
 func (s *Server) perform(w http.ResponseWriter, r *http.Request, t task) error {
 	ctx := r.Context()
+	if repeats(r) {
+		ctx = context.WithValue(ctx, keyAgain, true)
+	}
 	run, err := s.operations.start(ctx, t, identity(ctx).Name, r.Header.Get(headerIdempotency))
 	if err != nil {
 		return err

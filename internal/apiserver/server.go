@@ -54,6 +54,7 @@ func New(opts Options, listen net.Addr) (*Server, error) {
 		}
 		s.publicPath = strings.TrimRight(u.Path, "/")
 	}
+	s.operations.openJournal(opts.Store.Dir())
 	s.handler = s.router()
 	return s, nil
 }
@@ -116,7 +117,7 @@ const lastAnswers = 5 * time.Second
 func (s *Server) close() error {
 	s.rest()
 	s.behind.Wait()
-	return errors.Join(s.reads.close(), s.opts.Store.Close())
+	return errors.Join(s.reads.close(), s.operations.closeJournal(), s.opts.Store.Close())
 }
 
 // logWriter takes what net/http wants to tell.

@@ -215,7 +215,7 @@ func (s *Server) carryOut(ctx context.Context, o *order, form *submission, sink 
 		submitted []*submit.Submitted
 		failed    error
 	)
-	err = operation.WhenFree(ctx, cl.State, sink, o.lock, func() error {
+	err = operation.WhenFree(ctx, cl.State, sink, patience(ctx, set.Settings, o.lock), func() error {
 		list, err := o.carryOut(ctx, cl, set, prepared)
 		submitted = append(submitted, list...)
 		if len(submitted) > 0 { // it is not repeated
@@ -238,7 +238,7 @@ func (o *order) carryOut(ctx context.Context, cl *Link, set *setup, prepared *su
 	if err != nil {
 		return nil, err
 	}
-	return submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable, Rollback: o.rollback})
+	return submit.Submit(ctx, cl.Cluster, decisions, submit.Options{Wait: o.wait, StableFor: o.stable, Rollback: o.rollback, Again: again(ctx)})
 }
 
 // submitted is the answer to a submission. Beside an error it has what was done

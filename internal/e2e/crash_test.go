@@ -193,7 +193,8 @@ func (c *cluster) packageFiles() []string {
 	c.t.Helper()
 	var files []string
 	for _, f := range c.packageTree() {
-		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() {
+		// Beside a package an API server keeps its name.
+		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && !strings.HasPrefix(filepath.Base(f), ".name-") {
 			files = append(files, f)
 		}
 	}

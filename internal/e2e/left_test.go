@@ -39,7 +39,7 @@ func (c *cluster) packageTree() []string {
 	c.t.Helper()
 	return slices.DeleteFunc(c.files(c.packages), func(file string) bool {
 		name, _ := filepath.Rel(c.packages, file)
-		return name == ".names.key" || strings.HasPrefix(name, ".incoming-request-")
+		return name == ".names.key" || strings.HasPrefix(name, ".operations") || strings.HasPrefix(name, ".incoming-request-")
 	})
 }
 

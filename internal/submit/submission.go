@@ -46,6 +46,9 @@ type submission struct {
 	uploaded, stateMade bool
 	// done: all steps are done.
 	done bool
+	// earlier is the record of the process that had completed this very
+	// submission; nil for none.
+	earlier *statemgr.DeploymentRecord
 	// claim is this submission's own; kept are packages of the dead operation
 	// that could not be removed.
 	claim *operation.Claim

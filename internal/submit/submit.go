@@ -21,6 +21,9 @@ type Options struct {
 	StableFor time.Duration
 	// Rollback undoes a submission whose topology is not running in time.
 	Rollback bool
+	// Again: the same submission was begun before, by a process that died. Where
+	// it had completed, that counts as this one's work.
+	Again bool
 }
 
 // What was done about a topology.
@@ -117,6 +120,12 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 		if err == nil {
 			err = s.check(ctx)
 		}
+		if err != nil && opts.Again && s != nil {
+			had, lookErr := s.hadCompleted(ctx, err)
+			if had || lookErr != nil {
+				err = lookErr
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +133,10 @@ func Submit(ctx context.Context, cl cluster.Cluster, decisions []Decision, opts 
 	}
 	var done []*Submitted
 	for _, s := range list {
-		err := s.carryOut(ctx)
+		var err error
+		if s.earlier == nil {
+			err = s.carryOut(ctx)
+		}
 		if err != nil {
 			return done, err
 		}
@@ -170,7 +182,7 @@ func (s *submission) remedy() outcome.Remedy { return s.cl.KillRemedy(s.name) }
 
 func (s *submission) result() *Submitted {
 	set := s.m.in.Settings
-	return &Submitted{
+	done := &Submitted{
 		Action:     ActionSubmitted,
 		Number:     1,
 		Topology:   s.name,
@@ -188,4 +200,8 @@ func (s *submission) result() *Submitted {
 		Paused:        s.m.Paused(),
 		Kept:          s.kept,
 	}
+	if e := s.earlier; e != nil {
+		done.Package, done.PackageSHA256, done.PackageSize = e.Package.URI, e.Package.SHA256, e.Package.Size
+	}
+	return done
 }

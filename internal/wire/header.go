@@ -7,4 +7,7 @@ const (
 	// HeaderProtected, in the answer about the version, says with "true" that a
 	// person has to confirm before a topology is killed.
 	HeaderProtected = "Heron-Protected"
+	// HeaderAgain, in a request, says with "true" that the same was begun by a
+	// server that was lost.
+	HeaderAgain = "Heron-Again"
 )
