@@ -2,9 +2,10 @@ package e2e
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/heron-nomad/heron/internal/testenv"
 )
@@ -19,10 +20,8 @@ type request struct {
 	// contentType and body, "" for none. A path without a slash in front is one
 	// of the topology's.
 	contentType, body string
-	// done is the status of the answer, again are those of the answer to the
-	// same request once it has done its work.
-	done  int
-	again []int
+	// done is the status of the answer.
+	done int
 }
 
 // patient has a request wait for the claim of the server that died, which
@@ -32,57 +31,58 @@ const patient = "lock_timeout=1m"
 // requests are those that change a topology, by name.
 func (s *apiServer) requests() map[string]request {
 	const small = "application/x-www-form-urlencoded"
-	submission := func(name, query string, stmgrs int, on []request, again ...int) request {
+	submission := func(name, query string, stmgrs int, on []request) request {
 		contentType, body := s.formWith(s.topology, stmgrs)
 		return request{
 			name: name, on: on, method: "POST", path: "/api/v1/topologies?" + query + "&" + patient,
-			contentType: contentType, body: body.String(), done: 201, again: again,
+			contentType: contentType, body: body.String(), done: 201,
 		}
 	}
-	submit := submission("submit", "wait=2m", 2, nil, 201, 409)
-	replace := submission("replace", "replace=true", 3, []request{submit}, 201)
+	submit := submission("submit", "wait=2m", 2, nil)
+	replace := submission("replace", "replace=true", 3, []request{submit})
 	named := map[string]request{}
 	for _, r := range []request{
 		submit,
-		{name: "kill", on: []request{submit}, method: "DELETE", path: "?ignore_missing=true&" + patient, done: 200, again: []int{200}},
+		{name: "kill", on: []request{submit}, method: "DELETE", path: "?" + patient, done: 200},
 		{
 			name: "restart", on: []request{submit}, method: "POST", path: "/restart?wait=2m&batch=2&" + patient,
-			contentType: small, body: "container_id=-1", done: 200, again: []int{200},
+			contentType: small, body: "container_id=-1", done: 200,
 		},
 		{
 			name: "update", on: []request{submit}, method: "POST", path: "/update?wait=2m&" + patient,
-			contentType: small, body: "component_parallelism=count:5&container_number=3", done: 200, again: []int{200},
+			contentType: small, body: "component_parallelism=count:5&container_number=3", done: 200,
 		},
 		replace,
-		{name: "rollback", on: []request{submit, replace}, method: "POST", path: "/rollback?version=1&" + patient, done: 200, again: []int{200}},
+		{name: "rollback", on: []request{submit, replace}, method: "POST", path: "/rollback?version=1&" + patient, done: 200},
 	} {
 		named[r.name] = r
 	}
 	return named
 }
 
-// perform sends a request and returns the answer's status.
-func (s *apiServer) perform(r request) (status int, text string, err error) {
+// perform sends a request with an Idempotency-Key and returns the answer's
+// status.
+func (s *apiServer) perform(r request, key string) (status int, text string, err error) {
 	s.t.Helper()
 	path := r.path
 	if !strings.HasPrefix(path, "/api/") {
 		path = s.at() + path
 	}
-	return s.send(r.method, path, r.contentType, bytes.NewReader([]byte(r.body)))
+	return s.send(r.method, path, r.contentType, bytes.NewReader([]byte(r.body)), "Idempotency-Key", key)
 }
 
-// must sends a request and wants one of some statuses for it.
-func (s *apiServer) must(r request, statuses ...int) {
+// must sends a request and wants it to succeed.
+func (s *apiServer) must(r request, key string) {
 	s.t.Helper()
-	status, text, err := s.perform(r)
-	if err != nil || !slices.Contains(statuses, status) {
-		s.t.Fatalf("%s: status %d, want %v: %s (%v)\nthe server's log:\n%s", r.name, status, statuses, text, err, s.run.errOut.String())
+	status, text, err := s.perform(r, key)
+	if err != nil || status != r.done {
+		s.t.Fatalf("%s: status %d, want %d: %s (%v)\nthe server's log:\n%s", r.name, status, r.done, text, err, s.run.errOut.String())
 	}
 }
 
 // An API server is killed after each of its calls to Nomad and ZooKeeper that a
-// request makes it do. Then the same request, sent to a server started anew,
-// ends as if nothing had happened, and a kill leaves nothing.
+// request makes it do. Then the same request, sent with the same key to a server
+// started anew, ends as if nothing had happened, and a kill leaves nothing.
 func TestServerCrashMatrix(t *testing.T) {
 	seed := testenv.Seed(t, "HERON_CRASH_SEED")
 	for _, name := range []string{"submit", "kill", "restart", "update", "replace", "rollback"} {
@@ -93,16 +93,16 @@ func TestServerCrashMatrix(t *testing.T) {
 			r, kill := s.requests()[name], s.requests()["kill"]
 			begin := func(at int) {
 				for _, before := range r.on {
-					s.must(before, before.done)
+					s.must(before, uuid.NewString())
 				}
 				w.count(func() *running { return s.run }, at, killed)
 			}
 			end := func() {
-				s.must(kill, kill.done)
+				s.must(kill, uuid.NewString())
 				s.nothingLeft()
 			}
 			begin(0)
-			s.must(r, r.done)
+			s.must(r, uuid.NewString())
 			calls := w.counts()
 			want := s.endState()
 			end()
@@ -113,7 +113,8 @@ func TestServerCrashMatrix(t *testing.T) {
 			t.Logf("%s makes %d calls; the server is killed after: %v", name, calls, points)
 			for _, at := range points {
 				begin(at)
-				status, text, err := s.perform(r)
+				key := uuid.NewString()
+				status, text, err := s.perform(r, key)
 				w.counts()
 				if err == nil && status != r.done {
 					t.Fatalf("killed after call %d: status %d: %s", at, status, text)
@@ -123,7 +124,7 @@ func TestServerCrashMatrix(t *testing.T) {
 					w.emptyTmp()
 					s.begin()
 				}
-				s.must(r, r.again...)
+				s.must(r, key)
 				w.settled(at, want)
 				end()
 			}
