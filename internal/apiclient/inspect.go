@@ -3,11 +3,8 @@ package apiclient
 import (
 	"context"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/heron-nomad/heron/internal/inspect"
-	"github.com/heron-nomad/heron/internal/logs"
 	"github.com/heron-nomad/heron/internal/wire"
 )
 
@@ -66,43 +63,4 @@ func (e *ended) over(c *Client) (bool, error) {
 		return true, c.problem(*e.Error)
 	}
 	return e.End, nil
-}
-
-// Logs is logs.Show.
-func (t *Topologies) Logs(ctx context.Context, name string, o logs.Options, sink logs.Sink) error {
-	if err := t.client.needs("logs"); err != nil {
-		return err
-	}
-	var q url.Values
-	set(&q, "follow", yes(o.Follow))
-	set(&q, "tail", strconv.Itoa(o.Tail))
-	if !o.Since.IsZero() {
-		set(&q, "since", o.Since.UTC().Format(time.RFC3339Nano))
-	}
-	if o.Container != nil {
-		set(&q, "container", strconv.Itoa(*o.Container))
-	}
-	set(&q, "component", o.Component)
-	set(&q, "file", o.File)
-	set(&q, "stream", o.Stream)
-	_, err := t.client.read(ctx, t.path(name, "logs"), q, func(line []byte) (bool, error) {
-		var doc struct {
-			One   *bool      `json:"one"`
-			Line  *logs.Line `json:"line"`
-			Label string     `json:"label"`
-			ended
-		}
-		if err := t.client.decode(line, &doc); err != nil {
-			return true, err
-		}
-		if doc.One != nil {
-			sink.Begin(*doc.One)
-		}
-		if doc.Line != nil {
-			doc.Line.Label = doc.Label
-			return false, sink.Lines([]logs.Line{*doc.Line})
-		}
-		return doc.over(t.client)
-	})
-	return err
 }

@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 )
 
@@ -29,16 +31,27 @@ const (
 var errSilent = errors.New("nothing came for " + silence.String())
 
 // stream reads a stream of documents until take says that it is over. One that
-// breaks is asked for anew, with the query as it is then; nil for a stream that
-// cannot be continued.
+// breaks is asked for anew, with the query as it is then.
 func (c *Client) stream(ctx context.Context, path []string, query func() url.Values, take func(line []byte) (over bool, err error)) error {
-	last := time.Now()
+	return c.streamOf(ctx, func() (request, error) {
+		return request{method: http.MethodGet, path: path, query: query()}, nil
+	}, take)
+}
+
+// streamOf is stream of any request, made anew for each attempt.
+func (c *Client) streamOf(ctx context.Context, next func() (request, error), take func(line []byte) (over bool, err error)) error {
+	last, begun := time.Now(), false
 	for {
-		over, err := c.read(ctx, path, query(), func(line []byte) (bool, error) {
-			last = time.Now()
+		r, err := next()
+		if err != nil {
+			return err
+		}
+		over, err := c.read(ctx, r, func(line []byte) (bool, error) {
+			// What takes the line may be slow, as a person who reads page by page.
+			defer func() { last, begun = time.Now(), true }()
 			return take(line)
 		})
-		if over || err == nil || ctx.Err() != nil || !passing(err) && !refusedConnection(err) || time.Since(last) > patience {
+		if over || err == nil || ctx.Err() != nil || !c.mayGoOn(err, begun) || time.Since(last) > patience {
 			return err
 		}
 		c.opts.Progress.Send(progress.Event{State: progress.Retrying, Step: "ask", What: c.resource(), Err: err, Wait: again})
@@ -46,6 +59,13 @@ func (c *Client) stream(ctx context.Context, path []string, query func() url.Val
 			return err
 		}
 	}
+}
+
+// mayGoOn says that a stream may be had when it is asked for again. Where one has
+// begun, a server or the proxy before it that is being restarted answers as if it
+// were out of order.
+func (c *Client) mayGoOn(err error, begun bool) bool {
+	return passing(err) || refusedConnection(err) || begun && outcome.KindOf(err) == outcome.Unreachable
 }
 
 // refusedConnection says that no connection came about: the server may be just
@@ -56,12 +76,12 @@ func refusedConnection(err error) bool {
 }
 
 // read reads one answer that is a stream.
-func (c *Client) read(ctx context.Context, path []string, query url.Values, take func([]byte) (bool, error)) (over bool, err error) {
+func (c *Client) read(ctx context.Context, r request, take func([]byte) (bool, error)) (over bool, err error) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer watch.Stop()
-	req, err := c.newRequest(own, request{method: http.MethodGet, path: path, query: query}, nil)
+	req, err := c.newRequest(own, r, func() { watch.Reset(silence) })
 	if err != nil {
 		return false, err
 	}
@@ -77,14 +97,28 @@ func (c *Client) read(ctx context.Context, path []string, query url.Values, take
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, lineLimit)
+	lines.Split(wholeLines)
 	for lines.Scan() {
-		watch.Reset(silence)
+		watch.Stop()
 		if over, err := take(lines.Bytes()); over || err != nil {
 			return true, err
 		}
+		watch.Reset(silence)
 	}
 	if err := lines.Err(); err != nil {
 		return false, c.failed(own, err, false)
 	}
 	return false, c.failed(own, fmt.Errorf("the answer ends too early: %w", io.ErrUnexpectedEOF), false)
+}
+
+// wholeLines is bufio.ScanLines without a last line that has no end: of one that
+// is cut off nothing is known.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if bytes.IndexByte(data, '\n') < 0 {
+		if atEOF {
+			return len(data), nil, nil
+		}
+		return 0, nil, nil
+	}
+	return bufio.ScanLines(data, atEOF)
 }

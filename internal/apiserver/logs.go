@@ -1,6 +1,9 @@
 package apiserver
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,6 +14,37 @@ import (
 
 // showLogs streams what a topology's containers log: {"line": …} a line.
 func (s *Server) showLogs(w http.ResponseWriter, r *http.Request) error {
+	return s.streamLogs(w, r, nil, func(out *stream) logs.Sink { return logSink{out} })
+}
+
+// maxBookmarks bounds the bookmarks of a request, in bytes: those of more than
+// 40,000 logs.
+const maxBookmarks = 16 << 20
+
+// resumeLogs is showLogs with bookmarks: it tells behind the lines how far that
+// is, and goes on from where the body says.
+func (s *Server) resumeLogs(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		From []logs.Bookmark `json:"from"`
+	}
+	done := s.readBody(w, r, maxBookmarks)
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return refuse(http.StatusRequestEntityTooLarge, "the bookmarks are larger than %d bytes", maxBookmarks)
+		}
+		return refuse(http.StatusBadRequest, "the body is not the JSON of bookmarks: %v", err)
+	}
+	done()
+	var from logs.Bookmarks
+	if body.From != nil {
+		from = logs.Bookmarks{}
+		from.Take(body.From)
+	}
+	return s.streamLogs(w, r, from, func(out *stream) logs.Sink { return &markingSink{logSink: logSink{out}} })
+}
+
+func (s *Server) streamLogs(w http.ResponseWriter, r *http.Request, from logs.Bookmarks, sink func(*stream) logs.Sink) error {
 	at, name, err := s.target(r)
 	if err != nil {
 		return err
@@ -19,6 +53,7 @@ func (s *Server) showLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	options.From = from
 	cl, err := s.reads.cluster(r.Context(), at)
 	if err != nil {
 		return err
@@ -26,7 +61,8 @@ func (s *Server) showLogs(w http.ResponseWriter, r *http.Request) error {
 	out := s.newStream(w)
 	defer out.keepAlive(r.Context())()
 	servers := logs.Servers{Cluster: cl.Cluster, Nomad: cl.Nomad, Shell: cl.Shell}
-	return out.finish(r.Context(), logs.Show(r.Context(), servers, name, options, logSink{out}))
+	servers.Cluster.Progress = out.note
+	return out.finish(r.Context(), logs.Show(r.Context(), servers, name, options, sink(out)))
 }
 
 // logOptions reads what to show of the logs.
@@ -75,10 +111,31 @@ func (l logSink) Begin(one bool) {
 }
 
 // Lines implements logs.Sink.
-func (l logSink) Lines(lines []logs.Line) error {
+func (l logSink) Lines(lines []logs.Line) error { return l.out.send(lineDocs(lines)...) }
+
+func lineDocs(lines []logs.Line) []any {
 	docs := make([]any, len(lines))
 	for i := range lines {
 		docs[i] = logLine{&lines[i], lines[i].Label}
 	}
-	return l.out.send(docs...)
+	return docs
+}
+
+// markingSink sends bookmarks behind the lines that they are about, in one piece.
+type markingSink struct {
+	logSink
+	pending []any
+}
+
+// Lines implements logs.Sink.
+func (m *markingSink) Lines(lines []logs.Line) error {
+	m.pending = append(m.pending, lineDocs(lines)...)
+	return nil
+}
+
+// Mark implements logs.Marker.
+func (m *markingSink) Mark(marks []logs.Bookmark) error {
+	docs := m.pending
+	m.pending = nil
+	return m.out.send(append(docs, map[string]any{"marks": marks})...)
 }

@@ -46,6 +46,7 @@ func (s *Server) routes() []route {
 		{"GET", topologyPath + "/watch", auth.Read, s.watch},
 		{"GET", topologyPath + "/history", auth.Read, s.history},
 		{"GET", topologyPath + "/logs", auth.Logs, s.showLogs},
+		{"POST", topologyPath + "/logs", auth.Logs, s.resumeLogs},
 		{"DELETE", topologyPath, auth.Kill, s.kill},
 		{"POST", topologyPath + "/activate", auth.Activate, s.activate},
 		{"POST", topologyPath + "/deactivate", auth.Deactivate, s.deactivate},

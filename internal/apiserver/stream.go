@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/heron-nomad/heron/internal/progress"
 )
 
 // beat is how long a stream may be without a line: proxies end connections that
@@ -61,6 +63,17 @@ func (l *stream) send(docs ...any) error {
 	l.last = time.Now()
 	l.err = l.control.Flush()
 	return l.err
+}
+
+// note writes what goes on beside what is asked for. Before the head of the answer
+// it is dropped, so that a failure can still have a status.
+func (l *stream) note(e progress.Event) {
+	l.mu.Lock()
+	begun := l.begun
+	l.mu.Unlock()
+	if begun {
+		_ = l.send(map[string]any{"event": newEvent(e)}) // a client that has gone shows at the next line
+	}
 }
 
 // keepAlive writes empty documents where nothing else is written, until the

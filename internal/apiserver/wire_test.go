@@ -249,6 +249,11 @@ func TestStreams(t *testing.T) {
 	at := "/api/v1/topologies/nomad/ads/prod/words"
 	b.want(b.send("GET", at+"/watch", nil), 404, `"kind":"not_found"`)
 	b.want(b.send("GET", at+"/logs", nil), 404, `"kind":"not_found"`)
+	b.want(b.send("POST", at+"/logs", nil), 404, `"kind":"not_found"`)
+	b.want(b.send("POST", at+"/logs", strings.NewReader(`{"from":[]}`)), 404, `"kind":"not_found"`)
+	b.want(b.send("POST", at+"/logs", strings.NewReader("from here")), 400, "not the JSON of bookmarks")
+	b.want(b.send("POST", at+"/logs", strings.NewReader(`{"from":[{"allocation":"a","logs":{"x":{"at":1,"from":3}}}]}`)), 422, "bookmark")
+	b.want(b.send("POST", at+"/logs", strings.NewReader(`{"from":["`+strings.Repeat("x", maxBookmarks)+`"]}`)), 413, "larger than")
 	b.want(b.send("GET", at+"/logs?tail=x", nil), 400, "tail")
 	b.want(b.send("GET", at+"/logs?stream=x", nil), 400, "stream")
 	b.want(b.send("GET", at+"/logs?since=yesterday", nil), 400, "since")

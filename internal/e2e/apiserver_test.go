@@ -37,7 +37,7 @@ func (c *cluster) serve(more ...string) *apiServer {
 		// The documentation leaves the scheme out.
 		"-D", "heron.nomad.scheduler.uri=" + strings.TrimPrefix(c.properties["heron.nomad.scheduler.uri"], "http://"),
 		"-D", "heron.class.uploader=org.apache.heron.uploader.http.HttpUploader", "--verbose",
-		"--port", fmt.Sprint(port), "--heron-core-package-path", bin.core,
+		"--port", fmt.Sprint(port), "--heron-core-package-path", c.core,
 		"-D", "heron.package.core.uri=" + s.url + "/api/v1/file/download/core",
 		"-D", "heron.apiserver.http.file.system.directory=" + c.packages,
 	}

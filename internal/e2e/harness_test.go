@@ -75,7 +75,9 @@ type cluster struct {
 	// credentials are those for the real ZooKeeper, "" for none.
 	credentials    string
 	home, packages string
-	tmp, root      string
+	// core is the engine that is installed there.
+	core      string
+	tmp, root string
 	// topology is a name that no other test uses.
 	topology string
 	// net, unless nil, is the network that the servers are in.
@@ -107,6 +109,7 @@ func newClusterAt(t *testing.T, nomad, zookeeper string, net *testenv.PrivateNet
 		zookeeper: zookeeper,
 		net:       net,
 		home:      filepath.Join(dir, "home"),
+		core:      bin.core,
 		packages:  filepath.Join(dir, "packages"),
 		tmp:       filepath.Join(dir, "tmp"),
 		root:      fmt.Sprintf("/e2e-%s-%d", name, os.Getpid()),

@@ -56,13 +56,13 @@ func (c *cluster) brokenCore(fail string) { c.coreWith("HERON_STANDIN_FAIL=" + f
 // coreWith installs a stand-in core with a knob set.
 func (c *cluster) coreWith(knob string) {
 	c.t.Helper()
-	core := filepath.Join(c.t.TempDir(), "core.tar.gz")
-	cmd := exec.Command("scripts/standin-core", "--set", knob, core)
+	c.core = filepath.Join(c.t.TempDir(), "core.tar.gz")
+	cmd := exec.Command("scripts/standin-core", "--set", knob, c.core)
 	cmd.Dir = testenv.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		c.t.Fatalf("%v\n%s", err, out)
 	}
-	c.want(c.heron("init", "--prefix", c.home, "--core", core), 0)
+	c.want(c.heron("init", "--prefix", c.home, "--core", c.core), 0)
 }
 
 func TestStatusOfARunningTopology(t *testing.T) {

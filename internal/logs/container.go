@@ -27,7 +27,9 @@ type container struct {
 	folder folder
 	// fresh: it was there when the command began, so that Tail counts.
 	fresh bool
-	out   func([]Line) error
+	out   func(block) error
+	// marking: somebody wants bookmarks.
+	marking bool
 	// lost is told of logs in which lines may be missing.
 	lost func(log string)
 
@@ -140,8 +142,14 @@ func (c *container) read(ctx context.Context, last bool) error {
 			return err
 		}
 		if round == 0 {
+			begun := c.begun
 			if byLog, err = c.meet(ctx, byLog); err != nil {
 				return err
+			}
+			if mark := c.bookmark(c.allLogs()...); mark != nil && !begun {
+				if err := c.out(block{mark: mark}); err != nil {
+					return err
+				}
 			}
 			for log := range c.streams {
 				todo[log] = passDone
@@ -192,7 +200,7 @@ func (c *container) meet(ctx context.Context, byLog map[string][]entry) (map[str
 	fresh := slices.DeleteFunc(slices.Sorted(maps.Keys(byLog)), func(log string) bool { return c.streams[log] != nil })
 	for try := 1; len(fresh) > 0; try++ {
 		for _, log := range fresh {
-			s := &stream{folder: c.folder, carry: c.options.Stream != "", emit: c.emitter(log), lost: func() { c.lost(log) }}
+			s := c.stream(log)
 			if place {
 				if err := c.place(ctx, s, byLog[log]); err != nil {
 					return nil, err
@@ -240,9 +248,20 @@ func (c *container) place(ctx context.Context, s *stream, entries []entry) error
 	return nil
 }
 
+// stream is a log of which nothing was read.
+func (c *container) stream(log string) *stream {
+	s := &stream{carry: c.options.Stream != "", filter: sinceFilter{since: c.options.Since, now: c.options.Now()}}
+	c.own(s, log)
+	return s
+}
+
+// own makes a stream one of this container's.
+func (c *container) own(s *stream, log string) {
+	s.folder, s.emit, s.lost = c.folder, c.emitter(s, log), func() { c.lost(log) }
+}
+
 // emitter makes lines of what a log says.
-func (c *container) emitter(log string) func(string, [][]byte) error {
-	filter := sinceFilter{since: c.options.Since, now: c.options.Now()}
+func (c *container) emitter(s *stream, log string) func(string, [][]byte) error {
 	head := Line{Container: c.index, Component: component(log), Allocation: c.allocation, Label: label(log)}
 	if head.Component != "" {
 		head.Instance = log
@@ -251,7 +270,7 @@ func (c *container) emitter(log string) func(string, [][]byte) error {
 		lines := make([]Line, 0, len(texts))
 		head.File = path
 		for _, text := range texts {
-			if filter.shown(text) {
+			if s.filter.shown(text) {
 				line := head
 				line.Line = string(text)
 				lines = append(lines, line)
@@ -260,7 +279,7 @@ func (c *container) emitter(log string) func(string, [][]byte) error {
 		if len(lines) == 0 {
 			return nil
 		}
-		return c.out(lines)
+		return c.out(block{lines, c.bookmark(log)})
 	}
 }
 
@@ -279,6 +298,6 @@ func (c *container) inherit(before *container) {
 	}
 	c.streams, c.begun = before.streams, before.begun
 	for log, s := range c.streams {
-		s.folder, s.emit, s.lost = c.folder, c.emitter(log), func() { c.lost(log) }
+		c.own(s, log)
 	}
 }

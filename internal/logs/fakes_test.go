@@ -157,7 +157,7 @@ func reading(d *disk, o Options) (*container, *lines) {
 		o.Now = func() time.Time { return d.clock }
 	}
 	got := &lines{}
-	return &container{options: o, folder: d, fresh: true, task: "executor", out: got.Lines, lost: func(log string) { got.lost = append(got.lost, log) }}, got
+	return &container{options: o, folder: d, fresh: true, task: "executor", out: func(b block) error { return got.Lines(b.lines) }, lost: func(log string) { got.lost = append(got.lost, log) }}, got
 }
 
 func (c *container) mustRead(t *testing.T, last bool) {

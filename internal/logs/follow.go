@@ -174,11 +174,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 // update begins with new allocations, ends with those that have ended, and
 // says whether any lives.
 func (f *follower) update(ctx context.Context, list []nomad.Container, first bool) (live bool) {
-	fresh := map[string]bool{}
-	if first {
-		for _, c := range f.selected(list) {
-			fresh[c.ID] = true
-		}
+	began := f.began(list, first)
+	if first && f.options.From == nil {
+		f.mark(list, began)
 	}
 	listed := map[string]bool{}
 	for _, c := range list {
@@ -188,13 +186,7 @@ func (f *follower) update(ctx context.Context, list []nomad.Container, first boo
 		if one == nil {
 			one = &followed{Container: c, ended: make(chan struct{}), done: make(chan struct{})}
 			f.known[c.ID] = one
-			if f.wanted(c) && (fresh[c.ID] || !first) {
-				before := f.last[c.Index]
-				f.last[c.Index] = one
-				f.reading.Go(func() { f.one(ctx, one, before, first) })
-			} else {
-				close(one.done)
-			}
+			f.begin(ctx, one, began[c.ID])
 		}
 		if !c.Live() && !one.over() {
 			close(one.ended)
@@ -226,22 +218,15 @@ func (f *follower) over(ctx context.Context) (bool, error) {
 
 // one follows an allocation to its end. What it replaces is read first, if
 // that has ended.
-func (f *follower) one(ctx context.Context, c, before *followed, first bool) {
+func (f *follower) one(ctx context.Context, c, before *followed) {
 	defer close(c.done)
-	c.reading = f.container(c.Container, first, func(lines []Line) error {
-		f.output.Lock()
-		defer f.output.Unlock()
-		c.wrote = true
-		err := f.sink.Lines(lines)
-		if err != nil {
-			f.cancel(err)
-		}
-		return err
-	})
-	if before != nil && (before.over() || c.reading.shared()) {
+	if before != nil && !c.reading.begun && (before.over() || c.reading.shared()) {
 		select {
 		case <-before.done:
 			c.reading.inherit(before.reading)
+			if f.display(block{mark: c.reading.bookmark(c.reading.allLogs()...)}) != nil {
+				return
+			}
 		case <-time.After(predecessor):
 		case <-ctx.Done():
 			return
@@ -272,6 +257,7 @@ func (f *follower) one(ctx context.Context, c, before *followed, first bool) {
 			failing = time.Now()
 		}
 		if last {
+			f.markEnd(c)
 			return
 		}
 		if wait = min(wait*3/2, longestPause); c.wrote {

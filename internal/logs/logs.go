@@ -47,6 +47,8 @@ type reader struct {
 	name    string
 	options Options
 	sink    Sink
+	// marker is the sink, if that wants bookmarks.
+	marker Marker
 	// jobs are the topology's, by id: one, or the original client's, which have
 	// one each per container.
 	jobs map[string]job
@@ -71,7 +73,11 @@ func Show(ctx context.Context, servers Servers, name string, o Options, sink Sin
 		return err
 	}
 	r := &reader{Servers: servers, name: name, options: o, sink: sink}
+	r.marker, _ = sink.(Marker)
 	one, err := r.look(ctx)
+	if o.Follow && o.From != nil && outcome.KindOf(err) == outcome.NotFound {
+		return nil // it has ended meanwhile, and is removed
+	}
 	if err != nil {
 		return err
 	}
@@ -226,14 +232,19 @@ func (r *reader) wanted(c nomad.Container) bool {
 }
 
 // container prepares the reading of an allocation.
-func (r *reader) container(c nomad.Container, fresh bool, out func([]Line) error) *container {
+func (r *reader) container(c nomad.Container, fresh bool, out func(block) error) *container {
 	j := r.jobs[c.JobID]
-	return &container{
+	one := &container{
 		options: r.options, index: c.Index, allocation: c.ID, task: j.task, folder: r.folder(j, c), fresh: fresh, out: out,
+		marking: r.marker != nil,
 		lost: func(log string) {
 			r.warn(c, fmt.Sprintf("log %s was replaced before its end was read; lines may be missing", log), nil)
 		},
 	}
+	if mark, ok := r.options.From[c.ID]; ok {
+		one.restore(mark)
+	}
+	return one
 }
 
 // warn tells of a container whose logs cannot be read.

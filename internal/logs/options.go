@@ -29,6 +29,9 @@ type Options struct {
 	// File is a file by its path below a container's working directory, or by its
 	// name there or in the log folder; "" for logs.
 	File string
+	// From goes on where an earlier Show with otherwise the same options ended; nil
+	// for a first one.
+	From Bookmarks
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -45,7 +48,7 @@ func (o Options) check() error {
 	case o.File != "" && (o.Stream != "" || o.Component != ""), o.Stream != "" && o.Component != "":
 		return outcome.Errorf(outcome.Usage, "a file, a component and a stream of the task are three ways to say which logs to show; give one of them")
 	}
-	return nil
+	return o.From.check()
 }
 
 // Line is one line of a log. It is what the command prints as JSON.

@@ -25,30 +25,35 @@ func (r *reader) show(ctx context.Context) error {
 		return err
 	}
 	list := r.selected(all)
-	if len(list) == 0 {
+	if r.options.From != nil {
+		list = r.resumed(all)
+	} else if err := r.begin(list); err != nil {
+		return err
+	}
+	if len(list) == 0 && r.options.From == nil {
 		return outcome.Errorf(outcome.NotFound, "%s has no container that Nomad knows of", r.what())
 	}
 	inner, cancel := context.WithCancel(ctx)
 	group := &errgroup.Group{}
 	group.SetLimit(readers)
 	type result struct {
-		lines   chan []Line
+		blocks  chan block
 		matched bool
 		err     error
 	}
 	results := make([]*result, len(list))
 	for i := range results {
-		results[i] = &result{lines: make(chan []Line, ahead)}
+		results[i] = &result{blocks: make(chan block, ahead)}
 	}
 	started := make(chan struct{})
 	go func() {
 		defer close(started)
 		for i, c := range list {
 			group.Go(func() error {
-				defer close(results[i].lines)
-				one := r.container(c, true, func(lines []Line) error {
+				defer close(results[i].blocks)
+				one := r.container(c, true, func(b block) error {
 					select {
-					case results[i].lines <- lines:
+					case results[i].blocks <- b:
 						return nil
 					case <-inner.Done():
 						return context.Cause(inner)
@@ -65,11 +70,11 @@ func (r *reader) show(ctx context.Context) error {
 		<-started
 		_ = group.Wait()
 	}()
-	matched := false
+	matched := r.matched()
 	var failed []error
 	for i, c := range list {
-		for lines := range results[i].lines {
-			if err := r.sink.Lines(lines); err != nil {
+		for b := range results[i].blocks {
+			if err := r.deliver(b); err != nil {
 				return err
 			}
 		}
@@ -82,6 +87,8 @@ func (r *reader) show(ctx context.Context) error {
 		}
 		if results[i].err != nil {
 			failed = append(failed, unreadable(c, results[i].err))
+		} else if err := r.ended(c); err != nil {
+			return err
 		}
 	}
 	switch {

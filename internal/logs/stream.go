@@ -40,6 +40,8 @@ type stream struct {
 	// carry: a line may go on in the next file.
 	carry bool
 	emit  func(path string, lines [][]byte) error
+	// filter leaves out lines because of their time.
+	filter sinceFilter
 	// lost is told where a file was gone before all of it was read.
 	lost func()
 
@@ -47,6 +49,9 @@ type stream struct {
 	// means that nothing was read.
 	pos, markAt int64
 	mark        []byte
+	// sum is a digest of the mark where that itself is not known yet: from a
+	// bookmark.
+	sum string
 	// mod is the file's when it was looked at last.
 	mod time.Time
 	// older are files that need not be read.
@@ -61,7 +66,7 @@ type fileKey struct {
 	mod  time.Time
 }
 
-func (e entry) key() fileKey { return fileKey{e.size, e.mod} }
+func (e entry) key() fileKey { return fileKey{e.size, e.mod.UTC()} }
 
 // sameFiles says that no file was renamed or added between two lists. Only the
 // newest grows.
@@ -96,7 +101,7 @@ const (
 // was read last counts as the same one, if reading it does not show another.
 func (s *stream) pass(ctx context.Context, entries []entry, trust, force bool, relist func(context.Context) ([]entry, error)) (passed, error) {
 	at := -1
-	if len(s.mark) > 0 {
+	if len(s.mark) > 0 || s.sum != "" {
 		var err error
 		if at, err = s.find(ctx, entries, trust); err != nil {
 			return passDone, err
@@ -114,7 +119,7 @@ func (s *stream) pass(ctx context.Context, entries []entry, trust, force bool, r
 			if err := s.flush(); err != nil {
 				return passDone, err
 			}
-			s.pos, s.mark, s.markAt = 0, nil, 0
+			s.pos, s.mark, s.markAt, s.sum = 0, nil, 0, ""
 			if len(entries) > 0 {
 				s.lost()
 			}
@@ -164,10 +169,11 @@ func (s *stream) find(ctx context.Context, entries []entry, trust bool) (int, er
 		if e.size < s.pos {
 			continue
 		}
-		if i == 0 && e.size == s.pos && e.mod.Equal(s.mod) && !s.mod.IsZero() && e.path == s.path {
+		known := i == 0 && s.sum == ""
+		if known && e.size == s.pos && e.mod.Equal(s.mod) && !s.mod.IsZero() && e.path == s.path {
 			return 0, nil // nothing has happened
 		}
-		if i == 0 && trust && e.size > s.pos && e.path == s.path && s.folder.exact() {
+		if known && trust && e.size > s.pos && e.path == s.path && s.folder.exact() {
 			return 0, nil // toEnd compares
 		}
 		same, err := s.is(ctx, e)
@@ -184,7 +190,16 @@ func (s *stream) is(ctx context.Context, e entry) (bool, error) {
 	if errors.Is(err, errNoFile) {
 		return false, nil
 	}
-	return err == nil && bytes.Equal(text, s.mark), err
+	switch {
+	case err != nil:
+		return false, err
+	case s.sum == "":
+		return bytes.Equal(text, s.mark), nil
+	case digest(text) != s.sum:
+		return false, nil
+	}
+	s.mark, s.sum = text, ""
+	return true, nil
 }
 
 // begin reads the first block of a log that was not read before.
