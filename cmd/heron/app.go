@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,14 +51,25 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       version,
 		Args:          noArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			if a.asJSON() {
+				return usagef("give a command; see: heron --help")
+			}
+			return cmd.Help()
+		},
 	}
+	// So that a misspelt command fails in the form that was asked for.
+	a.outputFlag(root)
+	_ = root.Flags().MarkHidden("output") // it is there
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(a.helpCommand())
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(a.flagError)
 	root.AddCommand(
 		a.submitCommand(), a.planCommand(), a.killCommand(), a.unlockCommand(), a.activateCommand(), a.deactivateCommand(), a.restartCommand(),
 		a.rollbackCommand(), a.historyCommand(),
@@ -74,13 +86,32 @@ func (a *app) rootCommand() *cobra.Command {
 }
 
 // flagError is a usage error about a flag, with the flag that was probably
-// meant.
-func flagError(cmd *cobra.Command, err error) error {
+// meant. Where the command is misspelt, that is the error: its flags are not known.
+func (a *app) flagError(cmd *cobra.Command, err error) error {
+	if words := plainWords(a.line); !cmd.HasParent() && len(words) > 0 {
+		return noArgs(cmd, words)
+	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		return usagef("unknown flag --%s%s; see: %s --help", unknown.GetSpecifiedName(), suggestFlag(cmd.Flags(), unknown.GetSpecifiedName()), cmd.CommandPath())
 	}
 	return usagef("%v; see: %s --help", err, cmd.CommandPath())
+}
+
+// plainWords are the words of a line up to the first flag but --output.
+func plainWords(line []string) (words []string) {
+	for i := 0; i < len(line); i++ {
+		switch word := line[i]; {
+		case word == "--output":
+			i++
+		case strings.HasPrefix(word, "--output="):
+		case strings.HasPrefix(word, "-"):
+			return words
+		default:
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 // noArgs refuses an unknown command with what there is.

@@ -56,6 +56,24 @@ func TestUsageErrorsInJSON(t *testing.T) {
 	}
 }
 
+// The command is what is wrong, whatever flags stand behind it.
+func TestAMisspeltCommandIsNamedInJSON(t *testing.T) {
+	for _, line := range []string{
+		"submt --output json", "--output json submt", "submt nomad wc --output=json", "submt --wait=5m nomad wc --output json", "submt -f --output json",
+	} {
+		code, out, errs := lines(t, strings.Fields(line)...)
+		if code != exitInput || errs != "" || !strings.Contains(out, `unknown command \"submt\"; did you mean \"submit\"?`) {
+			t.Errorf("%s: code %d, %s%s", line, code, out, errs)
+		}
+	}
+	if code, _, errs := lines(t, "--no-such-flag", "submt"); code != exitInput || !strings.Contains(errs, "unknown flag --no-such-flag") {
+		t.Errorf("a wrong flag: code %d, %s", code, errs)
+	}
+	if code, out, _ := lines(t, "--output", "json"); code != exitInput || !strings.Contains(out, "give a command") {
+		t.Errorf("no command: code %d, %s", code, out)
+	}
+}
+
 func TestAMisspeltCommandIsSuggested(t *testing.T) {
 	if code, _, errs := lines(t, "submt"); code != exitInput || !strings.Contains(errs, `did you mean "submit"?`) {
 		t.Errorf("submt: code %d, %q", code, errs)

@@ -116,7 +116,7 @@ func (a *app) programCommand(cmd *cobra.Command, run func(context.Context, *subm
 			return err
 		}
 		if err := cmd.Flags().Parse(s.flags); err != nil {
-			return flagError(cmd, err)
+			return a.flagError(cmd, err)
 		}
 		if !cmd.Flags().Changed("output") {
 			a.output = "text" // what looked like it is the program's
