@@ -57,7 +57,7 @@ func (a *app) printHistory(h *versions.History) error {
 		fmt.Fprintln(w, "VERSION\tMADE BY\tAT\tUSER\tCONTAINERS\tSTATUS\tTOPOLOGY ID\tPACKAGE")
 		for _, v := range h.Versions {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%.12s\n",
-				v.Number, madeBy(v), v.At.UTC().Format(time.RFC3339), v.By, v.Containers, versionStatus(v), v.ID, v.PackageSHA256)
+				v.Number, madeBy(v), v.At.UTC().Format(time.RFC3339), by(v), v.Containers, versionStatus(v), v.ID, v.PackageSHA256)
 		}
 		if err := w.Flush(); err != nil {
 			return fmt.Errorf("print the history: %w", err)
@@ -78,6 +78,14 @@ func madeBy(v versions.Listed) string {
 		return "before history"
 	}
 	return v.Operation
+}
+
+// by says who put a version in place.
+func by(v versions.Listed) string {
+	if via := v.Via.String(); via != "" {
+		return fmt.Sprintf("%s (%s)", v.By, via)
+	}
+	return v.By
 }
 
 // versionStatus says whether a version is in place and whether it was seen to

@@ -64,6 +64,13 @@ func (s *serviceFlags) options(a *app, address string) (apiclient.Options, error
 	flags := *s
 	flags.fromEnvironment(a.getenv)
 	o := apiclient.Options{URL: address, Token: a.getenv("HERON_SERVICE_TOKEN"), Progress: a.progress()}
+	if user, err := a.userName(); err == nil {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown"
+		}
+		o.Client = user + "@" + host
+	}
 	if flags.tokenFile != "" {
 		token, err := conf.ReadSecretFile(flags.tokenFile)
 		if err != nil {

@@ -38,6 +38,8 @@ type Options struct {
 	URL string
 	// Token is a bearer token, "" for none. It is sent to the server of URL alone.
 	Token string
+	// Client is who asks, user@host, for records and messages; "" says nothing.
+	Client string
 	// TLS is how a server with https is checked; nil for the usual way.
 	TLS *tls.Config
 	// Progress gets what goes on.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // attempts is how often a request is sent that may be repeated; firstPause is the
@@ -185,6 +186,9 @@ func (c *Client) newRequest(ctx context.Context, r request, moved func()) (*http
 		req.Header[name] = values
 	}
 	req.Header.Set("Accept", "application/json")
+	if c.opts.Client != "" {
+		req.Header.Set(wire.HeaderClient, c.opts.Client)
+	}
 	return req, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/heron-nomad/heron/internal/apiclient"
+	"github.com/heron-nomad/heron/internal/apiserver/auth"
 	"github.com/heron-nomad/heron/internal/cluster/clustertest"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/lifecycle"
@@ -19,6 +21,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // client is our own client of the bench's server.
@@ -160,8 +163,50 @@ func TestOwnClientsRights(t *testing.T) {
 			t.Errorf("the token is in %v", err)
 		}
 	}
-	if _, err := b.client(apiclient.Options{Token: "sesame"}).Submit(t.Context(), b.order(5)); err != nil {
+	to := b.client(apiclient.Options{Token: "sesame", Client: "ann@laptop"})
+	if _, err := to.Submit(t.Context(), b.order(5)); err != nil {
 		t.Error(err)
+	}
+	// What was done names who asked for it.
+	want := statemgr.Via{Client: "ann@laptop", Token: "ci"}
+	history, err := to.History(t.Context(), "words")
+	if err != nil || len(history.Versions) != 1 || history.Versions[0].Via != want {
+		t.Errorf("%+v, %v", history, err)
+	}
+	var owners []statemgr.Owner
+	b.Jobs.Before = func(string) error {
+		if found, err := operation.Find(context.Background(), b.Cluster.State, "words"); err == nil && found != nil {
+			owners = append(owners, found.Intent.Owner)
+		}
+		return nil
+	}
+	if _, err := to.Kill(t.Context(), "words", lifecycle.KillOptions{}); err != nil {
+		t.Error(err)
+	}
+	if len(owners) == 0 || owners[0].Via != want || owners[0].User != "ann" || !strings.Contains(owners[0].String(), "asked by ann@laptop, token ci") {
+		t.Errorf("owners: %v", owners)
+	}
+}
+
+// A client may call itself many things, but not anything.
+func TestNamesOfClients(t *testing.T) {
+	for header, want := range map[string]string{
+		"ann@laptop": "ann@laptop", "a.b+c@h-1.example.com": "a.b+c@h-1.example.com", "ann": "", "": "", "ann@": "", "a b@c": "", "a@b\x1b[2J": "", "a@" + strings.Repeat("h", 200): "",
+	} {
+		r := &http.Request{Header: http.Header{wire.HeaderClient: {header}}}
+		if got := clientOf(r); got != want {
+			t.Errorf("%q: %q", header, got)
+		}
+	}
+	as := func(client string, who *auth.Identity) context.Context {
+		return context.WithValue(context.WithValue(context.Background(), keyClient, client), keyIdentity, who)
+	}
+	for user, ctx := range map[string]context.Context{
+		"ann": as("ann@h", &auth.Identity{Name: "ci"}), "ci": as("", &auth.Identity{Name: "ci"}), "ads": as("", auth.Anyone()),
+	} {
+		if got := userOf(ctx, "ads"); got != user {
+			t.Errorf("%s, want %s", got, user)
+		}
 	}
 }
 

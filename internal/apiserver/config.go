@@ -38,7 +38,7 @@ func (s *Server) setup(ctx context.Context, at place, overrides []string, verbos
 	o := s.opts.Base
 	o.Cluster, o.Role, o.Environ, o.User = at.cluster, at.role, at.environ, at.user
 	o.Properties = slices.Concat(o.Properties, overrides)
-	o.VerboseGC = verboseGC
+	o.VerboseGC, o.Via = verboseGC, via(ctx)
 	loaded, err := conf.Load(o)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request, verb auth.Verb, mor
 	if err != nil {
 		return err
 	}
+	at.user = userOf(r.Context(), at.role)
 	lock, err := duration(r.URL.Query().Get("lock_timeout"), 0)
 	if err != nil {
 		return err

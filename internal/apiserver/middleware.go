@@ -26,6 +26,7 @@ const (
 	keyRequestID contextKey = iota
 	keyIdentity
 	keyAgain
+	keyClient
 )
 
 // headerRequestID names a request, in answers and in the log.
@@ -55,6 +56,7 @@ func (s *Server) wrap(at string, verb auth.Verb, handle func(http.ResponseWriter
 			id = uuid.NewString()
 		}
 		ctx := context.WithValue(r.Context(), keyRequestID, id)
+		ctx = context.WithValue(ctx, keyClient, clientOf(r))
 		out := &recorder{ResponseWriter: w, stall: s.opts.Limits.Stall}
 		out.Header().Set(headerRequestID, id)
 		out.Header().Set(wire.HeaderAPI, "1")
@@ -134,12 +136,12 @@ func forbidden(format string, args ...any) error {
 	return &httpError{status: http.StatusForbidden, kind: outcome.Denied, msg: fmt.Sprintf(format, args...)}
 }
 
-// logRequest writes the line of one request. It holds no header and no query,
-// where secrets may be.
+// logRequest writes the line of one request. It holds no header, no query and no
+// name of a package, where secrets may be or which are some.
 func (s *Server) logRequest(r *http.Request, id string, who *auth.Identity, out *recorder, took time.Duration, err error) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
-		slog.String("request_id", id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("request_id", id), slog.String("method", r.Method), loggedPath(r),
 		slog.Int("status", out.code()), slog.Int64("bytes", out.size), slog.Duration("took", took.Round(time.Microsecond)),
 		slog.String("from", address(r)),
 	}
@@ -147,7 +149,7 @@ func (s *Server) logRequest(r *http.Request, id string, who *auth.Identity, out 
 		attrs = append(attrs, slog.String("by", who.Name))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", redacted(err.Error())))
 		if out.code() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}

@@ -165,6 +165,7 @@ func (l *Loaded) Settings() (*Settings, error) {
 		Role:    local.text("heron.config.role", ""),
 		Environ: local.text("heron.config.environ", ""),
 		User:    local.text("heron.config.submit_user", ""),
+		Via:     l.opts.Via,
 		// The first spelling is the one that is read, the second the documented.
 		RoleRequired:    local.flag("heron.config.is.role.required", local.flag("heron.config.role.required", false)),
 		EnvironRequired: local.flag("heron.config.is.env.required", local.flag("heron.config.env.required", false)),

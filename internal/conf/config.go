@@ -20,6 +20,8 @@ type Options struct {
 	Properties []string
 
 	Cluster, Role, Environ, User string
+	// Via is on whose behalf an API server acts.
+	Via Via
 
 	// UserHome and JavaHome replace ${HOME} and ${JAVA_HOME}; an empty
 	// JavaHome leaves the token.

@@ -7,6 +7,8 @@ import "time"
 // bytes.
 type Settings struct {
 	Cluster, Role, Environ, User string
+	// Via is on whose behalf an API server acts.
+	Via Via `json:"-"`
 	// RoleRequired and EnvironRequired say that the caller must name them.
 	RoleRequired, EnvironRequired bool
 
@@ -20,6 +22,13 @@ type Settings struct {
 
 	// Warnings are about what is no error and should not stay as it is.
 	Warnings []*Error `json:"-"`
+}
+
+// Via is who asked an API server for something; zero for a command line.
+type Via struct {
+	// Client is user@host, as the client itself says. Token is the name of the token,
+	// or of the certificate, that let it in; "" where everybody is let in.
+	Client, Token string
 }
 
 // State says where topologies' state is kept.

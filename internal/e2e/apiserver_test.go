@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -202,7 +203,11 @@ func TestAPIServer(t *testing.T) {
 	if !ok {
 		t.Errorf("package %s", uri)
 	}
-	for what, path := range map[string]string{"package": "/api/v1/file/download/" + name, "core": "/api/v1/file/download/core"} {
+	if strings.Contains(s.run.errOut.String(), name) {
+		t.Error("the log has the name of the package, by which everybody can fetch it")
+	}
+	sum := sha256.Sum256([]byte(name))
+	for what, path := range map[string]string{"package": fmt.Sprintf("/api/v1/file/download/{file-%x}", sum[:4]), "core": "/api/v1/file/download/core"} {
 		if n := strings.Count(s.run.errOut.String(), "method=GET path="+path+" status=200"); n < 3 {
 			t.Errorf("the %s was fetched %d times, want once by each container; the server's log:\n%s", what, n, s.run.errOut.String())
 		}

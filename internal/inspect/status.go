@@ -6,6 +6,7 @@ import (
 
 	"github.com/heron-nomad/heron/internal/cluster"
 	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/statemgr"
 )
 
 // Status is how one topology is. It is what the command prints as JSON.
@@ -140,6 +141,8 @@ type Operation struct {
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
+	// Via is on whose behalf it acts, if it is an API server's.
+	Via statemgr.Via `json:"via,omitzero"`
 	// Alive: its process is at work, or may be.
 	Alive bool `json:"alive"`
 }
@@ -149,12 +152,15 @@ func newOperation(p *operation.Pending) *Operation {
 		return nil
 	}
 	o := p.Intent.Owner
-	return &Operation{Name: p.Intent.Operation, Step: p.Intent.Step, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since, Alive: p.Alive}
+	return &Operation{Name: p.Intent.Operation, Step: p.Intent.Step, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since, Via: o.Via, Alive: p.Alive}
 }
 
 // String says who does what.
 func (o *Operation) String() string {
 	by := fmt.Sprintf("%s by %s on %s (process %d) since %s", o.Name, o.User, o.Host, o.PID, o.Since.Format(time.RFC3339))
+	if asked := o.Via.String(); asked != "" {
+		by += ", an API server asked by " + asked + ","
+	}
 	if o.Alive {
 		return by + " is under way"
 	}

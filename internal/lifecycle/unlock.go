@@ -44,6 +44,8 @@ type UnlockedOperation struct {
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
 	Since time.Time `json:"since"`
+	// Via is on whose behalf it acted, if it was an API server's.
+	Via statemgr.Via `json:"via,omitzero"`
 	// Alive: it was at work, or may have been.
 	Alive bool `json:"alive"`
 }
@@ -110,7 +112,7 @@ func (u *unlocking) check() error {
 			return err
 		}
 		u.done.Operation = &UnlockedOperation{
-			Name: i.Operation, Step: i.Step, User: i.Owner.User, Host: i.Owner.Host, PID: i.Owner.PID, Since: i.Owner.Since, Alive: p.Alive,
+			Name: i.Operation, Step: i.Step, User: i.Owner.User, Host: i.Owner.Host, PID: i.Owner.PID, Since: i.Owner.Since, Via: i.Owner.Via, Alive: p.Alive,
 		}
 		if p.Alive && !u.opts.Force {
 			return &operation.BusyError{Topology: u.name, Owner: i.Owner}

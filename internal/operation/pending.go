@@ -90,6 +90,8 @@ type Holder struct {
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Since   time.Time `json:"since"`
+	// Via is on whose behalf it acts, if it is an API server.
+	Via statemgr.Via `json:"via,omitzero"`
 }
 
 // HolderOf is whose claim a failure is about, nil where that is not known.
@@ -99,5 +101,5 @@ func HolderOf(err error) *Holder {
 		return nil
 	}
 	o := busy.Owner
-	return &Holder{Command: o.Doing, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since}
+	return &Holder{Command: o.Doing, User: o.User, Host: o.Host, PID: o.PID, Since: o.Since, Via: o.Via}
 }

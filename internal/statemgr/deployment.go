@@ -36,6 +36,8 @@ type DeploymentRecord struct {
 	} `json:"package"`
 	ClientVersion string `json:"client_version"`
 	SubmittedBy   string `json:"submitted_by"`
+	// Via is who asked an API server for it.
+	Via Via `json:"via,omitzero"`
 	// SubmittedAt is kept in UTC, to the second.
 	SubmittedAt  time.Time `json:"submitted_at"`
 	ConfigDigest string    `json:"config_digest"`

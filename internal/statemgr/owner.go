@@ -38,6 +38,14 @@ type Owner struct {
 	Begun   string `json:"begun,omitempty"`
 	// Since is kept in UTC, to the second.
 	Since time.Time `json:"since"`
+	// Via is on whose behalf it acts, if it is an API server.
+	Via Via `json:"via,omitzero"`
+}
+
+// For is the owner, acting on somebody's behalf.
+func (o Owner) For(via Via) Owner {
+	o.Via = via
+	return o
 }
 
 // NewOwner describes this process.
@@ -58,7 +66,11 @@ func NewOwner(doing, user string, now time.Time) Owner {
 
 // String says who, where and since when.
 func (o Owner) String() string {
-	return fmt.Sprintf("%s of user %s on %s (process %d) since %s", o.Doing, o.User, o.Host, o.PID, o.Since.Format(time.RFC3339))
+	text := fmt.Sprintf("%s of user %s on %s (process %d) since %s", o.Doing, o.User, o.Host, o.PID, o.Since.Format(time.RFC3339))
+	if by := o.Via.String(); by != "" {
+		text += ", an API server asked by " + by + ","
+	}
+	return text
 }
 
 // encode returns the data of the owner's node.

@@ -24,7 +24,7 @@ type Submission struct {
 // job, in JSON and without secrets, of so many containers.
 func (s Submission) First(operation string, job []byte, containers int) Version {
 	return Version{
-		Number: 1, Operation: operation, By: s.Deployment.SubmittedBy, At: s.Deployment.SubmittedAt, Containers: containers,
+		Number: 1, Operation: operation, By: s.Deployment.SubmittedBy, Via: s.Deployment.Via, At: s.Deployment.SubmittedAt, Containers: containers,
 		Deployment: s.Deployment, ExecutionState: s.ExecutionState, SchedulerLocation: s.SchedulerLocation,
 		VersionContent: VersionContent{Definition: s.Definition, PackingPlan: s.PackingPlan, Job: job},
 	}

@@ -26,9 +26,11 @@ type Version struct {
 	Restores  int    `json:"restores,omitempty"`
 	// Stable: it was seen to run as it should.
 	Stable bool `json:"stable"`
-	// By and At are who put it in place and when, in UTC, to the second.
-	By string    `json:"by"`
-	At time.Time `json:"at"`
+	// By and At are who put it in place and when, in UTC, to the second; Via is who
+	// asked an API server for it.
+	By  string    `json:"by"`
+	Via Via       `json:"via,omitzero"`
+	At  time.Time `json:"at"`
 	// Containers counts its containers, that of the TManager included.
 	Containers int `json:"containers"`
 	// PausedBefore: the topology was paused when this version was put in place.

@@ -62,7 +62,7 @@ func (s *Subject) Intent(steps ...string) statemgr.Intent {
 	i := statemgr.Intent{
 		Operation: s.Operation, Step: steps[0], Steps: steps, TopologyID: s.ID(),
 		Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
-		Owner: statemgr.NewOwner(s.Operation, set.User, time.Now()),
+		Owner: statemgr.NewOwner(s.Operation, set.User, time.Now()).For(statemgr.Via(set.Via)),
 	}
 	if s.atNomad {
 		i.Nomad = statemgr.IntentNomad{

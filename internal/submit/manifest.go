@@ -191,6 +191,7 @@ func (m *Manifest) submission(uri string) (statemgr.Submission, error) {
 		TopologyID:    id,
 		ClientVersion: m.in.Client,
 		SubmittedBy:   s.User,
+		Via:           statemgr.Via(s.Via),
 		SubmittedAt:   m.in.Now,
 		ConfigDigest:  digest,
 	}

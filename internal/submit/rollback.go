@@ -30,7 +30,7 @@ func (s *submission) rollBack(ctx context.Context, why error) error {
 	s.cl.Progress.Send(progress.Event{State: progress.Noted, Step: "undo the submission of", What: f.Of})
 	intent := s.intent()
 	intent.Step = stepJob
-	intent.Owner = statemgr.NewOwner(statemgr.OperationSubmit, s.m.in.Settings.User, time.Now())
+	intent.Owner = statemgr.NewOwner(statemgr.OperationSubmit, intent.Owner.User, time.Now()).For(intent.Owner.Via)
 	claim, err := operation.Take(ctx, s.cl.State, s.cl.Progress, s.name, intent, nil)
 	if err != nil {
 		why := fmt.Sprintf("nothing was undone: %v", err)

@@ -149,7 +149,7 @@ func (s *submission) intent() statemgr.Intent {
 		TopologyID: m.Definition.ID(), Request: m.in.Request,
 		Cluster: set.Cluster, Role: set.Role, Environ: set.Environ,
 		SubmittedAt: m.in.Now,
-		Owner:       statemgr.NewOwner(statemgr.OperationSubmit, set.User, m.in.Now),
+		Owner:       statemgr.NewOwner(statemgr.OperationSubmit, set.User, m.in.Now).For(statemgr.Via(set.Via)),
 	}
 	i.Package.Uploader, i.Package.Name, i.Package.URI = set.Upload.Kind, m.PackageName, m.Package.URI
 	i.Package.SHA256, i.Package.Size = m.in.Package.SHA256, m.in.Package.Size

@@ -30,6 +30,8 @@ type Listed struct {
 	Stable  bool      `json:"stable"`
 	By      string    `json:"by"`
 	At      time.Time `json:"at"`
+	// Via is who asked an API server for it.
+	Via statemgr.Via `json:"via,omitzero"`
 	// ID is its topology id.
 	ID         string `json:"id"`
 	Containers int    `json:"containers"`
@@ -70,7 +72,7 @@ func List(ctx context.Context, cl cluster.Cluster, name string) (*History, error
 func listed(v statemgr.Version, current bool) Listed {
 	d := v.Deployment
 	return Listed{
-		Number: v.Number, Operation: v.Operation, Restores: v.Restores, Current: current, Stable: v.Stable, By: v.By, At: v.At.UTC(),
+		Number: v.Number, Operation: v.Operation, Restores: v.Restores, Current: current, Stable: v.Stable, By: v.By, Via: v.Via, At: v.At.UTC(),
 		ID: d.TopologyID, Containers: v.Containers, Package: d.Package.URI, PackageSHA256: d.Package.SHA256,
 		ConfigDigest: d.ConfigDigest, ClientVersion: d.ClientVersion,
 	}

@@ -197,7 +197,8 @@ func (r *rollback) decide(ctx context.Context, source int) error {
 	}
 	v.Number, v.Previous, v.Restores = r.base.Number+1, r.base.Number, source
 	v.Operation, v.Stable, v.Checkpoints = statemgr.OperationRollback, false, nil
-	v.By, v.At, v.PausedBefore = r.cl.Settings.User, at.UTC().Truncate(time.Second), paused
+	v.By, v.Via = r.cl.Settings.User, statemgr.Via(r.cl.Settings.Via)
+	v.At, v.PausedBefore = at.UTC().Truncate(time.Second), paused
 	if v.Definition, err = inState(v.Definition, paused); err != nil {
 		return err
 	}

@@ -10,4 +10,6 @@ const (
 	// HeaderAgain, in a request, says with "true" that the same was begun by a
 	// server that was lost.
 	HeaderAgain = "Heron-Again"
+	// HeaderClient says who sends a request, as user@host.
+	HeaderClient = "Heron-Client"
 )

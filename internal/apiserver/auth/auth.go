@@ -52,10 +52,14 @@ type Identity struct {
 	// Verbs may be used on topologies of Roles; "*" is every role.
 	Verbs []Verb
 	Roles []string
+	// Everybody: it is anybody at all, who was not asked for a token.
+	Everybody bool
 }
 
 // Anyone is who sends a request to a server without authentication.
-func Anyone() *Identity { return &Identity{Name: "anyone", Verbs: []Verb{Any}, Roles: []string{"*"}} }
+func Anyone() *Identity {
+	return &Identity{Name: "anyone", Everybody: true, Verbs: []Verb{Any}, Roles: []string{"*"}}
+}
 
 // May says whether the identity may use a verb at all.
 func (i *Identity) May(v Verb) bool {
