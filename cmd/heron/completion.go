@@ -10,9 +10,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/heron-nomad/heron/internal/apiclient"
 	"github.com/heron-nomad/heron/internal/cluster"
+	"github.com/heron-nomad/heron/internal/conf"
 	"github.com/heron-nomad/heron/internal/inspect"
 	"github.com/heron-nomad/heron/internal/submit"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // completionTime is how long a person who presses Tab waits at most for names
@@ -32,8 +35,8 @@ func (a *app) completionCommand() *cobra.Command {
 		Short: "Print a script that completes command lines in your shell",
 		Long: `Print a script for your shell. With it the Tab key completes commands, flags,
 clusters, and the names of topologies, components and containers, which are
-read from the state of the cluster. Where that takes more than 2 seconds, or
-fails, nothing is offered.
+read from the state of the cluster, or by its API server (service_url). Where
+that takes more than 2 seconds, or fails, nothing is offered.
 
 The script for bash needs the package bash-completion.`,
 		Example: `  source <(heron completion bash)
@@ -145,15 +148,13 @@ func (a *app) completePositional(cmd *cobra.Command, words []string, start strin
 	case "cluster", "cluster/role/env":
 		return a.clusterNames(cmd)
 	case "topology-name":
-		return a.names(cmd, words[0], inspect.Names)
+		return a.names(cmd, words[0], inspect.Names, func(ctx context.Context, t *apiclient.Topologies) ([]string, error) {
+			return t.Names(ctx)
+		})
 	case "container", "container-id":
-		return a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
-			return inspect.ContainerNames(ctx, cl, words[1])
-		})
+		return a.partNames(cmd, words, wire.Containers, inspect.ContainerNames)
 	case "version":
-		return a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
-			return inspect.VersionNames(ctx, cl, words[1])
-		})
+		return a.partNames(cmd, words, wire.Versions, inspect.VersionNames)
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -195,13 +196,18 @@ func (a *app) completeSubmit(cmd *cobra.Command, words []string, start string) (
 	return nil, cobra.ShellCompDirectiveDefault // cobra adds the flags
 }
 
-// clusterNames are the folders of clusters.
+// clusterNames are the folders of clusters, and those with an API server.
 func (a *app) clusterNames(cmd *cobra.Command) ([]cobra.Completion, cobra.ShellCompDirective) {
 	home, err := a.home()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return clusters(confDir(flagsOf(cmd).configPath, home)), cobra.ShellCompDirectiveNoFileComp
+	names := clusters(confDir(flagsOf(cmd).configPath, home))
+	if userHome, err := a.userHome(); err == nil {
+		names = append(names, conf.NewClientConfig(userHome).Clusters()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeComponent completes the name of a component of the topology on the
@@ -211,9 +217,7 @@ func (a *app) completeComponent(behind string) completer {
 		if len(words) < 2 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		names, directive := a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
-			return inspect.ComponentNames(ctx, cl, words[1])
-		})
+		names, directive := a.partNames(cmd, words, wire.Components, inspect.ComponentNames)
 		for i := range names {
 			names[i] += behind
 		}
@@ -224,22 +228,34 @@ func (a *app) completeComponent(behind string) completer {
 	}
 }
 
-// names reads names from the cluster's state. Who presses Tab wants no error:
-// where they cannot be read there are none.
-func (a *app) names(cmd *cobra.Command, where string, read func(context.Context, cluster.Cluster) ([]string, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
+// partNames is names of the parts of the topology on the line.
+func (a *app) partNames(cmd *cobra.Command, words []string, kind string,
+	direct func(context.Context, cluster.Cluster, string) ([]string, error),
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.names(cmd, words[0], func(ctx context.Context, cl cluster.Cluster) ([]string, error) {
+		return direct(ctx, cl, words[1])
+	}, func(ctx context.Context, t *apiclient.Topologies) ([]string, error) {
+		return t.PartNames(ctx, words[1], kind)
+	})
+}
+
+// names reads names from the cluster's state, or asks its API server. Who presses
+// Tab wants no error: where they cannot be read there are none.
+func (a *app) names(cmd *cobra.Command, where string,
+	direct func(context.Context, cluster.Cluster) ([]string, error), through func(context.Context, *apiclient.Topologies) ([]string, error),
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	a.quiet = true
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	s, err := a.session(flagsOf(cmd), where, nil)
+	s, err := a.reach(ctx, flagsOf(cmd), where, nil)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	cl, err := s.connect(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer cl.Close()
-	names, err := read(ctx, cl.Cluster)
+	names, err := carryOut(ctx, s, nil, func(cl *cluster.Connection) ([]string, error) {
+		return direct(ctx, cl.Cluster)
+	}, func(t *apiclient.Topologies) ([]string, error) {
+		return through(ctx, t)
+	})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -257,7 +273,7 @@ func flagsOf(cmd *cobra.Command) *clusterFlags {
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			values = list.GetSlice()
 		}
-		if set.Lookup(f.Name) == nil || slices.Contains([]string{"verbose", "service-url"}, f.Name) {
+		if set.Lookup(f.Name) == nil || f.Name == "verbose" {
 			return
 		}
 		for _, v := range values {

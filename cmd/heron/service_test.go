@@ -71,6 +71,12 @@ func fakeService(t *testing.T, ours bool) string {
 				`{"check":"nomad","status":"problem","text":"no route","kind":"unreachable"},`+
 				`{"check":"topology","about":"wc","status":"problem","text":"it has no job","remedy":{"action":"kill","topology":"wc","cluster":"nomad","role":"ann","environ":"default"}}`+
 				`]}}}`+"\n")
+		case "GET names/nomad/ann/default":
+			_, _ = io.WriteString(w, `{"names":["wc","words"]}`)
+		case "GET names/nomad/ann/default/wc/components":
+			_, _ = io.WriteString(w, `{"names":["count","word"]}`)
+		case "GET names/nomad/ann/default/wc/containers":
+			_, _ = io.WriteString(w, `{"names":["0","1"]}`)
 		case "POST topologies/nomad/ann/default/wc/restart":
 			if ours {
 				w.WriteHeader(http.StatusConflict)
@@ -151,4 +157,33 @@ func TestAgainNamesTheService(t *testing.T) {
 	if got, want := fmt.Sprint(flags.again()), "--service-url=http://h:9000 --service-token-file=/t --service-skip-verify=true"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// Tab asks the API server where one is to be gone through, by a flag or for the
+// user's cluster.
+func TestNamesAreCompletedThroughTheService(t *testing.T) {
+	url := fakeService(t, true)
+	env := map[string]string{"HERON_SERVICE_TOKEN": "sesame", "HOME": t.TempDir()}
+	offered := func(env map[string]string, line ...string) string {
+		_, out, _ := guest(t, env, append([]string{"__complete"}, line...)...)
+		// The last line is what the shell is to do with them.
+		words := strings.Fields(out)
+		return strings.Join(words[:max(0, len(words)-1)], " ")
+	}
+	check := func(env map[string]string, want string, line ...string) {
+		t.Helper()
+		if got := offered(env, line...); got != want {
+			t.Errorf("%v: %q, want %q", line, got, want)
+		}
+	}
+	check(env, "wc words", "kill", "--service-url="+url, "nomad", "")
+	check(env, "", "kill", "nomad", "")
+	wantRun(t, env, exitOK, "Updated", "config", "nomad", "set", "service_url", url)
+	check(env, "nomad", "kill", "")
+	check(env, "words", "kill", "nomad", "wo")
+	check(env, "0 1", "restart", "nomad", "wc", "")
+	check(env, "count: word:", "update", "nomad", "wc", "--component-parallelism", "")
+	check(map[string]string{}, "", "kill", "--service-url="+url, "nomad", "") // without the token
+	check(env, "", "kill", "--service-url="+fakeService(t, false), "nomad", "")
+	check(env, "", "kill", "--service-url=http://127.0.0.1:1", "nomad", "")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,6 +93,20 @@ func TestOwnClient(t *testing.T) {
 	unlocked, err := to.Unlock(ctx, "words", lifecycle.UnlockOptions{})
 	if err != nil || unlocked.Topology != "words" || unlocked.Remedy != nil {
 		t.Errorf("%+v, %v", unlocked, err)
+	}
+	for kind, want := range map[string]string{wire.Components: "[bolt spout]", wire.Containers: "[0 1 2]", wire.Versions: "[1]", "": "[words]"} {
+		names, err := to.Names(ctx)
+		if kind != "" {
+			names, err = to.PartNames(ctx, "words", kind)
+		}
+		if got := fmt.Sprint(names); err != nil || got != want {
+			t.Errorf("%s: %s, %v", kind, got, err)
+		}
+	}
+	_, err = to.PartNames(ctx, "words", "things")
+	b.fails(err, outcome.NotFound, "things")
+	if names, err := to.PartNames(ctx, "nothing", wire.Components); err != nil || len(names) > 0 {
+		t.Errorf("%v, %v", names, err)
 	}
 	killed, err := to.Kill(ctx, "words", lifecycle.KillOptions{})
 	if err != nil || !killed.Found || len(killed.Removed) == 0 {

@@ -18,16 +18,24 @@ import (
 
 // target is the topology that a path names.
 func (s *Server) target(r *http.Request) (at place, name string, err error) {
-	at = place{cluster: r.PathValue("cluster"), role: r.PathValue("role"), environ: r.PathValue("environment")}
 	name = r.PathValue("name")
-	if err := checkPlace(at); err != nil {
+	if at, err = s.placeOf(r); err != nil {
 		return at, name, err
+	}
+	return at, name, statemgr.CheckName(name)
+}
+
+// placeOf is the place that a path names.
+func (s *Server) placeOf(r *http.Request) (at place, err error) {
+	at = place{cluster: r.PathValue("cluster"), role: r.PathValue("role"), environ: r.PathValue("environment")}
+	if err := checkPlace(at); err != nil {
+		return at, err
 	}
 	if err := s.checkCluster(at.cluster); err != nil {
-		return at, name, err
+		return at, err
 	}
 	at.cluster = s.opts.Base.Cluster
-	return at, name, statemgr.CheckName(name)
+	return at, nil
 }
 
 // checkCluster refuses another cluster than this server's.

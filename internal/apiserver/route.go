@@ -54,6 +54,8 @@ func (s *Server) routes() []route {
 		{"POST", topologyPath + "/update", auth.Update, s.update},
 		{"POST", topologyPath + "/rollback", auth.Rollback, s.rollback},
 		{"POST", topologyPath + "/unlock", auth.Unlock, s.unlock},
+		{"GET", namesPath, auth.Read, s.topologyNames},
+		{"GET", partNamesPath, auth.Read, s.partNames},
 
 		{"POST", clusterPath + "/gc", auth.GC, s.gc},
 		{"POST", clusterPath + "/doctor", auth.Doctor, s.doctor},

@@ -63,6 +63,17 @@ func (c ClientConfig) ServiceURL(cluster string) (string, error) {
 	return "", nil
 }
 
+// Clusters are the names of those that have an API server.
+func (c ClientConfig) Clusters() (names []string) {
+	entries, _ := os.ReadDir(c.dir) // no folder, no clusters
+	for _, e := range entries {
+		if address, err := c.ServiceURL(e.Name()); err == nil && address != "" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 // Set remembers a property. The address of a service must be one.
 func (c ClientConfig) Set(cluster, property, value string) error {
 	path, err := c.known(cluster, property)

@@ -31,7 +31,12 @@ type apiServer struct {
 // go through it.
 func (c *cluster) serve(more ...string) *apiServer {
 	c.t.Helper()
-	port := testenv.Ports(c.t, 1)[0]
+	return c.serveAt(testenv.Ports(c.t, 1)[0], more...)
+}
+
+// serveAt is serve at a port.
+func (c *cluster) serveAt(port int, more ...string) *apiServer {
+	c.t.Helper()
 	s := &apiServer{cluster: c, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
 	s.args = []string{
 		"--cluster", "nomad", "--base-template", "nomad", "-D", "heron.statemgr.connection.string=" + c.properties["heron.statemgr.connection.string"],
