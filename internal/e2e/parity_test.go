@@ -84,7 +84,7 @@ func (p *parity) walk(doc any, name string) any {
 	case map[string]any:
 		for key := range v {
 			switch key {
-			case "request_id", "via", "ports", "last_event", "event_at", "package_size", "size", "job_modify_index", "job_version", "seconds", "warnings":
+			case "request_id", "via", "ports", "controller_port", "last_event", "event_at", "package_size", "size", "job_modify_index", "job_version", "seconds", "warnings":
 				delete(v, key)
 				continue
 			}
