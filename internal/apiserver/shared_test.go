@@ -57,8 +57,12 @@ func TestSharedAnswers(t *testing.T) {
 		a.want("y", false, 2, 100*time.Millisecond)
 		a.want("x", true, 3, 100*time.Millisecond)
 		time.Sleep(2 * fresh)
-		if len(a.kept) != 0 {
-			t.Errorf("%d answers are kept that are too old", len(a.kept))
+		synctest.Wait()
+		a.mu.Lock()
+		kept := len(a.kept)
+		a.mu.Unlock()
+		if kept != 0 {
+			t.Errorf("%d answers are kept that are too old", kept)
 		}
 		a.want("x", false, 4, 100*time.Millisecond)
 	})
