@@ -173,7 +173,7 @@ func TestTopologyOfTheOriginalClient(t *testing.T) {
 	c.wantRestarts("1 2 1")
 	c.want(c.status(), 0, "is paused")
 	c.wantSwitched(c.switchState("activate", "--output", "json"), "RUNNING", true)
-	c.want(c.restart("7"), 2, "its containers are 0-2")
+	c.want(c.restart("7"), 4, "its containers are 0-2")
 
 	// A submit of the name sees it too.
 	c.want(c.submit(), 5, "already exists")
