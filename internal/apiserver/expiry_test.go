@@ -81,7 +81,7 @@ func TestUploadsExpire(t *testing.T) {
 	}
 }
 
-// A server that was told to keep uploads looks for nothing.
+// A server that keeps uploads for ever does not look for unused ones.
 func TestUploadsThatStay(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.DownloadHost, o.Limits.UploadExpiry = "127.0.0.1", 0 })
 	id, _ := b.uploaded("a.tar.gz")

@@ -186,6 +186,6 @@ func patience(ctx context.Context, s *conf.Settings, limit time.Duration) time.D
 	return max(limit, s.State.SessionTimeout+deadSession)
 }
 
-// repeats says whether a client tells that it lost a server, which had begun
-// what it asks for.
+// repeats says whether the client sends a request again because it lost the
+// server that had begun it.
 func repeats(r *http.Request) bool { return r.Header.Get(wire.HeaderAgain) == "true" }

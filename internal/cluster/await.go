@@ -109,8 +109,8 @@ const (
 )
 
 // awaitPlan returns when the TManager works by a fresh physical plan. When that
-// takes long, what the logs say about it is told. A container that fails for good
-// meanwhile ends it.
+// takes long, it reports what the logs say about it. A container that fails for
+// good meanwhile ends the wait.
 func (w *waiting) awaitPlan(ctx context.Context) error {
 	failed, stop := w.watchFailures(ctx)
 	defer stop()

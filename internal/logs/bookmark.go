@@ -49,8 +49,8 @@ type Position struct {
 }
 
 // Marker is a Sink that wants bookmarks. Mark is called by the goroutine that
-// calls Lines: the bookmarks say what is shown with those lines. One that it gets
-// for an allocation tells what has changed since the last one.
+// calls Lines: the bookmarks say what is shown with those lines. A bookmark
+// has only what has changed since the last one for the same allocation.
 type Marker interface {
 	Sink
 	Mark([]Bookmark) error

@@ -3,8 +3,8 @@
 // of the server interrupted.
 //
 // A journal is a folder with a file per operation, below a folder that servers
-// may share. A server holds a lock on its own one for as long as it lives; what
-// is in the folder of one that has died belongs to whoever opens a journal next.
+// may share. A server locks its own for as long as it lives; the folder of a
+// server that has died is taken over by the next one that opens a journal.
 package journal
 
 import (
