@@ -12,6 +12,7 @@ import (
 	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // errorDoc is how a failure looks in JSON.
@@ -22,45 +23,23 @@ type errorDoc struct {
 // errorBody says what failed. It also stands beside a result, where a part of
 // what was asked for is done.
 type errorBody struct {
-	Message string             `json:"message"`
-	Kind    outcome.Kind       `json:"kind"`
-	Code    int                `json:"exit_code"`
-	Removed []outcome.Resource `json:"removed,omitempty"`
-	Undone  []outcome.Resource `json:"undone,omitempty"`
-	// Done is what was done and stays, where the rest is yet to do.
-	Done []outcome.Resource `json:"done,omitempty"`
-	Left []outcome.Leftover `json:"left,omitempty"`
-	// Output is what failed containers wrote last.
-	Output []nomad.ContainerOutput `json:"output,omitempty"`
-	// Holder is who is at work on the topology.
-	Holder *operation.Holder `json:"holder,omitempty"`
+	Message string       `json:"message"`
+	Kind    outcome.Kind `json:"kind"`
+	Code    int          `json:"exit_code"`
+	wire.Details
 	// Repair is a command line, for a shell.
 	Repair string `json:"repair,omitempty"`
 	// RequestID finds the request in the log of the API server.
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// holder is whose claim a failure is about, nil where that is not known.
-func holder(err error) *operation.Holder {
-	var told *apiclient.Problem
-	if errors.As(err, &told) {
-		return told.Told.Holder
-	}
-	return operation.HolderOf(err)
-}
-
 func (a *app) failureDoc(err error) errorDoc {
-	e := &errorBody{}
-	e.Message, e.Kind, e.Code, e.Repair = a.explain(err), outcome.KindOf(err), exitCode(err), a.repair(err)
-	e.Output, e.Holder = lastOutput(err), holder(err)
-	var f *operation.Failure
-	if errors.As(err, &f) {
-		e.Removed, e.Undone, e.Done, e.Left = f.Removed, f.Undone, f.Done, f.Left
+	e := &errorBody{
+		Message: a.explain(err), Kind: outcome.KindOf(err), Code: exitCode(err), Details: wire.DetailsOf(err), Repair: a.repair(err),
 	}
 	var through *apiclient.Problem
 	if errors.As(err, &through) {
-		told := through.Told
-		e.Removed, e.Undone, e.Done, e.Left, e.RequestID = told.Removed, told.Undone, told.Done, told.Left, told.RequestID
+		e.RequestID = through.Told.RequestID
 	}
 	return errorDoc{e}
 }
@@ -152,17 +131,6 @@ func (a *app) command(name, cluster, role, environ string, topology ...string) s
 	return strings.Join(words, " ")
 }
 
-// lastOutput is what containers wrote last whose failure ended a wait.
-func lastOutput(err error) []nomad.ContainerOutput {
-	var failed interface {
-		LastOutput() []nomad.ContainerOutput
-	}
-	if errors.As(err, &failed) {
-		return failed.LastOutput()
-	}
-	return nil
-}
-
 // shownError is a failure whose result document is printed already.
 type shownError struct{ err error }
 
@@ -179,7 +147,7 @@ func (a *app) fail(err error) int {
 		a.printJSON(a.failureDoc(err))
 	default:
 		fmt.Fprintf(a.stderr, "heron: %s\n", a.explain(err))
-		for _, o := range lastOutput(err) {
+		for _, o := range wire.DetailsOf(err).Output {
 			fmt.Fprintf(a.stderr, "container %d, last lines of its %s:\n    %s\n", o.Index, o.From, strings.Join(o.Lines, "\n    "))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/progress"
 	"github.com/heron-nomad/heron/internal/statemgr"
+	"github.com/heron-nomad/heron/internal/wire"
 )
 
 // Every command that changes a topology can wait for another one.
@@ -58,7 +59,7 @@ func TestWhenFree(t *testing.T) {
 	if tries != 1 || outcome.KindOf(err) != outcome.Busy || !strings.Contains(err.Error(), "--lock-timeout") {
 		t.Errorf("without a time: %d tries, %v", tries, err)
 	}
-	if h := holder(err); h == nil || h.Command != "update" || h.User != "ann" || h.PID == 0 {
+	if h := wire.DetailsOf(err).Holder; h == nil || h.Command != "update" || h.User != "ann" || h.PID == 0 {
 		t.Errorf("the holder is %+v", h)
 	}
 	tries = 0

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/outcome"
 	"github.com/heron-nomad/heron/internal/wire"
 )
@@ -51,8 +50,8 @@ func (p *Problem) Error() string {
 // Kind implements the contract of package outcome.
 func (p *Problem) Kind() outcome.Kind { return p.Told.Kind }
 
-// LastOutput is what failed containers wrote last.
-func (p *Problem) LastOutput() []nomad.ContainerOutput { return p.Told.Output }
+// WireDetails are those that the server told.
+func (p *Problem) WireDetails() wire.Details { return p.Told.Details }
 
 // problem is the error of a failure that our own server tells. Whoever shows its
 // remedy words it for the command line that was used.

@@ -148,14 +148,12 @@ func (w *settling) read(ctx context.Context) error {
 		return err
 	}
 	w.have, w.ending = nil, 0
-	versions := map[uint64]bool{}
 	for _, one := range list {
 		switch {
-		case !one.Live():
-		case one.Desired == api.AllocDesiredStatusRun:
+		// One that has failed and must not be there comes back, if nothing is done.
+		case one.Live() && one.Desired == api.AllocDesiredStatusRun, failedNow(one) && one.Index >= w.s.Containers:
 			w.have = append(w.have, one)
-			versions[one.JobVersion] = true
-		default:
+		case one.Live():
 			w.ending++
 		}
 	}
@@ -182,9 +180,8 @@ func (w *settling) repair(ctx context.Context) error {
 	if job == nil || err != nil {
 		return err
 	}
-	if len(w.have) > w.s.Containers {
-		// Nomad does not replace what is too many.
-		return w.stop(ctx, w.extra())
+	if extra := w.extra(); len(w.have) > w.s.Containers {
+		return w.takeAway(ctx, extra)
 	}
 	indexes := make([]int, 0, len(w.have))
 	for _, one := range w.have {
@@ -223,16 +220,27 @@ func (w *settling) restore(ctx context.Context) (*api.Job, error) {
 
 // extra is a container that must not be there: the one with the highest index
 // above the plan, or else the younger one of a double.
-func (w *settling) extra() string {
-	found := ""
+func (w *settling) extra() (found *nomad.Container) {
 	seen := map[int]bool{}
-	for _, one := range w.have {
+	for i, one := range w.have {
 		if one.Index < 0 || one.Index >= w.s.Containers || seen[one.Index] {
-			found = one.ID
+			found = &w.have[i]
 		}
 		seen[one.Index] = true
 	}
 	return found
+}
+
+// takeAway ends a container that is too many, which Nomad does not replace. One
+// that has failed cannot be stopped before it is there again.
+func (w *settling) takeAway(ctx context.Context, one *nomad.Container) error {
+	if !failedNow(*one) {
+		return w.stop(ctx, one.ID)
+	}
+	if err := w.guard(ctx); err != nil {
+		return err
+	}
+	return w.c.Jobs.RescheduleFailed(ctx, w.s.JobID)
 }
 
 func (w *settling) guard(ctx context.Context) error {
@@ -257,7 +265,11 @@ func (w *settling) count(ctx context.Context, job *api.Job, n int) error {
 	if err := w.guard(ctx); err != nil {
 		return err
 	}
-	_, err := w.c.Jobs.SetCount(ctx, job, n)
+	set := w.c.Jobs.SetCount
+	if n < *job.TaskGroups[0].Count {
+		set = w.c.Fewer
+	}
+	_, err := set(ctx, job, n)
 	if errors.Is(err, nomad.ErrConflict) {
 		return nil // read again and decide anew
 	}

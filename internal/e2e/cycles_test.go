@@ -15,8 +15,8 @@ import (
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
-// census counts what a cycle could leave: nodes of the state root, jobs, and
-// files of the user, packages included.
+// census counts what a cycle could leave: nodes of the state root, and files of
+// the user, packages included.
 func (c *cluster) census() string {
 	c.t.Helper()
 	nodes := 0
@@ -31,48 +31,71 @@ func (c *cluster) census() string {
 	})
 	// An API server keeps its operations for an hour.
 	files := slices.DeleteFunc(c.files(filepath.Dir(c.home)), func(file string) bool { return strings.Contains(file, "/.operations") })
-	return fmt.Sprintf("%d nodes, %d jobs, %d files", nodes, len(c.jobs()), len(files))
+	return fmt.Sprintf("%d nodes, %d files", nodes, len(files))
 }
 
-// cycles runs a cycle that ends in a kill again and again, and wants all to be
-// as it was after the first, which makes folders and nodes that stay.
-func (c *cluster) cycles(cycle func()) {
-	c.t.Helper()
-	cycle()
-	before := c.census()
-	for range testenv.Times(1, 200) {
-		cycle()
+// abreast is how many topologies go through their cycles at the same time.
+const abreast = 5
+
+// cycles runs a cycle that ends in a kill again and again, for several
+// topologies at a time, and wants all to be as it was after the first round,
+// which makes folders and nodes that stay. after, unless nil, follows each round.
+func (c *cluster) cycles(t *testing.T, cycle func(*cluster), after func()) {
+	t.Helper()
+	first := ""
+	for round := range testenv.Times(10, 200) / abreast {
+		t.Run(fmt.Sprint("round ", round+1), func(t *testing.T) {
+			for i := range abreast {
+				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+					t.Parallel()
+					one := c.of(t, fmt.Sprint(c.topology, "-", i+1))
+					cycle(one)
+					if jobs, live := one.jobs(), one.liveContainers(); len(jobs)+len(live) > 0 {
+						t.Errorf("left: jobs %v, containers %v", jobs, live)
+					}
+				})
+			}
+		})
 		c.nothingLeft()
-		if after := c.census(); after != before {
-			c.t.Fatalf("there are %s, there were %s", after, before)
+		if now := c.census(); first == "" {
+			first = now
+		} else if now != first {
+			t.Errorf("there are %s, there were %s", now, first)
+		}
+		if t.Failed() {
+			t.Fatalf("in round %d", round+1)
+		}
+		if after != nil {
+			after()
 		}
 	}
 }
 
-// A topology of the same name can be put up, changed and taken away as often as
+// Topologies of the same names can be put up, changed and taken away as often as
 // one likes.
 func TestCycles(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	c.cycles(func() {
+	newCluster(t).cycles(t, func(c *cluster) {
 		c.want(c.submit("--wait"), 0)
 		c.want(c.update("--component-parallelism", "count:5"), 0)
 		c.want(c.replace(3), 0)
 		c.want(c.kill(), 0)
-	})
+	}, nil)
 }
 
-// So it can through an API server, which has no more goroutines and open files
+// So they can through an API server, which has no more goroutines and open files
 // then than before.
 func TestServerCycles(t *testing.T) {
 	t.Parallel()
 	s := newCluster(t).serve()
-	requests := s.requests()
 	var goroutines, files float64
-	s.cycles(func() {
+	s.cycles(t, func(c *cluster) {
+		one := &apiServer{cluster: c, url: s.url, run: s.run}
+		requests := one.requests()
 		for _, name := range []string{"submit", "update", "replace", "kill"} {
-			s.must(requests[name], uuid.NewString())
+			one.must(requests[name], uuid.NewString())
 		}
+	}, func() {
 		if goroutines == 0 {
 			goroutines, files = s.metric("go_goroutines"), s.metric("process_open_fds")
 		}
@@ -82,7 +105,7 @@ func TestServerCycles(t *testing.T) {
 		t.Errorf("%g goroutines, there were %g; %g open files, there were %g",
 			s.metric("go_goroutines"), goroutines, s.metric("process_open_fds"), files)
 	}
-	t.Logf("%g goroutines and %g open files after the first cycle, %g and %g after the last",
+	t.Logf("%g goroutines and %g open files after the first round, %g and %g after the last",
 		goroutines, files, s.metric("go_goroutines"), s.metric("process_open_fds"))
 }
 

@@ -11,9 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/heron-nomad/heron/internal/heronpb"
 	"github.com/heron-nomad/heron/internal/testenv"
 )
 
@@ -79,15 +76,23 @@ func TestDocker(t *testing.T) {
 	for name, test := range map[string]struct {
 		network string
 		sink    bool
+		// lives takes the topology through its whole life, folder keeps the state
+		// in one.
+		lives, folder bool
 	}{
-		"default network sink":   {"default", true},
-		"bridge network no sink": {"bridge", false},
-		"host network sink":      {"host", true},
-		"host network no sink":   {"host", false},
+		"default network sink":             {network: "default", sink: true},
+		"bridge network no sink":           {network: "bridge", lives: true},
+		"bridge network state in a folder": {network: "bridge", lives: true, folder: true},
+		"host network sink":                {network: "host", sink: true},
+		"host network no sink":             {network: "host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			c.useImages(d, test.network)
+			if test.folder {
+				folder := c.inFolder()
+				c.properties["heron.nomad.docker.volumes"] += "," + folder + ":" + folder
+			}
 			if !test.sink {
 				c.removeSinks()
 			}
@@ -100,7 +105,7 @@ func TestDocker(t *testing.T) {
 				c.wantCheck(e, "node", "ok", "core: in heron-core")
 				c.wantCheck(e, "node", "ok", "can be reached")
 			}
-			if test.network == "bridge" {
+			if test.lives {
 				c.lives()
 			}
 			c.want(c.kill(), 0, "topology "+c.topology+" killed")
@@ -152,10 +157,7 @@ func (c *cluster) removeSinks() {
 func (c *cluster) checkReachable(d *testenv.DockerServer, network string, sink bool) {
 	c.t.Helper()
 	ports := c.ports()
-	plan := &heronpb.PhysicalPlan{}
-	if err := proto.Unmarshal(c.node(c.root+"/pplans/"+c.topology), plan); err != nil {
-		c.t.Fatal(err)
-	}
+	plan := c.physicalPlan()
 	if len(plan.GetStmgrs()) != 2 {
 		c.t.Errorf("%d stream managers, want 2", len(plan.GetStmgrs()))
 	}

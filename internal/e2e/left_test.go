@@ -24,6 +24,7 @@ func (c *cluster) nothingLeft() {
 		"jobs":            c.jobs(),
 		"containers":      c.liveContainers(),
 		"state nodes":     c.nodes(),
+		"state files":     c.stateFiles(),
 		"packages":        c.packageTree(),
 		"temporary files": c.files(c.tmp),
 	} {
@@ -31,6 +32,17 @@ func (c *cluster) nothingLeft() {
 			c.t.Errorf("%s are left: %s", what, strings.Join(left, ", "))
 		}
 	}
+}
+
+// stateFiles are those of the topology where the state is in a folder.
+func (c *cluster) stateFiles() []string {
+	c.t.Helper()
+	if c.properties["heron.class.state.manager"] != "localfs" {
+		return nil
+	}
+	return slices.DeleteFunc(c.files(c.properties["heron.statemgr.root.path"]), func(file string) bool {
+		return !strings.Contains(filepath.Base(file), c.topology)
+	})
 }
 
 // packageTree is the package folder, without what an API server keeps there

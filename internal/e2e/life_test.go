@@ -148,13 +148,6 @@ func TestLife(t *testing.T) {
 			c.lives()
 			c.want(c.kill(), 0)
 			c.nothingLeft()
-			if store == "folder" {
-				for _, path := range c.files(c.properties["heron.statemgr.root.path"]) {
-					if strings.Contains(filepath.Base(path), c.topology) {
-						t.Errorf("%s is left", path)
-					}
-				}
-			}
 		})
 	}
 }

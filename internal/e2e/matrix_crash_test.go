@@ -76,7 +76,7 @@ func verbs() []verb {
 }
 
 // endState is all that a command leaves, in words that are the same for every
-// run: without ids and numbers of processes.
+// run and topology: without ids, names and numbers of processes.
 func (c *cluster) endState() string {
 	c.t.Helper()
 	var b strings.Builder
@@ -97,7 +97,7 @@ func (c *cluster) endState() string {
 		fmt.Fprintf(&b, "job: stopped %v, %d containers\n", *job.Stop, *job.TaskGroups[0].Count)
 		fmt.Fprintf(&b, "definition: %s\n", c.shape())
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), c.topology, "T")
 }
 
 // shape is what the stored definition and packing plan say.
@@ -121,17 +121,22 @@ func (c *cluster) shape() string {
 }
 
 // crashPoints are the calls of a command, of n, after which it is killed: all
-// of them in a long run.
-func crashPoints(n int, seed uint64) []int {
+// of them in a long run. They come in parts, for several topologies at a time.
+func crashPoints(n int, seed uint64) [][]int {
 	all := make([]int, n)
 	for i := range all {
 		all[i] = i + 1
 	}
 	random := rand.New(rand.NewPCG(seed, 10))
 	random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
-	some := all[:testenv.Times(1, n)]
-	slices.Sort(some)
-	return some
+	parts := make([][]int, testenv.Times(1, 4))
+	for i, at := range all[:testenv.Times(1, n)] {
+		parts[i%len(parts)] = append(parts[i%len(parts)], at)
+	}
+	for _, part := range parts {
+		slices.Sort(part)
+	}
+	return parts
 }
 
 // The client is killed after each of its calls to Nomad and ZooKeeper, when the
@@ -144,11 +149,8 @@ func TestCrashMatrix(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			w := watchedCluster(t)
-			run := func(at int) (result, int) {
-				return w.counted(func() *running { return w.start(v.args(w.cluster)...) }, at, killed)
-			}
 			v.on(w.cluster)
-			r, calls := run(0)
+			r, calls := w.runs(v, 0)
 			w.want(r, 0)
 			want := w.endState()
 			w.want(w.kill("--ignore-missing"), 0)
@@ -156,25 +158,44 @@ func TestCrashMatrix(t *testing.T) {
 			if calls < 10 {
 				t.Fatalf("only %d calls pass the proxies", calls)
 			}
-			points := crashPoints(calls, seed)
-			t.Logf("%s makes %d calls; it is killed after: %v", v.name, calls, points)
-			for _, at := range points {
-				v.on(w.cluster)
-				r, _ := run(at)
-				if r.code != -1 && r.code != 0 {
-					t.Fatalf("killed after call %d: %s", at, r)
-				}
-				w.emptyTmp()
-				again := w.heron(v.args(w.cluster)...)
-				if !slices.Contains(v.again, again.code) {
-					t.Fatalf("the same again, after it was killed after call %d: %s", at, again)
-				}
-				w.settled(at, want)
-				w.want(w.kill("--ignore-missing"), 0)
-				w.nothingLeft()
+			for i, points := range crashPoints(calls, seed) {
+				t.Run(fmt.Sprint("part ", i+1), func(t *testing.T) {
+					t.Parallel()
+					t.Logf("%s makes %d calls; it is killed after: %v", v.name, calls, points)
+					w := watchedCluster(t)
+					for _, at := range points {
+						w.crash(v, at, want)
+					}
+				})
 			}
 		})
 	}
+}
+
+// runs runs a command and returns how many calls it made. After call number at
+// it is killed.
+func (w *watched) runs(v verb, at int) (result, int) {
+	w.t.Helper()
+	return w.counted(func() *running { return w.start(v.args(w.cluster)...) }, at, killed)
+}
+
+// crash kills a command after one of its calls. want is what is there once the
+// same command has been run again.
+func (w *watched) crash(v verb, at int, want string) {
+	w.t.Helper()
+	v.on(w.cluster)
+	r, _ := w.runs(v, at)
+	if r.code != -1 && r.code != 0 {
+		w.t.Fatalf("killed after call %d: %s", at, r)
+	}
+	w.emptyTmp()
+	again := w.heron(v.args(w.cluster)...)
+	if !slices.Contains(v.again, again.code) {
+		w.t.Fatalf("the same again, after it was killed after call %d: %s", at, again)
+	}
+	w.settled(at, want)
+	w.want(w.kill("--ignore-missing"), 0)
+	w.nothingLeft()
 }
 
 // settled checks the state after a crash at a call. Containers that were

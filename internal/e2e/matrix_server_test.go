@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -80,6 +81,40 @@ func (s *apiServer) must(r request, key string) {
 	}
 }
 
+// crash kills the server after one of the calls that a request makes it do;
+// after 0 calls, never. Then the request is sent again, to a server started
+// anew. want is what is there then, "" to learn it; calls counts those of the
+// first time.
+func (s *apiServer) crash(w *watched, name string, at int, want string) (end string, calls int) {
+	s.t.Helper()
+	r, rest := s.requests()[name], s.requests()["kill"]
+	for _, before := range r.on {
+		s.must(before, uuid.NewString())
+	}
+	w.count(func() *running { return s.run }, at, killed)
+	key := uuid.NewString()
+	status, text, err := s.perform(r, key)
+	calls = w.counts()
+	switch {
+	case err == nil && status != r.done, err != nil && at == 0:
+		s.t.Fatalf("killed after call %d: status %d: %s (%v)", at, status, text, err)
+	case err != nil: // else it needed fewer calls this time
+		<-s.run.done
+		w.emptyTmp()
+		s.begin()
+	}
+	if at > 0 {
+		s.must(r, key)
+		w.settled(at, want)
+	}
+	end = s.endState()
+	// The request may have been the kill.
+	rest.path += "&ignore_missing=true"
+	s.must(rest, uuid.NewString())
+	s.nothingLeft()
+	return end, calls
+}
+
 // An API server is killed after each of its calls to Nomad and ZooKeeper that a
 // request makes it do. Then the same request, sent with the same key to a server
 // started anew, ends as if nothing had happened, and a kill leaves nothing.
@@ -89,47 +124,20 @@ func TestServerCrashMatrix(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := watchedCluster(t)
-			s := w.serve()
-			r, kill := s.requests()[name], s.requests()["kill"]
-			begin := func(at int) {
-				for _, before := range r.on {
-					s.must(before, uuid.NewString())
-				}
-				w.count(func() *running { return s.run }, at, killed)
-			}
-			// The request may have been the kill.
-			rest := kill
-			rest.path += "&ignore_missing=true"
-			end := func() {
-				s.must(rest, uuid.NewString())
-				s.nothingLeft()
-			}
-			begin(0)
-			s.must(r, uuid.NewString())
-			calls := w.counts()
-			want := s.endState()
-			end()
+			want, calls := w.serve().crash(w, name, 0, "")
 			if calls < 10 {
 				t.Fatalf("only %d calls pass the proxies", calls)
 			}
-			points := crashPoints(calls, seed)
-			t.Logf("%s makes %d calls; the server is killed after: %v", name, calls, points)
-			for _, at := range points {
-				begin(at)
-				key := uuid.NewString()
-				status, text, err := s.perform(r, key)
-				w.counts()
-				if err == nil && status != r.done {
-					t.Fatalf("killed after call %d: status %d: %s", at, status, text)
-				}
-				if err != nil { // else it needed fewer calls this time
-					<-s.run.done
-					w.emptyTmp()
-					s.begin()
-				}
-				s.must(r, key)
-				w.settled(at, want)
-				end()
+			for i, points := range crashPoints(calls, seed) {
+				t.Run(fmt.Sprint("part ", i+1), func(t *testing.T) {
+					t.Parallel()
+					t.Logf("%s makes %d calls; the server is killed after: %v", name, calls, points)
+					w := watchedCluster(t)
+					s := w.serve()
+					for _, at := range points {
+						s.crash(w, name, at, want)
+					}
+				})
 			}
 		})
 	}

@@ -45,7 +45,11 @@ func (u *updating) setCount(ctx context.Context, count int) error {
 	if err != nil {
 		return err
 	}
-	if job, err = u.Cluster.Jobs.SetCount(ctx, job, count); err == nil {
+	set := u.Cluster.Jobs.SetCount
+	if count < cluster.CountOf(job) {
+		set = u.Cluster.Fewer
+	}
+	if job, err = set(ctx, job, count); err == nil {
 		u.job = job
 	}
 	return err
@@ -86,10 +90,10 @@ func (u *updating) settle(ctx context.Context, count int) error {
 // roll registers the job for the new plan; Nomad replaces its containers.
 func (u *updating) roll(ctx context.Context) error { return u.setSpec(ctx, u.spec) }
 
-// dropAdded gives a job that has grown the count that it had, and waits for
-// nothing: a container that was added may be why this is undone, and never run.
-// So undoing waits for the others alone. Where it is done before the state is
-// back, its TManager has an incomplete plan until then.
+// dropAdded gives a job that has grown the count that it had, and sees that the
+// containers which stay are the right ones. One that was added may be why this is
+// undone, and never run, so undoing waits for the others alone. Where it is done
+// before the state is back, its TManager has an incomplete plan until then.
 func (u *updating) dropAdded(ctx context.Context) error {
 	if u.count() >= u.need() {
 		return nil
@@ -98,7 +102,10 @@ func (u *updating) dropAdded(ctx context.Context) error {
 	if err != nil || cluster.CountOf(job) <= u.count() {
 		return err
 	}
-	return u.setCount(ctx, u.count())
+	if err := u.setCount(ctx, u.count()); err != nil {
+		return err
+	}
+	return u.settle(ctx, u.count())
 }
 
 // unroll registers the job as it was.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/heron-nomad/heron/internal/nomad"
 	"github.com/heron-nomad/heron/internal/operation"
 	"github.com/heron-nomad/heron/internal/outcome"
 )
@@ -18,14 +17,8 @@ type Problem struct {
 	Errors    *Parameters  `json:"errors,omitempty"`
 	Kind      outcome.Kind `json:"kind"`
 	RequestID string       `json:"request_id,omitempty"`
-
-	Removed []outcome.Resource      `json:"removed,omitempty"`
-	Undone  []outcome.Resource      `json:"undone,omitempty"`
-	Done    []outcome.Resource      `json:"done,omitempty"`
-	Left    []outcome.Leftover      `json:"left,omitempty"`
-	Output  []nomad.ContainerOutput `json:"output,omitempty"`
-	Holder  *operation.Holder       `json:"holder,omitempty"`
-	Remedy  *Remedy                 `json:"remedy,omitempty"`
+	Details
+	Remedy *Remedy `json:"remedy,omitempty"`
 }
 
 // Parameters are those that a request lacks.
@@ -37,17 +30,10 @@ type Parameters struct {
 // parameters a request lacks. The message names what puts the failure right as
 // a person can do it who has no command line of his own.
 func NewProblem(err error, requestID string) *Problem {
-	p := &Problem{Message: err.Error(), Kind: outcome.KindOf(err), RequestID: requestID, Holder: operation.HolderOf(err)}
+	p := &Problem{Message: err.Error(), Kind: outcome.KindOf(err), RequestID: requestID, Details: DetailsOf(err)}
 	var failed *operation.Failure
 	if errors.As(err, &failed) {
-		p.Removed, p.Undone, p.Done, p.Left = failed.Removed, failed.Undone, failed.Done, failed.Left
 		p.Message += failed.Aftermath()
-	}
-	var output interface {
-		LastOutput() []nomad.ContainerOutput
-	}
-	if errors.As(err, &output) {
-		p.Output = output.LastOutput()
 	}
 	if r, ok := remedyOf(err, failed); ok {
 		p.Remedy = NewRemedy(&r)

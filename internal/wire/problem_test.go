@@ -30,15 +30,18 @@ func TestProblemThereAndBack(t *testing.T) {
 				Left: []outcome.Leftover{{Resource: resource}}, Remedy: &remedy,
 			},
 			"remove the job j at http://h: no answer; removed before: job j at http://h; still there: job j at http://h",
-			wire.Problem{Kind: outcome.LeftBehind, Removed: []outcome.Resource{resource}, Left: []outcome.Leftover{{Resource: resource}}, Remedy: wire.NewRemedy(&remedy)},
+			wire.Problem{
+				Kind: outcome.LeftBehind, Remedy: wire.NewRemedy(&remedy),
+				Details: wire.Details{Removed: []outcome.Resource{resource}, Left: []outcome.Leftover{{Resource: resource}}},
+			},
 		},
 		"nothing is left": {
 			&operation.Failure{Action: operation.Remove, Of: resource, Err: errors.New("no answer"), Remedy: &remedy},
 			"remove the job j at http://h: no answer; nothing is left", wire.Problem{Kind: outcome.Undone},
 		},
-		"held": {busy, busy.Error(), wire.Problem{Kind: outcome.Busy, Holder: &operation.Holder{
+		"held": {busy, busy.Error(), wire.Problem{Kind: outcome.Busy, Details: wire.Details{Holder: &operation.Holder{
 			Command: "kill", User: "ann", Host: owner.Host, PID: owner.PID, Since: owner.Since,
-		}}},
+		}}}},
 	} {
 		data, err := json.Marshal(wire.NewProblem(c.err, "r-1"))
 		if err != nil {

@@ -64,7 +64,8 @@ func (f *Jobs) Indexes(jobID string) (list []int) {
 
 // reconcile does what Nomad's scheduler does for a service job: what is too many
 // goes, a container that was stopped by id first and then those with the highest
-// indexes; what is missing comes under the lowest free indexes; what was stopped
+// indexes. Those that have failed count, but another one, here the first, goes in
+// their place. What is missing comes under the lowest free indexes; what was stopped
 // by id comes back under its own.
 func (f *Jobs) reconcile(jobID, stopped string) {
 	job := f.Jobs[jobID]
@@ -95,9 +96,13 @@ func (f *Jobs) reconcile(jobID, stopped string) {
 		}
 		f.Place(jobID, back)
 	}
-	for n := len(have); n > want; n-- {
-		highest := slices.Max(f.Indexes(jobID))
-		end(func(c nomad.Container) bool { return c.Index == highest })
+	all := slices.Sorted(slices.Values(append(f.failed(jobID), f.Indexes(jobID)...)))
+	for n := len(all); n > want; n-- {
+		live, goes := f.Indexes(jobID), all[n-1]
+		if !slices.Contains(live, goes) && len(live) > 0 {
+			goes = live[0]
+		}
+		end(func(c nomad.Container) bool { return c.Index == goes })
 	}
 	for n := len(have); n < want; n++ {
 		free := 0
@@ -106,6 +111,16 @@ func (f *Jobs) reconcile(jobID, stopped string) {
 		}
 		f.Place(jobID, free)
 	}
+}
+
+// failed are the indexes of containers that have failed and were not replaced.
+func (f *Jobs) failed(jobID string) (list []int) {
+	for _, c := range f.Allocations[jobID] {
+		if c.Desired == api.AllocDesiredStatusRun && c.Status == api.AllocClientStatusFailed {
+			list = append(list, c.Index)
+		}
+	}
+	return list
 }
 
 // change stores a job over the one that was read.
