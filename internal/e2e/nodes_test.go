@@ -82,8 +82,9 @@ func (c *cluster) must(err error) {
 	}
 }
 
-// A node is lost while a topology is scaled, and drained while it shrinks; a
-// container fails while it shrinks. The containers are those of the plan then.
+// A node is lost while a topology is scaled, once with no other to take its
+// place, and drained while it shrinks; a container fails while it shrinks. The
+// containers are those of the plan then.
 func TestNodesAreLostAndDrained(t *testing.T) {
 	t.Parallel()
 	servers := testenv.StartedNomadCluster(t, testenv.NomadClusterOptions{Servers: 1, Nodes: 2})
@@ -138,6 +139,20 @@ func TestNodesAreLostAndDrained(t *testing.T) {
 	back(c.b)
 	c.wantToldTo("RUNNING map[count:5 word:3] in 3")
 	c.wantOn(c.a, "0 1 2 3")
+	c.want(c.kill(), 0)
+
+	// The node of the new container is lost, and no other one has room. The update
+	// waits as long as its topology wants, and goes back.
+	c.want(c.heron("submit", "--wait", "nomad", bin.sample, "-", "--name", c.topology, "--stmgrs", "2", "--config", "topology.update.reactivate.wait.secs=15"), 0)
+	c.on(c.b)
+	c.want(c.during("wait for the physical plan", counts("5"), func() {
+		c.must(c.b.Lose())
+		c.on()
+	}), 7, "the topology is as it was before")
+	c.wantToldTo("RUNNING map[count:3 word:3] in 2")
+	back(c.b)
+	c.wantToldTo("RUNNING map[count:3 word:3] in 2")
+	c.wantOn(c.a, "0 1 2")
 	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

@@ -50,6 +50,7 @@ func TestTheSessionExpiresInTheMiddle(t *testing.T) {
 }
 
 // Of three servers, the one that leads is killed in the middle; the others go on.
+// Where two are killed, the third one does nothing alone.
 func TestAServerOfZooKeeperIsKilled(t *testing.T) {
 	t.Parallel()
 	servers := testenv.ZooKeeperEnsemble(t)
@@ -82,6 +83,25 @@ func TestAServerOfZooKeeperIsKilled(t *testing.T) {
 	c.wantToldTo("RUNNING map[count:5 word:3] in 3")
 	loses("stop", func() *running { return c.startReplace(1) }, "replaced")
 	c.wantToldTo("RUNNING map[count:3 word:3] in 1")
+
+	// Without a majority nothing is changed; in the middle nothing can be undone.
+	minority := func() {
+		c.must(servers[0].Kill())
+		c.must(servers[1].Kill())
+	}
+	majority := func() {
+		c.must(servers[0].Restart(t.Context()))
+		c.must(servers[1].Restart(t.Context()))
+	}
+	grow := func() *running { return c.startUpdate("--component-parallelism", "count:5", "--container-number", "2") }
+	minority()
+	c.want(grow().wait(t), 6)
+	majority()
+	c.wantToldTo("RUNNING map[count:3 word:3] in 1")
+	c.want(c.during("wait for the physical plan", grow, minority), 8, "to continue: heron update")
+	majority()
+	c.want(grow().wait(t), 0, "updated")
+	c.wantToldTo("RUNNING map[count:5 word:3] in 2")
 	c.want(c.kill(), 0)
 	c.nothingLeft()
 }

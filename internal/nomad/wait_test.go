@@ -218,7 +218,7 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 		"exits and is restarted": {func(j *api.Job) {
 			shell(j, "exit 7")
 			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: new(100), Interval: new(time.Hour), Delay: new(10 * time.Millisecond), Mode: new(api.RestartPolicyModeDelay)}
-		}, []string{"exit code 7, restarted 3 times"}},
+		}, []string{"exit code 7, restarted ", " times"}}, // three times or more, until Nomad's news of it arrives
 		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, []string{"/no/such/program"}},
 		"no artifact": {func(j *api.Job) {
 			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: new("http://127.0.0.1:1/core.tar.gz")}}

@@ -42,6 +42,8 @@ type shape struct {
 	stmgrs, words, count int
 	// grows: a container has as much memory as its instances need.
 	grows bool
+	// config is more of its configuration, key and value by turns.
+	config []string
 }
 
 func main() {
@@ -51,6 +53,14 @@ func main() {
 	flag.IntVar(&s.words, "words", 3, "`NUMBER` of instances of the spout")
 	flag.IntVar(&s.count, "counts", 3, "`NUMBER` of instances of the bolt")
 	flag.BoolVar(&s.grows, "grows", false, "give containers the memory that their instances need, instead of a fixed amount")
+	flag.Func("config", "`KEY=VALUE` of its configuration; may be repeated", func(text string) error {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("want KEY=VALUE")
+		}
+		s.config = append(s.config, key, value)
+		return nil
+	})
 	flag.Parse()
 	if err := run(s, os.Getenv("HERON_OPTIONS")); err != nil {
 		fmt.Fprintf(os.Stderr, "sample-topology: %v\n", err)
@@ -130,6 +140,7 @@ func define(s shape, options map[string]string) (*heronpb.Topology, error) {
 	if v := options[optionEnv]; v != "" {
 		config = append(config, "topology.team.environment", v)
 	}
+	config = append(config, s.config...)
 	stream := &heronpb.StreamId{Id: proto.String("default"), ComponentName: proto.String("word")}
 	fields := &heronpb.StreamSchema{Keys: []*heronpb.StreamSchema_KeyType{{Key: proto.String("word"), Type: heronpb.Type_OBJECT.Enum()}}}
 	return &heronpb.Topology{
