@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -97,11 +98,24 @@ func transferServer(b *testing.B, dir string) string {
 	return "http://" + l.Addr().String()
 }
 
-type zeros struct{}
+// compressed reads as packages do, which have no pattern: the same random bytes
+// again and again.
+type compressed struct {
+	bytes []byte
+	at    int
+}
 
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
+func newCompressed() *compressed {
+	c := &compressed{bytes: make([]byte, 1<<20)}
+	random := rand.NewChaCha8([32]byte{})
+	_, _ = random.Read(c.bytes) // never fails
+	return c
+}
+
+func (c *compressed) Read(p []byte) (int, error) {
+	n := copy(p, c.bytes[c.at:])
+	c.at = (c.at + n) % len(c.bytes)
+	return n, nil
 }
 
 func post(b *testing.B, url string) string {
@@ -112,7 +126,7 @@ func post(b *testing.B, url string) string {
 		b.Fatal(err)
 	}
 	end := "\r\n--" + w.Boundary() + "--\r\n"
-	r, err := http.NewRequest("POST", url+uploadPath, io.MultiReader(&head, io.LimitReader(zeros{}, transferSize), strings.NewReader(end)))
+	r, err := http.NewRequest("POST", url+uploadPath, io.MultiReader(&head, io.LimitReader(newCompressed(), transferSize), strings.NewReader(end)))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -123,7 +137,7 @@ func post(b *testing.B, url string) string {
 
 func put(b *testing.B, url string) {
 	b.Helper()
-	r, err := http.NewRequest("PUT", url, io.LimitReader(zeros{}, transferSize))
+	r, err := http.NewRequest("PUT", url, io.LimitReader(newCompressed(), transferSize))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func (s *Server) readSubmission(ctx context.Context, r *http.Request) (_ *submis
 }
 
 // readAhead is how much of a form is read at a time.
-const readAhead = 64 << 10
+const readAhead = 128 << 10
 
 // multipartOf is the reader of a request's parts.
 func multipartOf(r *http.Request) (*multipart.Reader, error) {
@@ -167,7 +167,7 @@ func (s *Server) save(dir, folder, name string, content io.Reader, limit int64, 
 	if err != nil {
 		return "", fmt.Errorf("keep the part %s: %w", folder, err)
 	}
-	n, err := s.opts.Store.Copy(io.MultiWriter(f, digest), io.LimitReader(content, limit+1))
+	n, err := s.opts.Store.Copy(f, digest, io.LimitReader(content, limit+1))
 	if closeErr := f.Close(); err == nil && closeErr != nil {
 		return "", fmt.Errorf("keep the part %s: %w", folder, closeErr)
 	}

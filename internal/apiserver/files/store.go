@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -178,15 +177,15 @@ func (s *Store) Put(ctx context.Context, id string, content io.Reader, digest st
 	if err != nil {
 		return 0, "", s.explain(err)
 	}
-	w := &counted{ctx: ctx, store: s, file: f, hash: sha256.New()}
+	w, digested := &counted{ctx: ctx, store: s, file: f}, sha256.New()
 	defer func() {
 		if err != nil {
 			s.take(-w.size)
 			err = errors.Join(err, s.root.Remove(temp))
 		}
 	}()
-	_, err = s.copier.copy(w, content)
-	sum = hex.EncodeToString(w.hash.Sum(nil))
+	_, err = s.copier.copy(w, digested, content)
+	sum = hex.EncodeToString(digested.Sum(nil))
 	if err == nil && digest != "" && !strings.EqualFold(digest, sum) {
 		err = fmt.Errorf("%w: it is %s, announced was %s", ErrDigest, sum, digest)
 	}
@@ -257,7 +256,6 @@ type counted struct {
 	ctx   context.Context
 	store *Store
 	file  *os.File
-	hash  hash.Hash
 	size  int64
 }
 
@@ -269,7 +267,6 @@ func (c *counted) Write(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: packages may take %d bytes", ErrFull, c.store.limit)
 	}
 	c.size += int64(len(p))
-	c.hash.Write(p)
 	return c.file.Write(p)
 }
 
