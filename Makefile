@@ -56,7 +56,7 @@ golden: setup ## the golden tests on another tree of the same form
 
 .PHONY: soak
 soak: setup build tools ## the long test matrices in full, and every fuzz target for a minute
-	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -parallel 8 -timeout 6h -v ./...
+	HERON_SOAK=1 scripts/with-servers go test -count=1 -p 1 -parallel 16 -timeout 6h -v ./...
 	scripts/fuzz 60s
 
 .PHONY: bench

@@ -129,7 +129,7 @@ func crashPoints(n int, seed uint64) [][]int {
 	}
 	random := rand.New(rand.NewPCG(seed, 10))
 	random.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
-	parts := make([][]int, testenv.Times(1, 4))
+	parts := make([][]int, testenv.Times(1, 8))
 	for i, at := range all[:testenv.Times(1, n)] {
 		parts[i%len(parts)] = append(parts[i%len(parts)], at)
 	}
@@ -144,6 +144,7 @@ func crashPoints(n int, seed uint64) [][]int {
 // again ends as if nothing had happened, and a kill leaves nothing. Which calls
 // there are is counted in a run that is left alone, not listed here.
 func TestCrashMatrix(t *testing.T) {
+	t.Parallel()
 	seed := testenv.Seed(t, "HERON_CRASH_SEED")
 	for _, v := range verbs() {
 		t.Run(v.name, func(t *testing.T) {

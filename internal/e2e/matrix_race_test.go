@@ -154,6 +154,7 @@ func (c *cluster) seen() model {
 // one after the other, where one that finds the claim taken does nothing. After
 // that a kill leaves nothing.
 func TestRaceMatrix(t *testing.T) {
+	t.Parallel()
 	seed := testenv.Seed(t, "HERON_RACE_SEED")
 	list := racedCommands()
 	type pair struct{ a, b raced }

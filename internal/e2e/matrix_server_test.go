@@ -119,6 +119,7 @@ func (s *apiServer) crash(w *watched, name string, at int, want string) (end str
 // request makes it do. Then the same request, sent with the same key to a server
 // started anew, ends as if nothing had happened, and a kill leaves nothing.
 func TestServerCrashMatrix(t *testing.T) {
+	t.Parallel()
 	seed := testenv.Seed(t, "HERON_CRASH_SEED")
 	for _, name := range []string{"submit", "kill", "restart", "update", "replace", "rollback"} {
 		t.Run(name, func(t *testing.T) {
