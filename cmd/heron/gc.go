@@ -92,7 +92,7 @@ func (a *app) printCollected(done *lifecycle.Collected) {
 	if done.DryRun {
 		what = "would remove"
 	}
-	fmt.Fprintf(a.stdout, "%s %s, %s; kept %d that are in use and %d that are younger\n",
+	fmt.Fprintf(a.stdout, "%s %s, %s; kept %d in use and %d too young\n",
 		what, count(len(done.Removed), "package"), inBytes(done.Bytes), done.Kept, done.Young)
 }
 

@@ -120,7 +120,7 @@ func TestServiceURL(t *testing.T) {
 	// Flags that name other servers do not go with one.
 	wantRun(t, token, exitInput, "--nomad-region does not go", "topologies", at, "--nomad-region", "eu", "nomad")
 	wantRun(t, token, exitOK, "--config-path is not used", "topologies", at, "--config-path", "/x", "nomad")
-	wantRun(t, token, exitOK, "removed 1 package, 5 B; kept 2 that are in use and 3 that are younger", "gc", at, "nomad")
+	wantRun(t, token, exitOK, "removed 1 package, 5 B; kept 2 in use and 3 too young", "gc", at, "nomad")
 	wantRun(t, token, exitOK, `"name": "nomad/a/b/c/d/e.tar.gz"`, "gc", at, "--output", "json", "nomad")
 	wantRun(t, token, exitUnreachable, "to repair: heron kill --service-url=", "doctor", at, "nomad")
 	wantRun(t, token, exitUnreachable, `"check": "java"`, "doctor", at, "--output", "json", "nomad", "wc")

@@ -188,8 +188,8 @@ func TestGCOfABucket(t *testing.T) {
 	if _, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &part}); err != nil {
 		t.Fatal(err)
 	}
-	s.want(s.heron("gc", "nomad"), 0, "removed 0 packages", "3 that are younger")
-	s.want(s.heron("gc", "--older-than", "0", "nomad"), 0, "removed 2 packages", "part of a killed upload", "kept 1 that are in use")
+	s.want(s.heron("gc", "nomad"), 0, "removed 0 packages", "3 too young")
+	s.want(s.heron("gc", "--older-than", "0", "nomad"), 0, "removed 2 packages", "part of a killed upload", "kept 1 in use")
 	if got := s.objects(); len(got) != 1 || got[0] != kept[0] {
 		t.Errorf("objects: %v, want %v", got, kept)
 	}

@@ -72,7 +72,7 @@ func TestServiceURL(t *testing.T) {
 	s.want(do("unlock"), 0, "nothing holds")
 	s.want(do("doctor"), 0, "healthy")
 	s.want(s.guest("doctor", at, "--nodes", "--output", "json", "nomad"), 0, `"check": "node"`, `"problems": 0`)
-	s.want(s.guest("gc", at, "--older-than=0", "nomad"), 0, "removed 0 packages", "kept 2 that are in use")
+	s.want(s.guest("gc", at, "--older-than=0", "nomad"), 0, "removed 0 packages", "kept 2 in use")
 	s.want(do("kill"), 0, "killed")
 	s.want(do("kill"), 4, "--ignore-missing")
 	s.want(do("status"), 4, "no topology")
