@@ -143,7 +143,7 @@ func TestNodesAreLostAndDrained(t *testing.T) {
 
 	// The node of the new container is lost, and no other one has room. The update
 	// waits as long as its topology wants, and goes back.
-	c.want(c.heron("submit", "--wait", "nomad", bin.sample, "-", "--name", c.topology, "--stmgrs", "2", "--config", "topology.update.reactivate.wait.secs=15"), 0)
+	c.want(c.heron("submit", "--wait", "nomad", bin.sample, "-", "--name", c.topology, "--stmgrs", "2", "--config", "topology.update.reactivate.wait.secs=45"), 0)
 	c.on(c.b)
 	c.want(c.during("wait for the physical plan", counts("5"), func() {
 		c.must(c.b.Lose())
