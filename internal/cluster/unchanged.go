@@ -1,6 +1,30 @@
 package cluster
 
-import "context"
+import (
+	"context"
+
+	"github.com/heron-nomad/heron/internal/operation"
+	"github.com/heron-nomad/heron/internal/statemgr"
+)
+
+// Take claims a topology with an intent, in place of that of an operation which
+// died. Where another command has changed the topology since it was looked at,
+// that is a *operation.BusyError, and the claim is given back: what was decided
+// may not fit any more.
+func (c Cluster) Take(ctx context.Context, seen *Topology, intent statemgr.Intent) (*operation.Claim, error) {
+	claim, err := operation.Take(ctx, c.State, c.Progress, seen.Name, intent, seen.Pending)
+	if err != nil || seen.Pending != nil { // the note of the dead one shows that nobody came in between
+		return claim, err
+	}
+	unchanged, err := c.Unchanged(ctx, seen)
+	if err == nil && !unchanged {
+		err = &operation.BusyError{Topology: seen.Name}
+	}
+	if err != nil {
+		return nil, claim.Finish(ctx, err)
+	}
+	return claim, nil
+}
 
 // Unchanged reads the state of a topology once more and says whether its nodes
 // are still the ones that the look found. A look comes before the claim: what

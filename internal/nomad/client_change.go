@@ -65,7 +65,7 @@ func (c *Client) change(ctx context.Context, stored, next *api.Job) (*api.Job, e
 	}
 	p := c.repeats()
 	for {
-		reg, err := c.Register(ctx, next, index)
+		_, err := c.Register(ctx, next, index)
 		if err != nil && (!errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknownOutcome) || readBackFailed(err) || ctx.Err() != nil) {
 			return nil, err
 		}
@@ -75,9 +75,12 @@ func (c *Client) change(ctx context.Context, stored, next *api.Job) (*api.Job, e
 			return nil, fmt.Errorf("%s: %w", what, rerr)
 		case rerr != nil:
 			return nil, &lostError{write: errors.Join(fmt.Errorf("%s at %s", what, c.address), err), readBack: rerr}
-		case err == nil && value(there.JobModifyIndex) != reg.JobModifyIndex, !sameJob(there, stored) && !sameRun(there, next):
+		case !sameJob(there, stored) && !sameRun(there, next):
 			return nil, fmt.Errorf("%s: %w", what, ErrConflict)
 		case sameContent(there, next):
+			// Also where the index is another one than it was answered: a request
+			// that was sent again because the answer to the first one was late may
+			// have come first.
 			return there, nil
 		case err == nil:
 			return nil, fmt.Errorf("%s: Nomad took the change, but the job is another one now: %w", what, ErrConflict)

@@ -3,6 +3,7 @@ package nomad
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
@@ -25,6 +26,35 @@ func TestChangesComeThroughFaults(t *testing.T) {
 				t.Errorf("an old reading: %v", err)
 			}
 		})
+	}
+}
+
+// A request that was sent twice because its answer was late may be carried out
+// twice: then what is there is right, under another index than was answered.
+func TestAChangeThatWasCarriedOutTwice(t *testing.T) {
+	c := realClient(t)
+	stored := mustRegister(t, c, unplaceable(testJob(t, 1)))
+	written, priority := false, value(stored.Priority)
+	p := newFaultProxy(t, realNomad(t), func(r *http.Request) fault {
+		switch {
+		case r.Method == http.MethodPut:
+			written = true
+		case written && priority == value(stored.Priority):
+			priority++ // which containers do not see
+			job, err := c.Job(t.Context(), *stored.ID)
+			if err == nil {
+				job.Priority = &priority
+				_, err = c.Register(t.Context(), job, value(job.JobModifyIndex))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return pass
+	})
+	grown, err := newClient(t, p.URL, patience).SetCount(t.Context(), stored, 3)
+	if err != nil || value(grown.TaskGroups[0].Count) != 3 || value(grown.Priority) != priority {
+		t.Errorf("%+v, %v", grown, err)
 	}
 }
 

@@ -73,23 +73,9 @@ func (s *Subject) Intent(steps ...string) statemgr.Intent {
 	return i
 }
 
-// Take claims the topology with an intent, in place of that of an operation
-// which died. Where another command has changed the topology since it was looked
-// at, that is a *operation.BusyError, and the claim is given back: what was
-// decided may not fit any more.
+// Take claims the topology with an intent, as Cluster.Take does.
 func (s *Subject) Take(ctx context.Context, intent statemgr.Intent) (*operation.Claim, error) {
-	claim, err := operation.Take(ctx, s.Cluster.State, s.Cluster.Progress, s.Name, intent, s.There.Pending)
-	if err != nil || s.There.Pending != nil { // the note of the dead one shows that nobody came in between
-		return claim, err
-	}
-	unchanged, err := s.Cluster.Unchanged(ctx, s.There)
-	if err == nil && !unchanged {
-		err = &operation.BusyError{Topology: s.Name}
-	}
-	if err != nil {
-		return nil, claim.Finish(ctx, err)
-	}
-	return claim, nil
+	return s.Cluster.Take(ctx, s.There, intent)
 }
 
 // anyToken stands for the token that the claim's owner will have.

@@ -94,7 +94,7 @@ func (s *submission) begin(ctx context.Context) error {
 		intent.Owner = owner
 	}
 	var err error
-	if s.claim, err = operation.Take(ctx, s.cl.State, s.cl.Progress, s.name, intent, dead); err != nil {
+	if s.claim, err = s.cl.Take(ctx, s.there, intent); err != nil {
 		return err
 	}
 	if dead == nil {
