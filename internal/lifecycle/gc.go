@@ -77,10 +77,12 @@ func GC(ctx context.Context, cl cluster.Cluster, jobs AllJobs, opts GCOptions) (
 	if err != nil {
 		return nil, err
 	}
-	cl.Progress.Send(progress.Event{
-		State: progress.Noted, Step: "collect", What: outcome.Resource{Kind: outcome.Package, ID: "of cluster " + cl.Settings.Cluster},
-		Total: int64(len(found)), Unit: "packages", Note: "old enough to be looked at",
-	})
+	if len(found) > 0 {
+		cl.Progress.Send(progress.Event{
+			State: progress.Noted, Step: "collect", What: outcome.Resource{Kind: outcome.Package, ID: "of cluster " + cl.Settings.Cluster},
+			Total: int64(len(found)), Unit: "packages", Note: "old enough to be looked at",
+		})
+	}
 	found, err = g.unreferenced(ctx, found)
 	if err != nil {
 		return nil, err
