@@ -35,8 +35,9 @@ type feed struct {
 	// allocs, evals are by id.
 	allocs map[string]*api.AllocationListStub
 	evals  map[string]*api.Evaluation
-	// last is the index of the last event.
-	last uint64
+	// last is the index of the last event; allocsAt, evalsAt are those of the lists
+	// that were taken in.
+	last, allocsAt, evalsAt uint64
 }
 
 // jobView is what a feed knows of its job.

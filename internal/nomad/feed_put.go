@@ -61,9 +61,16 @@ func (f *feed) putDeployment(d *api.Deployment) {
 }
 
 // putAllocs takes in a list that was read at an index. What events have said
-// after that stays.
+// after that stays. Lists are read at the same time, so one may come after a
+// newer one, of which it must take nothing back: the job's versions stand in
+// lists alone.
 func (f *feed) putAllocs(list []*api.AllocationListStub, index uint64) {
 	f.mu.Lock()
+	if index < f.allocsAt {
+		f.mu.Unlock()
+		return
+	}
+	f.allocsAt = index
 	listed := make(map[string]*api.AllocationListStub, len(list))
 	for _, a := range list {
 		listed[a.ID] = a
@@ -82,6 +89,11 @@ func (f *feed) putAllocs(list []*api.AllocationListStub, index uint64) {
 
 func (f *feed) putEvals(list []*api.Evaluation, index uint64) {
 	f.mu.Lock()
+	if index < f.evalsAt {
+		f.mu.Unlock()
+		return
+	}
+	f.evalsAt = index
 	listed := make(map[string]*api.Evaluation, len(list))
 	for _, e := range list {
 		listed[e.ID] = e

@@ -169,4 +169,9 @@ func TestFeedKeepsTheNewest(t *testing.T) {
 	if version("old") != 7 {
 		t.Errorf("version %d after the list", version("old"))
 	}
+	// One that was read before and comes late takes nothing back.
+	f.putAllocs([]*api.AllocationListStub{alloc("a", 7, 101, 110, "e1"), alloc("old", 6, 50, 60, "e0")}, 112)
+	if len(f.allocs) != 3 || version("old") != 7 {
+		t.Errorf("%d allocations, version %d after a list that is older than the last one", len(f.allocs), version("old"))
+	}
 }

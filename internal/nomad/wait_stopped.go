@@ -81,7 +81,11 @@ func (c *Client) WaitStopped(ctx context.Context, jobID string, timeout time.Dur
 func (c *Client) waitStopped(ctx context.Context, jobID string, report func(StopProgress)) ([]AllocationRef, error) {
 	evals, allocs := c.watchEvaluations(jobID), c.watchAllocations(jobID, true)
 	down := map[string]bool{}
-	before, err := c.endedBefore(ctx, jobID)
+	job, err := c.Job(ctx, jobID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	before, err := c.endedBefore(ctx, job, jobID)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +101,7 @@ func (c *Client) waitStopped(ctx context.Context, jobID string, report func(Stop
 		}
 		live, lost := split(list)
 		if len(live) > 0 && !changed {
+			c.stopForgotten(ctx, job, live)
 			_, gone, err := c.withoutLostNodes(ctx, live)
 			if err != nil {
 				return nil, err
@@ -135,15 +140,27 @@ func (c *Client) waitStopped(ctx context.Context, jobID string, report func(Stop
 	}
 }
 
+// stopForgotten stops allocations of a stopped job that Nomad wants to run on,
+// although nothing is left to be decided: before 1.11.1 it may forget those that
+// it was placing when the job was stopped. It is an attempt: where it fails, the
+// wait ends in time, and names them.
+func (c *Client) stopForgotten(ctx context.Context, job *api.Job, live []*api.AllocationListStub) {
+	if job == nil || !value(job.Stop) {
+		return
+	}
+	for _, a := range live {
+		// A later version is somebody else's, who has started the job again.
+		if a.DesiredStatus == api.AllocDesiredStatusRun && a.JobVersion <= value(job.Version) {
+			_ = c.StopAllocation(ctx, a.ID)
+		}
+	}
+}
+
 // endedBefore tells the allocations of a job that the stop did not end: those
 // of earlier versions, and failed ones that were replaced. Nomad touches them
 // once more when a job is stopped, so their indexes and times say nothing.
-// For a job that is gone, all that has ended counts as ended before.
-func (c *Client) endedBefore(ctx context.Context, jobID string) (func(*api.AllocationListStub) bool, error) {
-	job, err := c.Job(ctx, jobID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
-	}
+// For a job that is gone, nil, all that has ended counts as ended before.
+func (c *Client) endedBefore(ctx context.Context, job *api.Job, jobID string) (func(*api.AllocationListStub) bool, error) {
 	list, err := c.Allocations(ctx, jobID)
 	if err != nil {
 		return nil, err

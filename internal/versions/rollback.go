@@ -164,8 +164,8 @@ func (r *rollback) choose() (int, error) {
 		there = "there are versions " + strings.Join(numbers, ", ")
 	}
 	switch {
-	case r.opts.To == r.base.Number:
-		return r.opts.To, nil
+	case r.opts.To == r.base.Number, r.restored():
+		return r.base.Number, nil
 	case r.opts.To == 0 && last == 0 && len(numbers) > 0:
 		return 0, r.subj.Errorf(outcome.NotFound, "no earlier version is known to have run well; %s: give the number of one", there)
 	case r.opts.To == 0 && last == 0:
@@ -179,6 +179,12 @@ func (r *rollback) choose() (int, error) {
 		}
 	}
 	return 0, r.subj.Errorf(outcome.NotFound, "it has no version %d in its history; %s", r.opts.To, there)
+}
+
+// restored says that what runs is the version asked for: an earlier rollback,
+// maybe this very command, has put it in place.
+func (r *rollback) restored() bool {
+	return r.opts.To != 0 && r.opts.To == r.base.Restores && r.base.Stable && r.opts.State == ""
 }
 
 // decide makes the target of the version to go back to.

@@ -36,11 +36,14 @@ func TestRollback(t *testing.T) {
 		t.Errorf("%+v", back)
 	}
 	b.wantRunning(newID, oldID, newID)
-	// What runs already is left alone.
-	b.Jobs.Calls = nil
-	back, err = b.rollback(RollbackOptions{To: 4})
-	if err != nil || back.Changed || strings.Contains(strings.Join(b.Jobs.Calls, " "), "Stop") {
-		t.Errorf("%+v, %v, calls %v", back, err, b.Jobs.Calls)
+	// What runs already is left alone, by its own number and by that of the version
+	// which it restores.
+	for _, number := range []int{4, 2} {
+		b.Jobs.Calls = nil
+		back, err = b.rollback(RollbackOptions{To: number})
+		if err != nil || back.Changed || back.Number != 4 || strings.Contains(strings.Join(b.Jobs.Calls, " "), "Stop") {
+			t.Errorf("%+v, %v, calls %v", back, err, b.Jobs.Calls)
+		}
 	}
 }
 
