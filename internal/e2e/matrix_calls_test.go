@@ -18,7 +18,7 @@ type watched struct {
 	mu sync.Mutex
 	// run is the process whose calls count.
 	run *running
-	// mine says which connections to ZooKeeper are those of run: executors have
+	// mine are the connections to ZooKeeper that are those of run: executors have
 	// some too.
 	mine map[string]bool
 	// calls counts; at is the call after whose answer then is called.
@@ -76,13 +76,12 @@ func (w *watched) answered(client *net.TCPAddr) {
 
 func (w *watched) isMine(client *net.TCPAddr) bool {
 	key := client.String()
-	mine, known := w.mine[key]
-	if !known {
-		// A process that has ended has no connections.
-		mine, _ = testenv.HasConnection(w.run.cmd.Process.Pid, client)
-		w.mine[key] = mine
+	if !w.mine[key] {
+		// Neither has a process that has ended connections, nor does the system's
+		// list show each while others come and go: the next answer asks again.
+		w.mine[key], _ = testenv.HasConnection(w.run.cmd.Process.Pid, client)
 	}
-	return mine
+	return w.mine[key]
 }
 
 // killed ends a process as kill -9 does, and waits until it is gone.
