@@ -151,7 +151,7 @@ func (w *settling) read(ctx context.Context) error {
 	for _, one := range list {
 		switch {
 		// One that has failed and must not be there comes back, if nothing is done.
-		case one.Live() && one.Desired == api.AllocDesiredStatusRun, failedNow(one) && one.Index >= w.s.Containers:
+		case one.Live() && one.Desired == api.AllocDesiredStatusRun, one.Failed() && one.Index >= w.s.Containers:
 			w.have = append(w.have, one)
 		case one.Live():
 			w.ending++
@@ -180,8 +180,8 @@ func (w *settling) repair(ctx context.Context) error {
 	if job == nil || err != nil {
 		return err
 	}
-	if extra := w.extra(); len(w.have) > w.s.Containers {
-		return w.takeAway(ctx, extra)
+	if len(w.have) > w.s.Containers {
+		return w.takeAway(ctx, w.extra())
 	}
 	indexes := make([]int, 0, len(w.have))
 	for _, one := range w.have {
@@ -234,7 +234,7 @@ func (w *settling) extra() (found *nomad.Container) {
 // takeAway ends a container that is too many, which Nomad does not replace. One
 // that has failed cannot be stopped before it is there again.
 func (w *settling) takeAway(ctx context.Context, one *nomad.Container) error {
-	if !failedNow(*one) {
+	if !one.Failed() {
 		return w.stop(ctx, one.ID)
 	}
 	if err := w.guard(ctx); err != nil {
@@ -265,11 +265,7 @@ func (w *settling) count(ctx context.Context, job *api.Job, n int) error {
 	if err := w.guard(ctx); err != nil {
 		return err
 	}
-	set := w.c.Jobs.SetCount
-	if n < *job.TaskGroups[0].Count {
-		set = w.c.Fewer
-	}
-	_, err := set(ctx, job, n)
+	_, err := w.c.SetCount(ctx, job, n)
 	if errors.Is(err, nomad.ErrConflict) {
 		return nil // read again and decide anew
 	}

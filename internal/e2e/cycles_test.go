@@ -40,11 +40,11 @@ const abreast = 5
 // cycles runs a cycle that ends in a kill again and again, for several
 // topologies at a time, and wants all to be as it was after the first round,
 // which makes folders and nodes that stay. after, unless nil, follows each round.
-func (c *cluster) cycles(t *testing.T, cycle func(*cluster), after func()) {
-	t.Helper()
+func (c *cluster) cycles(cycle func(*cluster), after func()) {
+	c.t.Helper()
 	first := ""
 	for round := range testenv.Times(10, 200) / abreast {
-		t.Run(fmt.Sprint("round ", round+1), func(t *testing.T) {
+		c.t.Run(fmt.Sprint("round ", round+1), func(t *testing.T) {
 			for i := range abreast {
 				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
 					t.Parallel()
@@ -60,10 +60,10 @@ func (c *cluster) cycles(t *testing.T, cycle func(*cluster), after func()) {
 		if now := c.census(); first == "" {
 			first = now
 		} else if now != first {
-			t.Errorf("there are %s, there were %s", now, first)
+			c.t.Errorf("there are %s, there were %s", now, first)
 		}
-		if t.Failed() {
-			t.Fatalf("in round %d", round+1)
+		if c.t.Failed() {
+			c.t.Fatalf("in round %d", round+1)
 		}
 		if after != nil {
 			after()
@@ -75,7 +75,7 @@ func (c *cluster) cycles(t *testing.T, cycle func(*cluster), after func()) {
 // one likes.
 func TestCycles(t *testing.T) {
 	t.Parallel()
-	newCluster(t).cycles(t, func(c *cluster) {
+	newCluster(t).cycles(func(c *cluster) {
 		c.want(c.submit("--wait"), 0)
 		c.want(c.update("--component-parallelism", "count:5"), 0)
 		c.want(c.replace(3), 0)
@@ -89,7 +89,7 @@ func TestServerCycles(t *testing.T) {
 	t.Parallel()
 	s := newCluster(t).serve()
 	var goroutines, files float64
-	s.cycles(t, func(c *cluster) {
+	s.cycles(func(c *cluster) {
 		one := &apiServer{cluster: c, url: s.url, run: s.run}
 		requests := one.requests()
 		for _, name := range []string{"submit", "update", "replace", "kill"} {

@@ -166,13 +166,19 @@ func (c *cluster) removeState() {
 			all = append(all, path)
 			return nil
 		})
-		for i := len(all) - 1; i >= 0; i-- {
-			if err := conn.Delete(all[i], -1); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNotEmpty) {
-				return err
-			}
-		}
-		return err
+		return errors.Join(err, deleteNodes(conn, all))
 	})
+}
+
+// deleteNodes removes nodes, of which children come after their parents. One
+// that has come to have others stays.
+func deleteNodes(conn *zk.Conn, nodes []string) error {
+	for _, node := range slices.Backward(nodes) {
+		if err := conn.Delete(node, -1); err != nil && !errors.Is(err, zk.ErrNoNode) && !errors.Is(err, zk.ErrNotEmpty) {
+			return err
+		}
+	}
+	return nil
 }
 
 // walk calls f for path and all nodes below it, parents first.

@@ -81,38 +81,71 @@ func (s *apiServer) must(r request, key string) {
 	}
 }
 
-// crash kills the server after one of the calls that a request makes it do;
-// after 0 calls, never. Then the request is sent again, to a server started
-// anew. want is what is there then, "" to learn it; calls counts those of the
-// first time.
-func (s *apiServer) crash(w *watched, name string, at int, want string) (end string, calls int) {
-	s.t.Helper()
-	r, rest := s.requests()[name], s.requests()["kill"]
-	for _, before := range r.on {
-		s.must(before, uuid.NewString())
+// crashing is one of the requests, whose server is to be killed.
+type crashing struct {
+	*apiServer
+	w       *watched
+	r, rest request
+}
+
+// serveCrashing starts a server to be killed while it carries a request out.
+func serveCrashing(t *testing.T, name string) *crashing {
+	t.Helper()
+	w := watchedCluster(t)
+	s := w.serve()
+	requests := s.requests()
+	c := &crashing{apiServer: s, w: w, r: requests[name], rest: requests["kill"]}
+	c.rest.path += "&ignore_missing=true" // the request may have been the kill
+	return c
+}
+
+// prepare brings about what the request acts on, and has the server killed after
+// one of the calls to come; after 0, never.
+func (c *crashing) prepare(at int) {
+	c.t.Helper()
+	for _, before := range c.r.on {
+		c.must(before, uuid.NewString())
 	}
-	w.count(func() *running { return s.run }, at, killed)
+	c.w.count(func() *running { return c.run }, at, killed)
+}
+
+// end kills the topology.
+func (c *crashing) end() {
+	c.t.Helper()
+	c.must(c.rest, uuid.NewString())
+	c.nothingLeft()
+}
+
+// uncrashed says what is there after the request, and how many calls it makes the
+// server do.
+func (c *crashing) uncrashed() (state string, calls int) {
+	c.t.Helper()
+	c.prepare(0)
+	c.must(c.r, uuid.NewString())
+	calls, state = c.w.counts(), c.endState()
+	c.end()
+	return state, calls
+}
+
+// crash kills the server after one of its calls, and sends the request again to
+// one started anew. want is what has to be there then.
+func (c *crashing) crash(at int, want string) {
+	c.t.Helper()
+	c.prepare(at)
 	key := uuid.NewString()
-	status, text, err := s.perform(r, key)
-	calls = w.counts()
-	switch {
-	case err == nil && status != r.done, err != nil && at == 0:
-		s.t.Fatalf("killed after call %d: status %d: %s (%v)", at, status, text, err)
-	case err != nil: // else it needed fewer calls this time
-		<-s.run.done
-		w.emptyTmp()
-		s.begin()
+	status, text, err := c.perform(c.r, key)
+	c.w.counts()
+	if err == nil && status != c.r.done {
+		c.t.Fatalf("killed after call %d: status %d: %s", at, status, text)
 	}
-	if at > 0 {
-		s.must(r, key)
-		w.settled(at, want)
+	if err != nil { // else it needed fewer calls this time
+		<-c.run.done
+		c.w.emptyTmp()
+		c.begin()
 	}
-	end = s.endState()
-	// The request may have been the kill.
-	rest.path += "&ignore_missing=true"
-	s.must(rest, uuid.NewString())
-	s.nothingLeft()
-	return end, calls
+	c.must(c.r, key)
+	c.w.settled(at, want)
+	c.end()
 }
 
 // An API server is killed after each of its calls to Nomad and ZooKeeper that a
@@ -124,8 +157,7 @@ func TestServerCrashMatrix(t *testing.T) {
 	for _, name := range []string{"submit", "kill", "restart", "update", "replace", "rollback"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := watchedCluster(t)
-			want, calls := w.serve().crash(w, name, 0, "")
+			want, calls := serveCrashing(t, name).uncrashed()
 			if calls < 10 {
 				t.Fatalf("only %d calls pass the proxies", calls)
 			}
@@ -133,10 +165,9 @@ func TestServerCrashMatrix(t *testing.T) {
 				t.Run(fmt.Sprint("part ", i+1), func(t *testing.T) {
 					t.Parallel()
 					t.Logf("%s makes %d calls; the server is killed after: %v", name, calls, points)
-					w := watchedCluster(t)
-					s := w.serve()
+					c := serveCrashing(t, name)
 					for _, at := range points {
-						s.crash(w, name, at, want)
+						c.crash(at, want)
 					}
 				})
 			}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"path"
 	"path/filepath"
 	"slices"
@@ -18,15 +17,7 @@ func (c *cluster) forgotten(topology string) {
 		c.t.Fatal(err)
 	}
 	all := slices.DeleteFunc(c.nodes(), func(node string) bool { return !strings.Contains(node, "/"+topology) })
-	slices.Reverse(all) // children first
-	c.zk(func(conn *zk.Conn) error {
-		for _, node := range all {
-			if err := conn.Delete(node, -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
-				return err
-			}
-		}
-		return nil
-	})
+	c.zk(func(conn *zk.Conn) error { return deleteNodes(conn, all) })
 }
 
 // uploaded sends a file to the server as a client may, long ago, and returns
@@ -54,7 +45,8 @@ func TestPackagesThatNothingUsesAtAServer(t *testing.T) {
 	s.want(s.guest("gc", at, "--older-than=0", "nomad"), 0, "removed 1 package", "kept 1 in use")
 	s.want(s.guest("gc", at, "--older-than=0", "nomad"), 0, "removed 0 packages")
 
-	own := s.onlyPackage()
+	s.onePackage()
+	own := s.packageFiles()[0]
 	s.aged(own)
 	_, unused := s.uploaded("nobody wants this")
 	uri, used := s.uploaded("a job of the original client fetches this")
@@ -68,14 +60,4 @@ func TestPackagesThatNothingUsesAtAServer(t *testing.T) {
 	s.ask(204, "DELETE", "/api/v1/file/"+path.Base(uri), "", nil)
 	s.want(s.guest("kill", at, "nomad", s.topology), 0)
 	s.nothingLeft()
-}
-
-// onlyPackage is the file of the one package that the server has.
-func (s *apiServer) onlyPackage() string {
-	s.t.Helper()
-	packages := slices.DeleteFunc(s.packageTree(), func(file string) bool { return strings.HasPrefix(filepath.Base(file), ".") })
-	if len(packages) != 1 {
-		s.t.Fatalf("packages %v, want one", packages)
-	}
-	return packages[0]
 }

@@ -1,10 +1,6 @@
 package e2e
 
-import (
-	"fmt"
-	"strings"
-	"testing"
-)
+import "testing"
 
 // An update whose new container cannot run is undone: the topology works by the
 // plan before, in the containers that it had.
@@ -34,26 +30,15 @@ func TestAnUpdateWhoseContainerCannotRunIsUndone(t *testing.T) {
 			c := newCluster(t)
 			test.set(c)
 			c.want(c.submit("--wait"), 0)
-			before := c.liveAllocations()
+			_, before := c.restarts()
 			c.want(c.update("--component-parallelism", "count:5", "--wait"), 7, test.says)
 			c.wantToldTo("RUNNING map[count:3 word:3] in 2")
-			if after := c.liveAllocations(); after != before {
-				t.Errorf("the containers are %s, were %s", after, before)
+			if _, after := c.restarts(); after != before {
+				t.Errorf("the containers are in allocations %s, were in %s", after, before)
 			}
 			c.noClaim()
 			c.want(c.kill(), 0)
 			c.nothingLeft()
 		})
 	}
-}
-
-// liveAllocations are the containers with their allocations.
-func (c *cluster) liveAllocations() string {
-	c.t.Helper()
-	doc, _ := c.statusDoc()
-	var all []string
-	for _, one := range doc.Containers {
-		all = append(all, fmt.Sprint(one.Index, " ", one.Allocation))
-	}
-	return strings.Join(all, ", ")
 }

@@ -56,6 +56,12 @@ func (c Container) Live() bool {
 	return c.Status == api.AllocClientStatusRunning || c.Status == api.AllocClientStatusPending
 }
 
+// Failed says that it has failed and was not replaced yet, though Nomad wants it
+// to run.
+func (c Container) Failed() bool {
+	return c.Status == api.AllocClientStatusFailed && c.Desired == api.AllocDesiredStatusRun
+}
+
 // Running says that it runs, and that Nomad wants it to.
 func (c Container) Running() bool {
 	return c.Status == api.AllocClientStatusRunning && c.Desired == api.AllocDesiredStatusRun

@@ -3,6 +3,7 @@ package nomad
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -207,22 +208,25 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*api.Job)
 		want   []string
+		// restarts is how often a task must have been restarted, at least: more
+		// happen until Nomad's news of them arrives.
+		restarts int
 	}{
 		// Which of the two has failed for good by then is a matter of time.
-		"exits":         {func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, []string{" failed: exit code 7", "; the last line of its standard error: boom"}},
-		"writes to out": {func(j *api.Job) { shell(j, "echo boom; exit 7") }, []string{" failed: exit code 7", "; the last line of its standard output: boom"}},
-		"writes a log": {func(j *api.Job) {
+		"exits":         {change: func(j *api.Job) { shell(j, "echo no >&2; echo boom >&2; echo >&2; exit 7") }, want: []string{" failed: exit code 7", "; the last line of its standard error: boom"}},
+		"writes to out": {change: func(j *api.Job) { shell(j, "echo boom; exit 7") }, want: []string{" failed: exit code 7", "; the last line of its standard output: boom"}},
+		"writes a log": {change: func(j *api.Job) {
 			shell(j, "d=local/container-$NOMAD_ALLOC_INDEX; mkdir -p $d; echo boom >$d/heron-executor-$NOMAD_ALLOC_INDEX.stdout; echo unpacked; exit 7")
-		}, []string{" failed: exit code 7", "; the last line of its executor/local/container-", ".stdout: boom"}},
-		"is ended": {func(j *api.Job) { shell(j, "kill -9 $$") }, []string{" failed: ", "9"}},
-		"exits and is restarted": {func(j *api.Job) {
+		}, want: []string{" failed: exit code 7", "; the last line of its executor/local/container-", ".stdout: boom"}},
+		"is ended": {change: func(j *api.Job) { shell(j, "kill -9 $$") }, want: []string{" failed: ", "9"}},
+		"exits and is restarted": {change: func(j *api.Job) {
 			shell(j, "exit 7")
 			j.TaskGroups[0].RestartPolicy = &api.RestartPolicy{Attempts: new(100), Interval: new(time.Hour), Delay: new(10 * time.Millisecond), Mode: new(api.RestartPolicyModeDelay)}
-		}, []string{"exit code 7, restarted ", " times"}}, // three times or more, until Nomad's news of it arrives
-		"no such program": {func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, []string{"/no/such/program"}},
-		"no artifact": {func(j *api.Job) {
+		}, want: []string{"exit code 7, restarted "}, restarts: 3},
+		"no such program": {change: func(j *api.Job) { j.TaskGroups[0].Tasks[0].Config = map[string]any{"command": "/no/such/program"} }, want: []string{"/no/such/program"}},
+		"no artifact": {change: func(j *api.Job) {
 			j.TaskGroups[0].Tasks[0].Artifacts = []*api.TaskArtifact{{GetterSource: new("http://127.0.0.1:1/core.tar.gz")}}
-		}, []string{"failed to download artifact"}},
+		}, want: []string{"failed to download artifact"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job := testJob(t, 2)
@@ -236,6 +240,13 @@ func TestWaitRunningTellsWhyTasksFail(t *testing.T) {
 			for _, want := range c.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+			if c.restarts > 0 {
+				times := 0
+				_, text, _ := strings.Cut(err.Error(), ", restarted ")
+				if _, scanErr := fmt.Sscanf(text, "%d times", &times); scanErr != nil || times < c.restarts {
+					t.Errorf("restarted %d times (%v), want at least %d: %v", times, scanErr, c.restarts, err)
 				}
 			}
 		})

@@ -45,11 +45,7 @@ func (u *updating) setCount(ctx context.Context, count int) error {
 	if err != nil {
 		return err
 	}
-	set := u.Cluster.Jobs.SetCount
-	if count < cluster.CountOf(job) {
-		set = u.Cluster.Fewer
-	}
-	if job, err = set(ctx, job, count); err == nil {
+	if job, err = u.Cluster.SetCount(ctx, job, count); err == nil {
 		u.job = job
 	}
 	return err
@@ -228,9 +224,7 @@ func (u *updating) unsteady(ctx context.Context) (why string, failed bool, err e
 	running := map[int]bool{}
 	for _, c := range list {
 		running[c.Index] = running[c.Index] || c.Running()
-		if c.Desired == api.AllocDesiredStatusRun && c.Status == api.AllocClientStatusFailed {
-			failed = true
-		}
+		failed = failed || c.Failed()
 	}
 	var absent []int
 	for index := range u.need() {

@@ -116,7 +116,7 @@ func (f *Jobs) reconcile(jobID, stopped string) {
 // failed are the indexes of containers that have failed and were not replaced.
 func (f *Jobs) failed(jobID string) (list []int) {
 	for _, c := range f.Allocations[jobID] {
-		if c.Desired == api.AllocDesiredStatusRun && c.Status == api.AllocClientStatusFailed {
+		if c.Failed() {
 			list = append(list, c.Index)
 		}
 	}
@@ -214,7 +214,7 @@ func (f *Jobs) Migrating(_ context.Context, containers []nomad.Container) (list 
 func (f *Jobs) RescheduleFailed(_ context.Context, jobID string) error {
 	return f.call("RescheduleFailed", func() error {
 		for i, c := range f.Allocations[jobID] {
-			if c.Desired == api.AllocDesiredStatusRun && c.Status == api.AllocClientStatusFailed {
+			if c.Failed() {
 				f.Allocations[jobID][i].Desired = api.AllocDesiredStatusStop
 				f.Place(jobID, c.Index)
 			}

@@ -38,7 +38,7 @@ func wantAlone(t *testing.T, b *clustertest.Bench, n int, before []nomad.Contain
 
 // Nomad takes away any other container where the one with the highest index has
 // failed.
-func TestFewerTakesTheHighestAwayThoughItHasFailed(t *testing.T) {
+func TestSetCountTakesTheHighestAwayThoughItHasFailed(t *testing.T) {
 	b, before := failing(t, 4, 3, 0, 1, 2, 3)
 	again := 0
 	b.Jobs.OnPlace = func(one *nomad.Container) {
@@ -46,7 +46,7 @@ func TestFewerTakesTheHighestAwayThoughItHasFailed(t *testing.T) {
 			one.Status = api.AllocClientStatusFailed // once more, at once
 		}
 	}
-	if _, err := b.Cluster.Fewer(t.Context(), b.Jobs.Jobs[settleJob], 3); err != nil {
+	if _, err := b.Cluster.SetCount(t.Context(), b.Jobs.Jobs[settleJob], 3); err != nil {
 		t.Fatal(err)
 	}
 	wantAlone(t, b, 3, before)
